@@ -4,7 +4,7 @@
  *
  * It mounts the usual file systems, unpacks what scripts/vm put into BAR 2 of the ivshmem device (a newc archive with
  * /boot and /root; the same in every generation, as it is no part of any kernel's memory), runs the command found in
- * /.vm/argv on ttyS1, says how it ended and powers off.
+ * /.vm/argv on ttyS2 (firmware writes to the first two ports), says how it ended and powers off.
  *
  * What it has to say to scripts/vm goes, line by line, to QEMU's debug console port, which works without a driver, an
  * interrupt or a buffer, and so loses nothing when the next instruction jumps:
@@ -238,14 +238,14 @@ static int run_command(void)
 	for (at = 0; at < len && argc < 8191; at += strlen(text + at) + 1)
 		argv[argc++] = text + at;
 
-	fd = open("/dev/ttyS1", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	fd = open("/dev/ttyS2", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || tcgetattr(fd, &tty))
-		fail("/dev/ttyS1");
+		fail("/dev/ttyS2");
 	cfmakeraw(&tty);
 	cfsetspeed(&tty, B115200);
 	tty.c_cflag |= CLOCAL;
 	if (tcsetattr(fd, TCSANOW, &tty))
-		fail("/dev/ttyS1");
+		fail("/dev/ttyS2");
 
 	snprintf(number, sizeof(number), "%d", generation);
 	setenv("GENERATION", number, 1);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Kexec handover: what is particular to x86. */
+#ifndef _ASM_X86_KHO_H
+#define _ASM_X86_KHO_H
+
+#include <linux/kho.h>
+#include <linux/types.h>
+#include <linux/kho/abi/handover.h>
+
+struct boot_params;
+struct kimage;
+
+#ifdef CONFIG_KEXEC_HANDOVER
+
+int kho_arch_image_versions(const char *kernel, unsigned long len,
+			    const char **versions, size_t *size);
+unsigned int kho_setup_data_size(const struct kimage *image);
+void kho_setup_data_add(const struct kimage *image, struct boot_params *params,
+			unsigned long params_pa, unsigned int offset);
+void kho_setup_data_parse(u64 pa, u32 len);
+
+#else
+
+static inline unsigned int kho_setup_data_size(const struct kimage *image)
+{
+	return 0;
+}
+
+static inline void kho_setup_data_add(const struct kimage *image,
+				      struct boot_params *params,
+				      unsigned long params_pa,
+				      unsigned int offset) { }
+static inline void kho_setup_data_parse(u64 pa, u32 len) { }
+
+#endif /* CONFIG_KEXEC_HANDOVER */
+#endif /* _ASM_X86_KHO_H */

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The state machine of a handover, and the owners that take part.
+ *
+ * Life cycle: idle -> active -> final -> the jump. Each step calls the owners in
+ * the order of their registration; if one refuses, those before it are undone in
+ * reverse order and the state stays as it was. Each step can be undone.
+ *
+ *   idle    owners preserve and unpreserve as they like
+ *   active  layouts are frozen by their owners; preserving goes on and is included
+ *   final   map, blob and header are sealed; preserve and restore give -EBUSY
+ *
+ * Locks: kho_lock protects the state and the list of owners, and is held over
+ * callbacks. The kexec lock is taken before it wherever kexec_image is looked at.
+ */
+#define pr_fmt(fmt) "kho: " fmt
+
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/kexec.h>
+#include <linux/mm.h>
+#include <linux/spinlock.h>
+
+#include "internal.h"
+
+#define ERROR_MAX	256
+
+DEFINE_MUTEX(kho_lock);
+static enum kho_state state;
+static LIST_HEAD(owners);
+
+static DEFINE_SPINLOCK(error_lock);
+static char last_error[ERROR_MAX];
+
+static bool wanted __ro_after_init = true;
+static bool started __ro_after_init;
+
+static int __init kho_param(char *arg)
+{
+	return kstrtobool(arg, &wanted);
+}
+early_param("kho", kho_param);
+
+/**
+ * kho_is_enabled - can this kernel hand over?
+ *
+ * False with kho=off, unless something was handed over to this kernel: that has
+ * to be handed on.
+ */
+bool kho_is_enabled(void)
+{
+	return started;
+}
+EXPORT_SYMBOL_GPL(kho_is_enabled);
+
+enum kho_state kho_get_state(void)
+{
+	return state;
+}
+
+/**
+ * kho_last_error - who refused last, and why
+ *
+ * Return: a string that changes only under kho_lock, or while a load fails
+ */
+const char *kho_last_error(void)
+{
+	return last_error;
+}
+
+static void clear_error(void)
+{
+	spin_lock(&error_lock);
+	last_error[0] = '\0';
+	spin_unlock(&error_lock);
+}
+
+static void set_error(const char *name, struct va_format *why)
+{
+	spin_lock(&error_lock);
+	snprintf(last_error, sizeof(last_error), "%s%s%pV", name ?: "",
+		 name ? ": " : "", why);
+	spin_unlock(&error_lock);
+	pr_err("%s\n", last_error);
+}
+
+/* The core's own reasons. */
+void kho_set_error(const char *fmt, ...)
+{
+	struct va_format why = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	why.va = &args;
+	set_error(NULL, &why);
+	va_end(args);
+}
+
+/**
+ * kho_refuse - say why an owner refuses
+ * @owner: the owner
+ * @fmt: the reason and, if there is one, the remedy
+ *
+ * To be called in activate() or finalize() before these return an errno.
+ */
+void kho_refuse(struct kho_owner *owner, const char *fmt, ...)
+{
+	struct va_format why = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	why.va = &args;
+	set_error(owner->name, &why);
+	va_end(args);
+}
+EXPORT_SYMBOL_GPL(kho_refuse);
+
+static void refused(const struct kho_owner *owner, const char *step, int rc)
+{
+	if (!last_error[0])
+		kho_set_error("%s: %s failed: %d", owner->name, step, rc);
+}
+
+/**
+ * kho_register_owner - take part in handovers
+ * @owner: must stay until it is unregistered
+ *
+ * Context: may sleep; not from an owner's callback.
+ * Return: 0, -EEXIST when the name is taken, -EBUSY when a handover is under way
+ */
+int kho_register_owner(struct kho_owner *owner)
+{
+	int rc = 0;
+
+	mutex_lock(&kho_lock);
+	if (state != KHO_IDLE)
+		rc = -EBUSY;
+	else if (kho_find_owner(owner->name))
+		rc = -EEXIST;
+	else
+		list_add_tail(&owner->list, &owners);
+	mutex_unlock(&kho_lock);
+	return rc;
+}
+EXPORT_SYMBOL_GPL(kho_register_owner);
+
+/**
+ * kho_unregister_owner - undo kho_register_owner()
+ * @owner: the owner; its steps of a handover under way are undone first
+ *
+ * What it preserved and added stays; that is its own to undo.
+ *
+ * Context: may sleep; not from an owner's callback.
+ */
+void kho_unregister_owner(struct kho_owner *owner)
+{
+	mutex_lock(&kho_lock);
+	if (state == KHO_FINAL)
+		kho_unfinalize();
+	if (state == KHO_ACTIVE)
+		kho_deactivate();
+	list_del(&owner->list);
+	mutex_unlock(&kho_lock);
+}
+EXPORT_SYMBOL_GPL(kho_unregister_owner);
+
+/* Find an owner by the name of its subtree; kho_lock is held. */
+struct kho_owner *kho_find_owner(const char *name)
+{
+	struct kho_owner *owner;
+
+	lockdep_assert_held(&kho_lock);
+	list_for_each_entry(owner, &owners, list)
+		if (!strcmp(owner->name, name))
+			return owner;
+	return NULL;
+}
+
+static void deactivate_before(struct kho_owner *owner)
+{
+	list_for_each_entry_continue_reverse(owner, &owners, list)
+		if (owner->ops->deactivate)
+			owner->ops->deactivate(owner);
+}
+
+static void unfinalize_before(struct kho_owner *owner)
+{
+	list_for_each_entry_continue_reverse(owner, &owners, list)
+		if (owner->ops->unfinalize)
+			owner->ops->unfinalize(owner);
+}
+
+/* The position after the last owner. */
+static struct kho_owner *past_owners(void)
+{
+	return list_entry(&owners, struct kho_owner, list);
+}
+
+/**
+ * kho_activate - start of preparation
+ * @image: the image that is loaded, or NULL
+ *
+ * Context: kexec lock and kho_lock held, may sleep.
+ * Return: 0, -EINVAL when not idle, or the errno of who refused
+ */
+int kho_activate(struct kimage *image)
+{
+	struct kho_owner *owner;
+	int rc;
+
+	lockdep_assert_held(&kho_lock);
+	clear_error();
+	if (state != KHO_IDLE) {
+		kho_set_error("core: already active");
+		return -EINVAL;
+	}
+	rc = image ? kho_image_check(image) : 0;
+	if (rc)
+		return rc;
+
+	list_for_each_entry(owner, &owners, list) {
+		rc = owner->ops->activate ? owner->ops->activate(owner) : 0;
+		if (rc) {
+			refused(owner, "activate", rc);
+			deactivate_before(owner);
+			return rc;
+		}
+	}
+	state = KHO_ACTIVE;
+	return 0;
+}
+
+/**
+ * kho_deactivate - undo kho_activate()
+ *
+ * Context: kho_lock held, may sleep.
+ * Return: 0, -EINVAL when not active
+ */
+int kho_deactivate(void)
+{
+	lockdep_assert_held(&kho_lock);
+	if (state != KHO_ACTIVE) {
+		kho_set_error(state == KHO_FINAL ?
+			      "core: undo finalize first" : "core: not active");
+		return -EINVAL;
+	}
+	deactivate_before(past_owners());
+	state = KHO_IDLE;
+	return 0;
+}
+
+/**
+ * kho_finalize - end of preparation
+ * @image: the image that is loaded, or NULL
+ *
+ * Context: kexec lock and kho_lock held, may sleep.
+ * Return: 0, -EINVAL when not active, -ENOSPC when the next kernel would have
+ * too little memory to start in, -ENOMEM, or the errno of who refused
+ */
+int kho_finalize(struct kimage *image)
+{
+	struct kho_owner *owner;
+	int rc;
+
+	lockdep_assert_held(&kho_lock);
+	clear_error();
+	if (state != KHO_ACTIVE) {
+		kho_set_error(state == KHO_FINAL ?
+			      "core: already final" : "core: activate first");
+		return -EINVAL;
+	}
+
+	list_for_each_entry(owner, &owners, list) {
+		rc = owner->ops->finalize ? owner->ops->finalize(owner) : 0;
+		if (rc) {
+			refused(owner, "finalize", rc);
+			goto err_unfinalize;
+		}
+	}
+	rc = image ? kho_image_check(image) : 0;
+	if (!rc)
+		rc = kho_out_seal();
+	if (rc)
+		goto err_unfinalize;
+	state = KHO_FINAL;
+	return 0;
+
+err_unfinalize:
+	unfinalize_before(owner);
+	return rc;
+}
+
+/**
+ * kho_unfinalize - undo kho_finalize()
+ *
+ * Context: kho_lock held, may sleep.
+ * Return: 0, -EINVAL when not final
+ */
+int kho_unfinalize(void)
+{
+	lockdep_assert_held(&kho_lock);
+	if (state != KHO_FINAL) {
+		kho_set_error("core: not final");
+		return -EINVAL;
+	}
+	kho_out_unseal();
+	state = KHO_ACTIVE;
+	unfinalize_before(past_owners());
+	return 0;
+}
+
+static int __init kho_init(void)
+{
+	int rc;
+
+	if (!wanted && !is_kho_boot())
+		return 0;
+	rc = kho_out_init();
+	if (rc)
+		goto err;
+	rc = kho_in_init();
+	if (rc)
+		goto err;
+	started = true;
+	rc = kho_sysfs_init();
+	if (!rc)
+		return 0;
+err:
+	pr_err("not started: %d\n", rc);
+	return rc;
+}
+core_initcall(kho_init);

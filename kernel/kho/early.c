@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Early boot of a kernel that receives a handover.
+ *
+ * Life cycle:
+ *   kho_early_setup() reads the header page before memblock knows any memory.
+ *   From then on memblock finds free memory only in the holes and below 1 MiB.
+ *   kho_early_free_begin() takes over the map, once all RAM is mapped.
+ *   for_each_kho_free_range() then leaves preserved frames out of what memblock
+ *   and the deferred initialisation of struct pages give to the page allocator.
+ *   kho_early_free_end() lifts the restriction to the holes.
+ *
+ * A header that is damaged is reported and not used: nothing is known then. A
+ * map that is damaged leaves the holes: everything else counts as preserved, and
+ * stays so until the next cold boot.
+ *
+ * Everything runs on one CPU but the deferred initialisation, which only reads.
+ */
+#define pr_fmt(fmt) "kho: " fmt
+
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+#include <linux/pageblock-flags.h>
+#include <linux/page-isolation.h>
+#include <linux/sizes.h>
+#include <asm/e820/api.h>
+
+#include "internal.h"
+
+/* Boot memory that may serve as landing zone is kept from this size on. */
+#define MIN_BOOT_RUN	SZ_64K
+
+static union {
+	struct kho_header_ser header;
+	u8 page[KHO_HEADER_SIZE];
+} early __aligned(8);
+
+static phys_addr_t early_header_pa __ro_after_init;
+static bool have_header __ro_after_init;
+static bool scoped;
+static bool map_usable __ro_after_init;
+static const char *damage __ro_after_init;
+
+static unsigned long early_need __ro_after_init;
+static struct kho_hole_ser boot_runs[128] __ro_after_init;
+static unsigned int nr_boot_runs __ro_after_init;
+
+/* The header as it was received, NULL if there was none that can be used. */
+const struct kho_header_ser *kho_early_header(void)
+{
+	return have_header ? &early.header : NULL;
+}
+
+/* Where the header page is of which kho_early_header() is a copy. */
+phys_addr_t kho_early_header_pa(void)
+{
+	return early_header_pa;
+}
+
+/* What of the core's own data was damaged, NULL if nothing was. */
+const char *kho_early_damage(void)
+{
+	return damage;
+}
+
+/* Frames that this kernel took before it had a page allocator. */
+unsigned long kho_early_need(void)
+{
+	return early_need;
+}
+
+/*
+ * Extents that memblock had given out when it was replaced by the page
+ * allocator, in address order. Parts of them may have been freed since.
+ */
+unsigned int kho_early_boot_runs(const struct kho_hole_ser **runs)
+{
+	*runs = boot_runs;
+	return nr_boot_runs;
+}
+
+/**
+ * kho_early_setup - read the header page
+ * @header_pa: its address, from the setup_data record
+ *
+ * Context: early boot, with early_memremap() but without memblock.
+ */
+void __init kho_early_setup(phys_addr_t header_pa)
+{
+	void *page;
+
+	if (have_header || damage)
+		return;
+	if (!PAGE_ALIGNED(header_pa) ||
+	    !e820__mapped_all(header_pa, header_pa + PAGE_SIZE, E820_TYPE_RAM)) {
+		damage = "header address";
+		goto bad;
+	}
+	page = early_memremap(header_pa, PAGE_SIZE);
+	if (!page) {
+		damage = "header not mappable";
+		goto bad;
+	}
+	memcpy(&early, page, sizeof(early));
+	early_memunmap(page, PAGE_SIZE);
+
+	if (!early.header.magic) {
+		pr_info("the previous kernel handed nothing over\n");
+		return;
+	}
+	if (!kho_header_ok(&early.header)) {
+		damage = "header";
+		goto bad;
+	}
+	have_header = true;
+	early_header_pa = header_pa;
+	scoped = true;
+	pr_info("handover %llu: %llu KiB preserved, allocating from %u holes\n",
+		early.header.generation,
+		early.header.nr_frames << (PAGE_SHIFT - 10),
+		early.header.nr_holes);
+	return;
+bad:
+	pr_err("%s damaged at %pa: what was handed over is lost; cold boot before you rely on this machine\n",
+	       damage, &header_pa);
+}
+
+/**
+ * kho_early_scoped - is memblock restricted to holes?
+ */
+bool __init_memblock kho_early_scoped(void)
+{
+	return scoped;
+}
+
+/**
+ * kho_early_find - find a place in a free range of memblock
+ * @start: begin of the range
+ * @end: its end, exclusive
+ * @size: bytes that are needed
+ * @align: power of 2
+ * @top_down: take the highest place
+ *
+ * Return: the place, 0 when there is none
+ */
+phys_addr_t __init_memblock kho_early_find(phys_addr_t start, phys_addr_t end,
+					   phys_addr_t size, phys_addr_t align,
+					   bool top_down)
+{
+	/* Never preserved, and the real-mode trampoline must be there. */
+	static const struct kho_hole_ser low = { .start = 0, .size = SZ_1M };
+	phys_addr_t place = 0;
+
+	if (!top_down)
+		place = kho_holes_fit(&low, 1, start, end, size, align, false);
+	if (!place)
+		place = kho_holes_fit(early.header.holes, early.header.nr_holes,
+				      start, end, size, align, top_down);
+	if (!place && top_down)
+		place = kho_holes_fit(&low, 1, start, end, size, align, true);
+	return place;
+}
+
+static bool __init is_ram(phys_addr_t pa)
+{
+	return pa && PAGE_ALIGNED(pa) &&
+	       memblock_is_region_memory(pa, PAGE_SIZE) &&
+	       !memblock_is_region_reserved(pa, PAGE_SIZE);
+}
+
+static void __init record_boot_memory(void)
+{
+	struct memblock_region *region;
+
+	for_each_reserved_mem_region(region) {
+		phys_addr_t end = region->base + region->size;
+		struct kho_hole_ser *run = &boot_runs[nr_boot_runs];
+
+		/* Huge pages of the command line: not part of the need. */
+		if (!memblock_is_reserved_noinit(region))
+			early_need += PFN_UP(end) - PFN_DOWN(region->base);
+
+		if (region->base < SZ_1M || region->size < MIN_BOOT_RUN ||
+		    nr_boot_runs == ARRAY_SIZE(boot_runs))
+			continue;
+		run->start = PAGE_ALIGN(region->base);
+		run->size = PAGE_ALIGN_DOWN(end) - run->start;
+		/* Touching regions differ in node or flags only. */
+		if (nr_boot_runs &&
+		    run[-1].start + run[-1].size == run->start)
+			run[-1].size += run->size;
+		else
+			nr_boot_runs++;
+	}
+}
+
+/**
+ * kho_early_free_begin - take over the map
+ *
+ * Context: just before memblock's free memory goes to the page allocator.
+ */
+void __init kho_early_free_begin(void)
+{
+	record_boot_memory();
+	if (!have_header)
+		return;
+	if (kho_map_adopt(&kho_in_map, &early.header, is_ram)) {
+		damage = "map";
+		pr_err("map damaged: only the %u holes are used, what was handed over cannot be restored\n",
+		       early.header.nr_holes);
+		return;
+	}
+	map_usable = true;
+}
+
+/**
+ * kho_early_free_end - memblock has handed its memory over
+ */
+void __init kho_early_free_end(void)
+{
+	scoped = false;
+}
+
+/* Without a map only the holes and the first MiB are known to be free. */
+static bool __init next_hole(unsigned long *pfn, unsigned long end,
+			     unsigned long *range_end)
+{
+	unsigned int i;
+
+	if (*pfn < PFN_DOWN(SZ_1M)) {
+		*range_end = min(end, PFN_DOWN(SZ_1M));
+		return *pfn < end;
+	}
+	for (i = 0; i < early.header.nr_holes; i++) {
+		unsigned long hole = PFN_DOWN(early.header.holes[i].start);
+		unsigned long hole_end = hole +
+					 PFN_DOWN(early.header.holes[i].size);
+
+		if (hole_end <= *pfn)
+			continue;
+		*pfn = max(*pfn, hole);
+		*range_end = min(end, hole_end);
+		return *pfn < end;
+	}
+	return false;
+}
+
+/*
+ * Deferred initialisation sets the type of a page block when the block's first
+ * frame is freed. Preserved frames are not freed, so it is done here.
+ */
+static void __init init_pageblocks(unsigned long pfn, unsigned long end)
+{
+	for (pfn = pageblock_align(pfn); pfn < end; pfn += pageblock_nr_pages)
+		set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_MOVABLE);
+}
+
+/**
+ * kho_next_free_range - find the next frames that are not preserved
+ * @pfn: in: where to begin; out: first such frame
+ * @end: where to end, exclusive
+ * @range_end: end of the run of such frames, exclusive
+ *
+ * Return: false when there are none
+ */
+bool __init kho_next_free_range(unsigned long *pfn, unsigned long end,
+				unsigned long *range_end)
+{
+	unsigned long from = *pfn;
+
+	if (from >= end)
+		return false;
+	if (!have_header) {
+		*range_end = end;
+		return true;
+	}
+	if (map_usable) {
+		*pfn = kho_map_next_free(&kho_in_map, from, end);
+		*range_end = kho_map_next_used(&kho_in_map, *pfn, end);
+	} else if (!next_hole(pfn, end, range_end)) {
+		*pfn = end;
+	}
+	if (!scoped)
+		init_pageblocks(from, min(*pfn, end));
+	return *pfn < end;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Holes: physical extents without preserved memory.
+ *
+ * Until the next kernel can read the map it allocates from a short list of
+ * holes, which travels in the header page. The list is computed when the map is
+ * sealed. There may be far more holes than places in it: the largest go in, and
+ * besides, whatever their size, the holes around given extents (the landing
+ * zone, the crash kernel's memory) and the largest hole of each group of RAM (a
+ * NUMA node; above and below 4 GiB).
+ *
+ * Nothing here sleeps or takes locks; the map is sealed.
+ */
+#include <linux/bitops.h>
+#include <linux/kernel.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+/* What the first pass learns about all holes. */
+struct census {
+	/* Holes whose size in frames has this as its highest bit. */
+	unsigned long count[BITS_PER_LONG];
+	/* The largest hole of each group. */
+	struct {
+		unsigned long start;
+		unsigned long size;
+	} best[KHO_MAX_GROUPS];
+};
+
+typedef void (*hole_fn)(void *arg, const struct kho_range *ram,
+			unsigned long start, unsigned long end);
+
+static void for_each_hole(const struct kho_map *map,
+			  const struct kho_range *ram, unsigned int nr_ram,
+			  hole_fn fn, void *arg)
+{
+	unsigned long start, end;
+	unsigned int i;
+
+	for (i = 0; i < nr_ram; i++) {
+		for (end = ram[i].start; end < ram[i].end; ) {
+			start = kho_map_next_free(map, end, ram[i].end);
+			if (start >= ram[i].end)
+				break;
+			end = kho_map_next_used(map, start, ram[i].end);
+			fn(arg, &ram[i], start, end);
+		}
+	}
+}
+
+static void count_hole(void *arg, const struct kho_range *ram,
+		       unsigned long start, unsigned long end)
+{
+	struct census *census = arg;
+	unsigned long size = end - start;
+
+	census->count[ilog2(size)]++;
+	if (size > census->best[ram->group].size) {
+		census->best[ram->group].start = start;
+		census->best[ram->group].size = size;
+	}
+}
+
+struct selection {
+	struct kho_holes *holes;
+	const struct census *census;
+	const struct kho_range *must;
+	unsigned int nr_must;
+	/* Holes of at least 1 << all go in... */
+	unsigned int all;
+	/* ...and this many of the next smaller size. */
+	unsigned int some;
+};
+
+static bool is_needed(const struct selection *sel, const struct kho_range *ram,
+		      unsigned long start, unsigned long end)
+{
+	unsigned int i;
+
+	if (sel->census->best[ram->group].start == start)
+		return true;
+	for (i = 0; i < sel->nr_must; i++)
+		if (start < sel->must[i].end && end > sel->must[i].start)
+			return true;
+	return false;
+}
+
+static void select_hole(void *arg, const struct kho_range *ram,
+			unsigned long start, unsigned long end)
+{
+	struct selection *sel = arg;
+	struct kho_holes *holes = sel->holes;
+	unsigned int order = ilog2(end - start);
+	struct kho_hole_ser *last;
+	bool take;
+
+	take = order >= sel->all;
+	if (!take && order + 1 == sel->all && sel->some) {
+		sel->some--;
+		take = true;
+	}
+	if (!take && !is_needed(sel, ram, start, end)) {
+		holes->left_out += end - start;
+		return;
+	}
+
+	last = holes->nr ? &holes->hole[holes->nr - 1] : NULL;
+	if (last && last->start + last->size == (u64)start << PAGE_SHIFT) {
+		last->size += (u64)(end - start) << PAGE_SHIFT;
+	} else if (holes->nr < KHO_MAX_HOLES) {
+		last = &holes->hole[holes->nr++];
+		last->start = (u64)start << PAGE_SHIFT;
+		last->size = (u64)(end - start) << PAGE_SHIFT;
+	} else {
+		holes->left_out += end - start;
+		return;
+	}
+	holes->frames += end - start;
+}
+
+/**
+ * kho_holes_find - list the holes of a map
+ * @holes: the result
+ * @map: the map, sealed
+ * @ram: extents of RAM, sorted, not overlapping
+ * @nr_ram: number of them
+ * @must: extents without preserved memory that have to be in the list
+ * @nr_must: number of them, at most a quarter of KHO_MAX_HOLES
+ *
+ * RAM groups must be less than KHO_MAX_GROUPS.
+ */
+void kho_holes_find(struct kho_holes *holes, const struct kho_map *map,
+		    const struct kho_range *ram, unsigned int nr_ram,
+		    const struct kho_range *must, unsigned int nr_must)
+{
+	struct census census = { };
+	struct selection sel = {
+		.holes = holes,
+		.census = &census,
+		.must = must,
+		.nr_must = nr_must,
+	};
+	unsigned long places = KHO_MAX_HOLES - KHO_MAX_GROUPS - nr_must;
+
+	memset(holes, 0, sizeof(*holes));
+	for_each_hole(map, ram, nr_ram, count_hole, &census);
+
+	for (sel.all = BITS_PER_LONG; sel.all; sel.all--) {
+		if (census.count[sel.all - 1] > places)
+			break;
+		places -= census.count[sel.all - 1];
+	}
+	sel.some = places;
+	for_each_hole(map, ram, nr_ram, select_hole, &sel);
+}
+
+/**
+ * kho_holes_cover - does an extent lie in one hole?
+ * @hole: the list, sorted
+ * @nr: entries
+ * @start: bytes
+ * @end: bytes, exclusive
+ */
+bool kho_holes_cover(const struct kho_hole_ser *hole, unsigned int nr,
+		     u64 start, u64 end)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (start >= hole[i].start &&
+		    end <= hole[i].start + hole[i].size)
+			return start < end;
+	return false;
+}
+
+/**
+ * kho_holes_fit - find a place in the part of an extent that is in holes
+ * @hole: the list, sorted
+ * @nr: entries
+ * @start: begin of the extent, bytes
+ * @end: its end, exclusive
+ * @size: bytes that are needed
+ * @align: power of 2
+ * @top_down: take the highest place, not the lowest
+ *
+ * Return: the place, 0 when there is none
+ */
+u64 kho_holes_fit(const struct kho_hole_ser *hole, unsigned int nr, u64 start,
+		  u64 end, u64 size, u64 align, bool top_down)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		const struct kho_hole_ser *h = &hole[top_down ? nr - 1 - i : i];
+		u64 from = max(start, h->start);
+		u64 to = min(end, h->start + h->size);
+		u64 place;
+
+		if (from >= to || to - from < size)
+			continue;
+		place = top_down ? round_down(to - size, align) :
+				   round_up(from, align);
+		if (place >= from && place < to && to - place >= size)
+			return place;
+	}
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the core knows about a loaded image. Shared by image.c and zone.c. */
+#ifndef _KERNEL_KHO_IMAGE_H
+#define _KERNEL_KHO_IMAGE_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+/**
+ * struct kho_image - what the core knows about a loaded image
+ * @receives: it knows the handover record
+ * @harmful: a parameter of its command line that forbids a handover, or NULL
+ * @versions: subtree versions it can restore, see versions.c
+ * @versions_size: bytes of @versions
+ * @blocks: memory that is held as landing zone, see zone.c
+ */
+struct kho_image {
+	bool receives;
+	const char *harmful;
+	char *versions;
+	size_t versions_size;
+	struct list_head blocks;
+};
+
+void kho_zone_free(struct kho_image *kho);
+
+#endif /* _KERNEL_KHO_IMAGE_H */

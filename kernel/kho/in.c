@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The incoming side: what was handed over to this kernel.
+ *
+ * Life cycle: early.c has taken over the map. kho_in_init() gives the frames of
+ * the core's own data back and lists the subtrees, each with the reason if it
+ * cannot be used. Owners retrieve their subtree, once, and restore their memory,
+ * each unit once: a frame that is restored leaves the map and is an ordinary
+ * allocated page. What is not restored is discarded, or stays as it is and is
+ * handed on by the next kexec.
+ *
+ * A preserved frame is allocated as far as the page allocator knows, with one
+ * reference, but it is not counted as managed memory until it is restored.
+ *
+ * Memory of a subtree without a usable owner is known to nobody. It is freed when
+ * that subtree is discarded and no other can have a claim: when all others are
+ * discarded, or their owners have said that they are finished.
+ *
+ * Locks: kho_blob_lock for the list and the states, the map has its own.
+ */
+#define pr_fmt(fmt) "kho: " fmt
+
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/libfdt.h>
+#include <linux/log2.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/pgalloc_tag.h>
+#include <linux/slab.h>
+
+#include "../../mm/internal.h"
+#include "internal.h"
+
+struct kho_map kho_in_map = KHO_MAP_INIT(kho_in_map);
+LIST_HEAD(kho_in_subtrees);
+
+/* Names of the core's own data; owners' names have no slash. */
+#define BLOB_NAME	"/blob"
+#define MAP_NAME	"/map"
+
+static bool blob_damaged;
+
+#define KHO_VERSION(compatible) compatible "\0"
+static const char versions[] =
+#include <linux/kho/abi/versions.h>
+	"";
+#undef KHO_VERSION
+
+/**
+ * is_kho_boot - was something handed over to this kernel?
+ */
+bool is_kho_boot(void)
+{
+	return kho_early_header();
+}
+EXPORT_SYMBOL_GPL(is_kho_boot);
+
+/* Handovers since the last cold boot. */
+u64 kho_generation(void)
+{
+	return is_kho_boot() ? kho_early_header()->generation : 0;
+}
+
+/*
+ * The zone of a page may change only where a page block ends. Frames that are
+ * not RAM in this kernel have been found out before.
+ */
+static void account_frames(unsigned long pfn, unsigned long nr)
+{
+	while (nr) {
+		unsigned long count = min(nr, pageblock_end_pfn(pfn) - pfn);
+
+		adjust_managed_page_count(pfn_to_page(pfn), count);
+		pfn += count;
+		nr -= count;
+	}
+}
+
+/* Are these frames in the state in which early boot leaves preserved ones? */
+static bool frames_sane(unsigned long pfn, unsigned long nr)
+{
+	struct page *page;
+
+	for (; nr; pfn++, nr--) {
+		page = pfn_to_online_page(pfn);
+		if (!page || PageReserved(page) || page_count(page) != 1)
+			return false;
+	}
+	return true;
+}
+
+static int take_frames(unsigned long pfn, unsigned long nr, unsigned int order)
+{
+	int rc;
+
+	if (!kho_map_covers(&kho_in_map, pfn, nr))
+		return -ENOENT;
+	if (!frames_sane(pfn, nr))
+		return -EINVAL;
+	rc = kho_map_take(&kho_in_map, pfn, nr, order);
+	if (rc)
+		return rc;
+	account_frames(pfn, nr);
+	return 0;
+}
+
+/**
+ * kho_restore_folio - take a preserved folio back
+ * @phys: where it is
+ *
+ * The folio has the order with which it was preserved and one reference.
+ *
+ * Context: may sleep.
+ * Return: the folio, or NULL when no unit is preserved here or it was restored
+ * before, or between finalize and its undoing
+ */
+struct folio *kho_restore_folio(phys_addr_t phys)
+{
+	unsigned long i, nr, pfn = PHYS_PFN(phys);
+	struct page *page;
+	unsigned int order;
+
+	nr = PAGE_ALIGNED(phys) ? kho_map_unit(&kho_in_map, pfn) : 0;
+	if (!nr || !is_power_of_2(nr))
+		return NULL;
+	order = ilog2(nr);
+	if (take_frames(pfn, nr, order))
+		return NULL;
+
+	page = pfn_to_page(pfn);
+	for (i = 0; i < nr; i++) {
+		clear_page_tag_ref(page + i);
+		if (i)
+			set_page_count(page + i, 0);
+	}
+	if (order)
+		prep_compound_page(page, order);
+	return page_folio(page);
+}
+EXPORT_SYMBOL_GPL(kho_restore_folio);
+
+/**
+ * kho_restore_pages - take preserved pages back
+ * @phys: where the first one is
+ * @nr_pages: how many
+ *
+ * Context: may sleep.
+ * Return: the first page, each with one reference; or NULL, and nothing was
+ * restored, when not all of these pages are preserved as single pages
+ */
+struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
+{
+	unsigned long i;
+	struct page *page;
+
+	if (!PAGE_ALIGNED(phys) || take_frames(PHYS_PFN(phys), nr_pages, 0))
+		return NULL;
+	page = pfn_to_page(PHYS_PFN(phys));
+	for (i = 0; i < nr_pages; i++)
+		clear_page_tag_ref(page + i);
+	return page;
+}
+EXPORT_SYMBOL_GPL(kho_restore_pages);
+
+/**
+ * kho_restore_range - take a preserved range back
+ * @phys: begin, page aligned
+ * @size: bytes, page aligned
+ *
+ * Context: may sleep.
+ * Return: 0, or -ENOENT and nothing was restored; pages as with
+ * kho_restore_pages()
+ */
+int kho_restore_range(phys_addr_t phys, size_t size)
+{
+	if (!PAGE_ALIGNED(size) ||
+	    !kho_restore_pages(phys, size >> PAGE_SHIFT))
+		return -ENOENT;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kho_restore_range);
+
+/**
+ * kho_restore_free - take memory from kho_alloc_preserve() back and free it
+ * @mem: where the old kernel had it: phys_to_virt() of its physical address
+ *
+ * Context: may sleep.
+ */
+void kho_restore_free(void *mem)
+{
+	struct folio *folio = kho_restore_folio(virt_to_phys(mem));
+
+	if (folio)
+		folio_put(folio);
+}
+EXPORT_SYMBOL_GPL(kho_restore_free);
+
+/**
+ * kho_discard_range - free preserved memory without restoring it
+ * @phys: begin, page aligned, where a unit begins
+ * @size: bytes, page aligned; ends where a unit ends
+ *
+ * Context: may sleep. Nothing may use the memory, DMA included.
+ * Return: 0, -EINVAL, -EBUSY between finalize and its undoing, -ENOENT when not
+ * all of it is preserved; what lies before the place of the error is freed
+ */
+int kho_discard_range(phys_addr_t phys, size_t size)
+{
+	unsigned long pfn = PHYS_PFN(phys);
+	unsigned long end = pfn + (size >> PAGE_SHIFT);
+	unsigned long nr;
+	int rc;
+
+	if (!PAGE_ALIGNED(phys | size) || end < pfn)
+		return -EINVAL;
+	while (pfn < end) {
+		nr = kho_map_unit(&kho_in_map, pfn);
+		if (!nr || nr > end - pfn)
+			return -ENOENT;
+		if (!is_power_of_2(nr))
+			return -EINVAL;
+		rc = take_frames(pfn, nr, ilog2(nr));
+		if (rc)
+			return rc;
+		for (; nr; nr--, pfn++) {
+			clear_page_tag_ref(pfn_to_page(pfn));
+			__free_page(pfn_to_page(pfn));
+		}
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kho_discard_range);
+
+/* Nothing of the incoming side may change while it is part of what is sealed. */
+int kho_in_freeze(void)
+{
+	down_write(&kho_in_map.sem);
+	kho_in_map.sealed = true;
+	up_write(&kho_in_map.sem);
+	return 0;
+}
+
+void kho_in_thaw(void)
+{
+	down_write(&kho_in_map.sem);
+	kho_in_map.sealed = false;
+	up_write(&kho_in_map.sem);
+}
+
+static struct kho_subtree *find_subtree(const char *name)
+{
+	struct kho_subtree *subtree;
+
+	lockdep_assert_held(&kho_blob_lock);
+	list_for_each_entry(subtree, &kho_in_subtrees, list)
+		if (!strcmp(subtree->name, name))
+			return subtree;
+	return NULL;
+}
+
+/* Is a subtree of this name waiting? kho_blob_lock is held. */
+bool kho_in_has_pending(const char *name)
+{
+	struct kho_subtree *subtree = find_subtree(name);
+
+	return subtree && subtree->state == KHO_PENDING;
+}
+
+static bool any_pending(void)
+{
+	struct kho_subtree *subtree;
+
+	list_for_each_entry(subtree, &kho_in_subtrees, list)
+		if (subtree->state == KHO_PENDING)
+			return true;
+	return blob_damaged;
+}
+
+/* Is nothing left that a further kexec would have to hand on? */
+bool kho_in_empty(void)
+{
+	bool empty;
+
+	mutex_lock(&kho_blob_lock);
+	empty = !atomic_long_read(&kho_in_map.nr_frames) && !any_pending();
+	mutex_unlock(&kho_blob_lock);
+	return empty;
+}
+
+/**
+ * kho_retrieve_subtree - get an owner's subtree, once
+ * @name: as given to kho_add_subtree() in the old kernel
+ * @phys: where the device tree is
+ *
+ * The tree is intact and of a version in <linux/kho/abi/versions.h>. It lies in
+ * preserved memory, which is the owner's to restore or free.
+ *
+ * Context: may sleep. Not before core_initcall.
+ * Return: 0, -ENOENT when there is none or it was retrieved before, -EINVAL when
+ * it is damaged or of a version unknown here, -EBUSY after finalize
+ */
+int kho_retrieve_subtree(const char *name, phys_addr_t *phys)
+{
+	struct kho_subtree *subtree;
+	int rc = 0;
+
+	mutex_lock(&kho_blob_lock);
+	subtree = find_subtree(name);
+	if (!subtree || subtree->state != KHO_PENDING)
+		rc = -ENOENT;
+	else if (subtree->unusable)
+		rc = -EINVAL;
+	else if (kho_out_map.sealed)
+		rc = -EBUSY;
+	if (!rc) {
+		subtree->state = KHO_RESTORED;
+		subtree->reason[0] = '\0';
+		*phys = subtree->fdt_pa;
+	}
+	mutex_unlock(&kho_blob_lock);
+	return rc;
+}
+EXPORT_SYMBOL_GPL(kho_retrieve_subtree);
+
+/**
+ * kho_reject_subtree - put a retrieved subtree back
+ * @name: its name
+ * @reason: why its owner cannot restore it, for the operator
+ *
+ * For an owner that found its data unusable and has restored nothing of it. The
+ * subtree is pending again and will be handed on.
+ *
+ * Context: may sleep.
+ */
+void kho_reject_subtree(const char *name, const char *reason)
+{
+	struct kho_subtree *subtree;
+
+	mutex_lock(&kho_blob_lock);
+	subtree = find_subtree(name);
+	if (subtree && subtree->state == KHO_RESTORED) {
+		subtree->state = KHO_PENDING;
+		strscpy(subtree->reason, reason);
+		pr_err("%s: not restored: %s\n", name, reason);
+	}
+	mutex_unlock(&kho_blob_lock);
+}
+EXPORT_SYMBOL_GPL(kho_reject_subtree);
+
+/**
+ * kho_finish_subtree - an owner has restored all that it wants
+ * @name: name of its subtree
+ *
+ * Optional. Lets memory that nobody knows be freed when the operator discards
+ * the subtree which it belonged to.
+ *
+ * Context: may sleep.
+ */
+void kho_finish_subtree(const char *name)
+{
+	struct kho_subtree *subtree;
+
+	mutex_lock(&kho_blob_lock);
+	subtree = find_subtree(name);
+	if (subtree && subtree->state == KHO_RESTORED)
+		subtree->finished = true;
+	mutex_unlock(&kho_blob_lock);
+}
+EXPORT_SYMBOL_GPL(kho_finish_subtree);
+
+static bool claims_left(void)
+{
+	struct kho_subtree *subtree;
+
+	list_for_each_entry(subtree, &kho_in_subtrees, list)
+		if (subtree->state == KHO_PENDING ||
+		    (subtree->state == KHO_RESTORED && !subtree->finished))
+			return true;
+	return blob_damaged;
+}
+
+/* Frames to which no subtree has a claim any more. */
+static void free_leftovers(void)
+{
+	unsigned long last = 1UL << KHO_MAP_PFN_BITS;
+	unsigned long pfn = 0, end, freed = 0;
+
+	while (atomic_long_read(&kho_in_map.nr_frames)) {
+		pfn = kho_map_next_used(&kho_in_map, pfn, last);
+		if (pfn == last)
+			break;
+		end = pfn + max(kho_map_unit(&kho_in_map, pfn), 1UL);
+		if (!kho_discard_range(PFN_PHYS(pfn), PFN_PHYS(end - pfn)))
+			freed += end - pfn;
+		pfn = end;
+	}
+	pr_info("%lu KiB of discarded memory freed\n", freed << (PAGE_SHIFT - 10));
+}
+
+/**
+ * kho_in_discard - give up a subtree that nobody restored
+ * @name: its name, or BLOB_NAME when the blob was damaged
+ *
+ * Context: kho_lock held, may sleep.
+ * Return: 0, -ENOENT, -EBUSY after finalize, or what the owner returned
+ */
+int kho_in_discard(const char *name)
+{
+	struct kho_subtree *subtree;
+	struct kho_owner *owner;
+	bool leftovers;
+	int rc = -EBUSY;
+
+	lockdep_assert_held(&kho_lock);
+	if (kho_get_state() == KHO_FINAL)
+		return rc;
+
+	mutex_lock(&kho_blob_lock);
+	rc = -ENOENT;
+	subtree = find_subtree(name);
+	owner = kho_find_owner(name);
+	if (!strcmp(name, BLOB_NAME) && blob_damaged) {
+		blob_damaged = false;
+		rc = 0;
+	} else if (subtree && subtree->state == KHO_PENDING) {
+		rc = 0;
+		if (owner && owner->ops->discard && !subtree->unusable)
+			rc = owner->ops->discard(owner, subtree->fdt_pa);
+		if (!rc) {
+			subtree->state = KHO_DISCARDED;
+			pr_info("%s discarded\n", name);
+		}
+	}
+	leftovers = !rc && !claims_left();
+	mutex_unlock(&kho_blob_lock);
+
+	if (leftovers)
+		free_leftovers();
+	return rc;
+}
+
+/**
+ * kho_in_show - list what was handed over
+ * @buf: where
+ * @size: bytes of @buf
+ *
+ * Return: bytes written
+ */
+int kho_in_show(char *buf, int size)
+{
+	static const char * const states[] = {
+		[KHO_PENDING] = "pending",
+		[KHO_RESTORED] = "restored",
+		[KHO_DISCARDED] = "discarded",
+	};
+	struct kho_subtree *subtree;
+	unsigned long frames;
+	int len = 0;
+
+	mutex_lock(&kho_blob_lock);
+	if (kho_early_damage() && strcmp(kho_early_damage(), "map") == 0)
+		len += scnprintf(buf + len, size - len,
+				 MAP_NAME " pending - damaged\n");
+	else if (kho_early_damage())
+		len += scnprintf(buf + len, size - len,
+				 "/header lost - %s damaged\n",
+				 kho_early_damage());
+	if (blob_damaged)
+		len += scnprintf(buf + len, size - len,
+				 BLOB_NAME " pending - damaged\n");
+	list_for_each_entry(subtree, &kho_in_subtrees, list)
+		len += scnprintf(buf + len, size - len, "%s %s %s%s%s\n",
+				 subtree->name, states[subtree->state],
+				 subtree->compatible,
+				 subtree->reason[0] ? " " : "",
+				 subtree->reason);
+	frames = atomic_long_read(&kho_in_map.nr_frames);
+	if (frames)
+		len += scnprintf(buf + len, size - len,
+				 "/memory pending - %lu KiB not restored\n",
+				 frames << (PAGE_SHIFT - 10));
+	mutex_unlock(&kho_blob_lock);
+	return len;
+}
+
+static void __init mark_unusable(struct kho_subtree *subtree, const char *reason)
+{
+	subtree->unusable = true;
+	strscpy(subtree->reason, reason);
+	pr_err("%s (%s) is kept but cannot be restored here: %s\n",
+	       subtree->name, subtree->compatible, reason);
+}
+
+static void __init check_subtree(struct kho_subtree *subtree)
+{
+	unsigned long pfn = PHYS_PFN(subtree->fdt_pa);
+	const void *fdt = phys_to_virt(subtree->fdt_pa);
+	bool same_owner;
+
+	if (!kho_map_covers(&kho_in_map, pfn, PFN_UP(subtree->size)) ||
+	    !frames_sane(pfn, PFN_UP(subtree->size)))
+		mark_unusable(subtree, "damaged: not in preserved memory");
+	else if (kho_checksum(0, fdt, subtree->size) != subtree->checksum ||
+		 subtree->size < sizeof(struct fdt_header) ||
+		 fdt_check_header(fdt) || fdt_totalsize(fdt) > subtree->size)
+		mark_unusable(subtree, "damaged");
+	else if (kho_reads(versions, sizeof(versions), subtree->compatible,
+			   &same_owner))
+		return;
+	else if (same_owner)
+		mark_unusable(subtree, "version unknown to this kernel");
+	else
+		strscpy(subtree->reason, "no owner in this kernel");
+}
+
+static void __init read_blob(const struct kho_header_ser *header)
+{
+	const void *blob = phys_to_virt(header->blob_pa);
+	struct kho_subtree *subtree;
+
+	if (header->blob_size > INT_MAX || !PAGE_ALIGNED(header->blob_size) ||
+	    !kho_map_covers(&kho_in_map, PHYS_PFN(header->blob_pa),
+			    header->blob_size >> PAGE_SHIFT) ||
+	    kho_checksum(0, blob, header->blob_size) != header->blob_checksum ||
+	    kho_blob_read(blob, header->blob_size, &kho_in_subtrees)) {
+		pr_err("blob damaged: %lu KiB stay preserved and cannot be restored; to free them: echo " BLOB_NAME " > /sys/kernel/kho/discard\n",
+		       atomic_long_read(&kho_in_map.nr_frames) <<
+		       (PAGE_SHIFT - 10));
+		blob_damaged = true;
+		return;
+	}
+	list_for_each_entry(subtree, &kho_in_subtrees, list)
+		check_subtree(subtree);
+	/* Its strings have been copied. */
+	kho_discard_range(header->blob_pa, header->blob_size);
+}
+
+static void __init adopt_node(struct kho_map *map, void *node)
+{
+	adjust_managed_page_count(virt_to_page(node), 1);
+}
+
+/* The page of which early.c has a copy. */
+static void __init free_header_page(phys_addr_t pa)
+{
+	if (kho_discard_range(pa, PAGE_SIZE))
+		pr_warn("header page at %pa is not preserved\n", &pa);
+}
+
+/**
+ * kho_in_init - list what was handed over
+ *
+ * Return: 0
+ */
+int __init kho_in_init(void)
+{
+	const struct kho_header_ser *header = kho_early_header();
+
+	if (!header || kho_early_damage())
+		return 0;
+	kho_map_disown(&kho_in_map, adopt_node);
+	mutex_lock(&kho_blob_lock);
+	read_blob(header);
+	mutex_unlock(&kho_blob_lock);
+	free_header_page(kho_early_header_pa());
+	return 0;
+}

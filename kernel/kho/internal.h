@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Private to the handover core.
+ *
+ * Lock order: kexec lock (kernel/kexec_internal.h) -> kho_lock ->
+ * kho_blob_lock -> kho_map.sem. Owners' callbacks run under the first two.
+ */
+#ifndef _KERNEL_KHO_INTERNAL_H
+#define _KERNEL_KHO_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/kho.h>
+#include <linux/kho/abi/handover.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/types.h>
+
+/*
+ * map.c: the set of preserved frames
+ */
+
+/**
+ * struct kho_map - the set of preserved frames
+ * @sem: read side: setting and clearing bits and adding nodes, any number of
+ *	 tasks at a time; write side: sealing, merging, freeing nodes
+ * @root: root node or NULL; set by cmpxchg under @sem read
+ * @nr_frames: preserved frames, nodes that are marked by a seal not counted
+ * @nr_nodes: nodes of the tree
+ * @sealed: the map is immutable; written under @sem write
+ */
+struct kho_map {
+	struct rw_semaphore sem;
+	struct kho_node_ser *root;
+	atomic_long_t nr_frames;
+	atomic_long_t nr_nodes;
+	bool sealed;
+};
+
+#define KHO_MAP_INIT(name) { .sem = __RWSEM_INITIALIZER((name).sem) }
+
+int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned long nr,
+		unsigned int order);
+int kho_map_del(struct kho_map *map, unsigned long pfn, unsigned long nr);
+int kho_map_take(struct kho_map *map, unsigned long pfn, unsigned long nr,
+		 unsigned int order);
+unsigned long kho_map_unit(struct kho_map *map, unsigned long pfn);
+bool kho_map_covers(struct kho_map *map, unsigned long pfn, unsigned long nr);
+unsigned long kho_map_next_used(const struct kho_map *map, unsigned long pfn,
+				unsigned long end);
+unsigned long kho_map_next_free(const struct kho_map *map, unsigned long pfn,
+				unsigned long end);
+int kho_map_merge(struct kho_map *map, const struct kho_map *other);
+void kho_map_unmerge(struct kho_map *map, const struct kho_map *other);
+int kho_map_seal(struct kho_map *map);
+void kho_map_unseal(struct kho_map *map);
+bool kho_map_trim(struct kho_map *map);
+__u64 kho_map_checksum(const struct kho_map *map);
+int kho_map_adopt(struct kho_map *map, const struct kho_header_ser *header,
+		  bool (*readable)(phys_addr_t pa));
+void kho_map_disown(struct kho_map *map,
+		    void (*node)(struct kho_map *map, void *va));
+
+/*
+ * holes.c: what the next kernel may allocate from before it can read the map
+ */
+
+/**
+ * struct kho_range - an extent of RAM that holes are looked for in
+ * @start: first frame
+ * @end: end, exclusive
+ * @group: extents of the same group count as one kind of memory (a NUMA node,
+ *	   above or below 4 GiB); every group gets its largest hole listed
+ */
+struct kho_range {
+	unsigned long start;
+	unsigned long end;
+	unsigned int group;
+};
+
+#define KHO_MAX_GROUPS	64
+
+/**
+ * struct kho_holes - a list of holes under construction
+ * @hole: the list, sorted
+ * @nr: entries
+ * @frames: sum of their sizes, in frames
+ * @left_out: frames in holes that found no place in the list
+ */
+struct kho_holes {
+	struct kho_hole_ser hole[KHO_MAX_HOLES];
+	unsigned int nr;
+	unsigned long frames;
+	unsigned long left_out;
+};
+
+void kho_holes_find(struct kho_holes *holes, const struct kho_map *map,
+		    const struct kho_range *ram, unsigned int nr_ram,
+		    const struct kho_range *must, unsigned int nr_must);
+bool kho_holes_cover(const struct kho_hole_ser *hole, unsigned int nr,
+		     u64 start, u64 end);
+u64 kho_holes_fit(const struct kho_hole_ser *hole, unsigned int nr, u64 start,
+		  u64 end, u64 size, u64 align, bool top_down);
+
+/*
+ * blob.c: the device tree that names the subtrees
+ */
+
+enum kho_subtree_state {
+	KHO_PENDING,
+	KHO_RESTORED,
+	KHO_DISCARDED,
+};
+
+#define KHO_REASON_MAX	128
+
+/**
+ * struct kho_subtree - one owner's part of the blob
+ * @list: kho_out or kho_in list
+ * @name: name of the node
+ * @compatible: its version
+ * @fdt_pa: the subtree itself
+ * @size: bytes of it
+ * @checksum: kho_checksum() of it; of an outgoing one, from the time of sealing
+ * @state: of an incoming one, what became of it
+ * @reason: of an incoming one that is pending: why it was not restored, or ""
+ * @unusable: of an incoming one: it must not be given to its owner
+ * @finished: of an incoming one that was restored: its owner wants no more of it
+ */
+struct kho_subtree {
+	struct list_head list;
+	char name[KHO_NAME_MAX + 1];
+	char compatible[KHO_NAME_MAX + 1];
+	phys_addr_t fdt_pa;
+	size_t size;
+	u64 checksum;
+	enum kho_subtree_state state;
+	char reason[KHO_REASON_MAX];
+	bool unusable;
+	bool finished;
+};
+
+int kho_blob_write(void *buf, size_t size, struct list_head *own,
+		   struct list_head *inherited);
+int kho_blob_read(const void *blob, size_t size, struct list_head *subtrees);
+void kho_blob_free(struct list_head *subtrees);
+
+#ifdef __KERNEL__
+
+#include <linux/kexec.h>
+
+struct seq_file;
+
+/*
+ * core.c: state machine and owners
+ */
+
+enum kho_state {
+	KHO_IDLE,
+	KHO_ACTIVE,
+	KHO_FINAL,
+};
+
+extern struct mutex kho_lock;
+extern struct kho_map kho_out_map;
+
+enum kho_state kho_get_state(void);
+int kho_activate(struct kimage *image);
+int kho_deactivate(void);
+int kho_finalize(struct kimage *image);
+int kho_unfinalize(void);
+const char *kho_last_error(void);
+__printf(1, 2) void kho_set_error(const char *fmt, ...);
+struct kho_owner *kho_find_owner(const char *name);
+bool kho_have_state(void);
+
+/*
+ * preserve.c: the owners' interface to the outgoing map
+ */
+bool kho_frames_ok(unsigned long pfn, unsigned long nr);
+void *kho_alloc_pages(unsigned int order);
+int kho_ram_ranges(struct kho_range **ranges, unsigned int *nr);
+int kho_out_init(void);
+
+/*
+ * out.c: outgoing subtrees, blob and header
+ */
+extern struct mutex kho_blob_lock;
+phys_addr_t kho_header_pa(void);
+int kho_out_seal(void);
+void kho_out_unseal(void);
+int kho_out_check_versions(const struct kimage *image);
+bool kho_out_empty(void);
+int kho_out_reseal_header(void);
+bool kho_out_hole_covers(u64 start, u64 end);
+void kho_out_show_blob(struct seq_file *m);
+
+/*
+ * in.c: what was handed over to this kernel
+ */
+extern struct kho_map kho_in_map;
+int kho_in_init(void);
+bool kho_in_empty(void);
+bool kho_reads(const char *versions, size_t size, const char *compatible,
+	       bool *same_owner);
+extern struct list_head kho_in_subtrees;
+bool kho_in_has_pending(const char *name);
+int kho_in_freeze(void);
+void kho_in_thaw(void);
+u64 kho_generation(void);
+int kho_in_discard(const char *name);
+int kho_in_show(char *buf, int size);
+
+/*
+ * early.c: early boot
+ */
+const struct kho_header_ser *kho_early_header(void);
+phys_addr_t kho_early_header_pa(void);
+const char *kho_early_damage(void);
+unsigned long kho_early_need(void);
+unsigned int kho_early_boot_runs(const struct kho_hole_ser **runs);
+
+/*
+ * image.c: the loaded kernel
+ */
+int kho_image_check(struct kimage *image);
+bool kho_image_reads(const struct kimage *image, const char *compatible);
+unsigned int kho_image_must(struct kho_range *must, unsigned int max);
+ssize_t kho_image_zone_show(char *buf);
+
+/*
+ * sysfs.c
+ */
+int kho_sysfs_init(void);
+extern bool kho_allow_unreadable;
+
+#endif /* __KERNEL__ */
+#endif /* _KERNEL_KHO_INTERNAL_H */

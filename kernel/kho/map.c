@@ -1,0 +1,794 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The map: the set of preserved frames.
+ *
+ * A radix tree of fixed depth whose nodes refer to each other by physical
+ * address (include/linux/kho/abi/handover.h). The live structure is the one
+ * that crosses the kexec: nothing is serialised. A leaf has two bits per frame:
+ * "used" (preserved) and "head" (a unit begins here), from which the next
+ * kernel rebuilds folios of the right order.
+ *
+ * Life cycle: empty, without a node. kho_map_add() and kho_map_del() run at any
+ * time and concurrently, under the read side of kho_map.sem: nodes are added by
+ * cmpxchg, and bits are claimed by cmpxchg word by word. When the last frame is
+ * gone, kho_map_trim() frees the nodes. kho_map_seal() makes the map immutable
+ * and marks its own nodes in it, so that the next kernel leaves them alone too;
+ * kho_map_unseal() undoes this.
+ *
+ * In the next kernel kho_map_adopt() checks what came and takes it over. From
+ * then on it is an ordinary map in which frames are only ever deleted.
+ *
+ * The kho_map_next_*() functions take no lock: their users either hold the
+ * write side, or run in early boot, or look at a sealed map.
+ */
+#include <linux/bitops.h>
+#include <linux/bits.h>
+#include <linux/errno.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/minmax.h>
+
+#include "internal.h"
+
+/* A part of a range that lies in one 64-bit word of a leaf. */
+struct word_part {
+	unsigned int index;
+	unsigned int count;
+	u64 mask;
+};
+
+static struct word_part word_part(unsigned long pfn, unsigned long nr)
+{
+	unsigned int bit = pfn % 64;
+	struct word_part part;
+
+	part.index = pfn % KHO_LEAF_FRAMES / 64;
+	part.count = min_t(unsigned long, nr, 64 - bit);
+	part.mask = GENMASK_ULL(bit + part.count - 1, bit);
+	return part;
+}
+
+/* Heads in @part of a range whose units have 1 << @order frames. */
+static u64 head_mask(unsigned long pfn, const struct word_part *part,
+		     unsigned int order)
+{
+	static const u64 every[] = {
+		~0ULL, 0x5555555555555555ULL, 0x1111111111111111ULL,
+		0x0101010101010101ULL, 0x0001000100010001ULL,
+		0x0000000100000001ULL,
+	};
+
+	if (order < ARRAY_SIZE(every))
+		return every[order] & part->mask;
+	return pfn & ((1UL << order) - 1) ? 0 : BIT_ULL(pfn % 64);
+}
+
+static unsigned int slot_index(unsigned long pfn, int level)
+{
+	return (pfn >> (KHO_LEAF_SHIFT + level * KHO_NODE_SHIFT)) &
+	       (KHO_NODE_SLOTS - 1);
+}
+
+/* Frames below one slot of a node at @level. */
+static unsigned long slot_span(int level)
+{
+	return 1UL << (KHO_LEAF_SHIFT + level * KHO_NODE_SHIFT);
+}
+
+static struct kho_leaf_ser *map_leaf(const struct kho_map *map,
+				     unsigned long pfn)
+{
+	struct kho_node_ser *node = READ_ONCE(map->root);
+	int level;
+
+	for (level = KHO_MAP_LEVELS - 1; node && level >= 0; level--) {
+		u64 pa = READ_ONCE(node->slot_pa[slot_index(pfn, level)]);
+
+		node = pa ? phys_to_virt(pa) : NULL;
+	}
+	return (struct kho_leaf_ser *)node;
+}
+
+/* As map_leaf(), but says how far the hole reaches when there is no leaf. */
+static struct kho_leaf_ser *map_leaf_or_gap(const struct kho_map *map,
+					    unsigned long pfn,
+					    unsigned long *gap_end)
+{
+	struct kho_node_ser *node = READ_ONCE(map->root);
+	unsigned long span = slot_span(KHO_MAP_LEVELS);
+	int level;
+
+	for (level = KHO_MAP_LEVELS - 1; node && level >= 0; level--) {
+		u64 pa = READ_ONCE(node->slot_pa[slot_index(pfn, level)]);
+
+		span = slot_span(level);
+		node = pa ? phys_to_virt(pa) : NULL;
+	}
+	*gap_end = (pfn | (span - 1)) + 1;
+	return (struct kho_leaf_ser *)node;
+}
+
+static struct kho_leaf_ser *map_get_leaf(struct kho_map *map, unsigned long pfn)
+{
+	struct kho_node_ser *node = READ_ONCE(map->root);
+	struct kho_node_ser *new;
+	int level;
+
+	if (!node) {
+		new = kho_alloc_pages(0);
+		if (!new)
+			return NULL;
+		node = cmpxchg(&map->root, NULL, new);
+		if (node) {
+			free_page((unsigned long)new);
+		} else {
+			node = new;
+			atomic_long_inc(&map->nr_nodes);
+		}
+	}
+
+	for (level = KHO_MAP_LEVELS - 1; level >= 0; level--) {
+		__u64 *slot = &node->slot_pa[slot_index(pfn, level)];
+		u64 pa = READ_ONCE(*slot);
+
+		if (!pa) {
+			new = kho_alloc_pages(0);
+			if (!new)
+				return NULL;
+			pa = cmpxchg(slot, 0, virt_to_phys(new));
+			if (pa) {
+				free_page((unsigned long)new);
+			} else {
+				pa = virt_to_phys(new);
+				atomic_long_inc(&map->nr_nodes);
+			}
+		}
+		node = phys_to_virt(pa);
+	}
+	return (struct kho_leaf_ser *)node;
+}
+
+/* Claim the bits of @mask, all or none. */
+static bool claim(__u64 *word, u64 mask)
+{
+	u64 old = READ_ONCE(*word);
+
+	do {
+		if (old & mask)
+			return false;
+	} while (!try_cmpxchg(word, &old, old | mask));
+	return true;
+}
+
+static void set_bits(__u64 *word, u64 mask)
+{
+	u64 old = READ_ONCE(*word);
+
+	while (mask && !try_cmpxchg(word, &old, old | mask))
+		;
+}
+
+static void clear_bits(__u64 *word, u64 mask)
+{
+	u64 old = READ_ONCE(*word);
+
+	while (!try_cmpxchg(word, &old, old & ~mask))
+		;
+}
+
+static void map_clear(struct kho_map *map, unsigned long pfn, unsigned long nr)
+{
+	struct kho_leaf_ser *leaf = NULL;
+
+	while (nr) {
+		struct word_part part = word_part(pfn, nr);
+
+		if (!leaf || !(pfn % KHO_LEAF_FRAMES))
+			leaf = map_leaf(map, pfn);
+		clear_bits(&leaf->head[part.index], part.mask);
+		/* From here on somebody else may claim the frames. */
+		clear_bits(&leaf->used[part.index], part.mask);
+		pfn += part.count;
+		nr -= part.count;
+	}
+}
+
+static int map_set(struct kho_map *map, unsigned long pfn, unsigned long nr,
+		   unsigned int order)
+{
+	const unsigned long start = pfn;
+	struct kho_leaf_ser *leaf = NULL;
+	int rc;
+
+	if (order >= KHO_MAP_PFN_BITS || (pfn | nr) & ((1UL << order) - 1))
+		return -EINVAL;
+	if (!nr || pfn + nr < pfn || (pfn + nr - 1) >> KHO_MAP_PFN_BITS)
+		return -EINVAL;
+
+	while (nr) {
+		struct word_part part = word_part(pfn, nr);
+
+		if (!leaf || !(pfn % KHO_LEAF_FRAMES)) {
+			rc = -ENOMEM;
+			leaf = map_get_leaf(map, pfn);
+			if (!leaf)
+				goto err_clear;
+		}
+		rc = -EEXIST;
+		if (!claim(&leaf->used[part.index], part.mask))
+			goto err_clear;
+		set_bits(&leaf->head[part.index], head_mask(pfn, &part, order));
+		pfn += part.count;
+		nr -= part.count;
+	}
+	return 0;
+
+err_clear:
+	map_clear(map, start, pfn - start);
+	return rc;
+}
+
+/**
+ * kho_map_add - preserve frames
+ * @map: the map
+ * @pfn: first frame
+ * @nr: number of frames
+ * @order: every 1 << @order of them are a unit; @pfn and @nr are aligned to it
+ *
+ * All or nothing. May sleep.
+ *
+ * Return: 0, -EBUSY when the map is sealed, -EEXIST when one of the frames is
+ * in the map, -EINVAL, -ENOMEM.
+ */
+int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned long nr,
+		unsigned int order)
+{
+	int rc;
+
+	down_read(&map->sem);
+	rc = map->sealed ? -EBUSY : map_set(map, pfn, nr, order);
+	if (!rc)
+		atomic_long_add(nr, &map->nr_frames);
+	up_read(&map->sem);
+	return rc;
+}
+
+static bool map_covers(struct kho_map *map, unsigned long pfn, unsigned long nr)
+{
+	return nr && pfn + nr > pfn && pfn + nr <= 1UL << KHO_MAP_PFN_BITS &&
+	       kho_map_next_free(map, pfn, pfn + nr) == pfn + nr;
+}
+
+/**
+ * kho_map_covers - are all frames of a range preserved?
+ * @map: the map
+ * @pfn: first frame
+ * @nr: number of frames
+ */
+bool kho_map_covers(struct kho_map *map, unsigned long pfn, unsigned long nr)
+{
+	bool covers;
+
+	down_read(&map->sem);
+	covers = map_covers(map, pfn, nr);
+	up_read(&map->sem);
+	return covers;
+}
+
+/**
+ * kho_map_del - take frames out
+ * @map: the map
+ * @pfn: first frame
+ * @nr: number of frames
+ *
+ * The caller owns the frames: two callers never delete the same ones.
+ *
+ * Return: 0, -EBUSY when the map is sealed, -ENOENT when one of the frames is
+ * not in the map, and nothing was changed.
+ */
+int kho_map_del(struct kho_map *map, unsigned long pfn, unsigned long nr)
+{
+	bool empty = false;
+	int rc = 0;
+
+	down_read(&map->sem);
+	if (map->sealed) {
+		rc = -EBUSY;
+	} else if (!map_covers(map, pfn, nr)) {
+		rc = -ENOENT;
+	} else {
+		map_clear(map, pfn, nr);
+		empty = !atomic_long_sub_return(nr, &map->nr_frames);
+	}
+	up_read(&map->sem);
+
+	if (empty)
+		kho_map_trim(map);
+	return rc;
+}
+
+/* Undo of claim_heads() for the first @nr frames. */
+static void return_heads(struct kho_map *map, unsigned long pfn,
+			 unsigned long nr, unsigned int order)
+{
+	while (nr) {
+		struct word_part part = word_part(pfn, nr);
+
+		set_bits(&map_leaf(map, pfn)->head[part.index],
+			 head_mask(pfn, &part, order));
+		pfn += part.count;
+		nr -= part.count;
+	}
+}
+
+/* Of several tasks that want the same units, one gets them. */
+static int claim_heads(struct kho_map *map, unsigned long pfn, unsigned long nr,
+		       unsigned int order)
+{
+	const unsigned long start = pfn;
+
+	while (nr) {
+		struct word_part part = word_part(pfn, nr);
+		__u64 *word = &map_leaf(map, pfn)->head[part.index];
+		u64 mask = head_mask(pfn, &part, order);
+		u64 old = READ_ONCE(*word);
+
+		do {
+			if ((old & part.mask) != mask) {
+				return_heads(map, start, pfn - start, order);
+				return -ENOENT;
+			}
+		} while (!try_cmpxchg(word, &old, old & ~mask));
+		pfn += part.count;
+		nr -= part.count;
+	}
+	return 0;
+}
+
+/**
+ * kho_map_take - take units out, once
+ * @map: the map
+ * @pfn: first frame
+ * @nr: number of frames
+ * @order: they are units of 1 << @order frames each
+ *
+ * As kho_map_del(), but checks that the frames were added with this order, and
+ * several callers may compete for the same units.
+ *
+ * Return: 0, -EBUSY when the map is sealed, -EINVAL, -ENOENT when this is not
+ * what is in the map; on error nothing was changed.
+ */
+int kho_map_take(struct kho_map *map, unsigned long pfn, unsigned long nr,
+		 unsigned int order)
+{
+	bool empty = false;
+	int rc;
+
+	if (order >= BITS_PER_LONG || (pfn | nr) & ((1UL << order) - 1))
+		return -EINVAL;
+
+	down_read(&map->sem);
+	rc = -EBUSY;
+	if (map->sealed)
+		goto out_unlock;
+	rc = -ENOENT;
+	if (!map_covers(map, pfn, nr))
+		goto out_unlock;
+	rc = claim_heads(map, pfn, nr, order);
+	if (rc)
+		goto out_unlock;
+	map_clear(map, pfn, nr);
+	empty = !atomic_long_sub_return(nr, &map->nr_frames);
+out_unlock:
+	up_read(&map->sem);
+
+	if (empty)
+		kho_map_trim(map);
+	return rc;
+}
+
+/**
+ * kho_map_unit - size of the unit that begins at a frame
+ * @map: the map
+ * @pfn: the frame
+ *
+ * Return: frames of the unit, 0 when no unit begins at @pfn
+ */
+unsigned long kho_map_unit(struct kho_map *map, unsigned long pfn)
+{
+	unsigned long next = pfn + 1;
+	struct kho_leaf_ser *leaf;
+
+	down_read(&map->sem);
+	leaf = pfn >> KHO_MAP_PFN_BITS ? NULL : map_leaf(map, pfn);
+	if (!leaf || !(leaf->used[pfn % KHO_LEAF_FRAMES / 64] &
+		       leaf->head[pfn % KHO_LEAF_FRAMES / 64] &
+		       BIT_ULL(pfn % 64)))
+		next = pfn;
+	while (next != pfn) {
+		struct word_part part = word_part(next, 64);
+		u64 rest;
+
+		if (!(next % KHO_LEAF_FRAMES))
+			leaf = map_leaf(map, next);
+		if (!leaf)
+			break;
+		/* Used frames that begin no unit belong to this one. */
+		rest = (leaf->head[part.index] | ~leaf->used[part.index]) &
+		       part.mask;
+		if (rest) {
+			next = round_down(next, 64) + __ffs64(rest);
+			break;
+		}
+		next += part.count;
+	}
+	up_read(&map->sem);
+	return next - pfn;
+}
+
+static unsigned long map_next(const struct kho_map *map, unsigned long pfn,
+			      unsigned long end, bool want_used)
+{
+	unsigned long limit = min(end, 1UL << KHO_MAP_PFN_BITS);
+	struct kho_leaf_ser *leaf = NULL;
+	unsigned long gap_end;
+
+	while (pfn < limit) {
+		struct word_part part = word_part(pfn, limit - pfn);
+		u64 hits;
+
+		if (!leaf || !(pfn % KHO_LEAF_FRAMES))
+			leaf = map_leaf_or_gap(map, pfn, &gap_end);
+		if (!leaf) {
+			if (!want_used)
+				return pfn;
+			pfn = gap_end;
+			continue;
+		}
+		hits = READ_ONCE(leaf->used[part.index]);
+		hits = (want_used ? hits : ~hits) & part.mask;
+		if (hits)
+			return round_down(pfn, 64) + __ffs64(hits);
+		pfn += part.count;
+	}
+	return want_used ? end : max(min(pfn, end), limit);
+}
+
+/**
+ * kho_map_next_used - find the next preserved frame
+ * @map: the map, see the top of this file about locks
+ * @pfn: where to begin
+ * @end: where to end, exclusive
+ *
+ * Return: the frame, or @end when there is none
+ */
+unsigned long kho_map_next_used(const struct kho_map *map, unsigned long pfn,
+				unsigned long end)
+{
+	return map_next(map, pfn, end, true);
+}
+
+/**
+ * kho_map_next_free - find the next frame that is not preserved
+ * @map: the map, see the top of this file about locks
+ * @pfn: where to begin
+ * @end: where to end, exclusive
+ *
+ * Return: the frame, or @end when there is none
+ */
+unsigned long kho_map_next_free(const struct kho_map *map, unsigned long pfn,
+				unsigned long end)
+{
+	return map_next(map, pfn, end, false);
+}
+
+/*
+ * Walk the nodes. A node's parent comes before it, and is not looked at again
+ * after its last child, so @fn may free what it is given when @post is set.
+ */
+struct node_walk {
+	int (*fn)(struct kho_map *map, void *node, int level, void *arg);
+	void *arg;
+	bool post;
+};
+
+static int walk_nodes(struct kho_map *map, struct kho_node_ser *node, int level,
+		      const struct node_walk *walk)
+{
+	unsigned int i;
+	int rc = 0;
+
+	if (!walk->post)
+		rc = walk->fn(map, node, level, walk->arg);
+	/* Recursion is at most KHO_MAP_LEVELS deep. */
+	for (i = 0; !rc && level && i < KHO_NODE_SLOTS; i++)
+		if (node->slot_pa[i])
+			rc = walk_nodes(map, phys_to_virt(node->slot_pa[i]),
+					level - 1, walk);
+	if (!rc && walk->post)
+		rc = walk->fn(map, node, level, walk->arg);
+	return rc;
+}
+
+static int map_walk(struct kho_map *map, const struct node_walk *walk)
+{
+	return map->root ?
+	       walk_nodes(map, map->root, KHO_MAP_LEVELS, walk) : 0;
+}
+
+static int free_node(struct kho_map *map, void *node, int level, void *arg)
+{
+	free_page((unsigned long)node);
+	return 0;
+}
+
+/**
+ * kho_map_trim - free the nodes of a map without frames
+ * @map: the map
+ *
+ * Return: true when the map has no node any more
+ */
+bool kho_map_trim(struct kho_map *map)
+{
+	static const struct node_walk walk = { .fn = free_node, .post = true };
+	bool trimmed = false;
+
+	down_write(&map->sem);
+	if (!map->sealed && !atomic_long_read(&map->nr_frames)) {
+		map_walk(map, &walk);
+		map->root = NULL;
+		atomic_long_set(&map->nr_nodes, 0);
+		trimmed = true;
+	}
+	up_write(&map->sem);
+	return trimmed;
+}
+
+/**
+ * kho_map_merge - preserve what another map has
+ * @map: the map to add to
+ * @other: its frames; must not change
+ *
+ * Return: 0, or -EEXIST, -EBUSY, -ENOMEM, and nothing was changed.
+ */
+int kho_map_merge(struct kho_map *map, const struct kho_map *other)
+{
+	unsigned long first = 0, last = 1UL << KHO_MAP_PFN_BITS;
+	unsigned long pfn, end;
+	int rc = 0;
+
+	down_write(&map->sem);
+	if (map->sealed)
+		rc = -EBUSY;
+	for (pfn = kho_map_next_used(other, first, last); !rc && pfn < last;
+	     pfn = kho_map_next_used(other, end, last)) {
+		struct word_part part = word_part(pfn, 64);
+		struct kho_leaf_ser *from = map_leaf(other, pfn);
+		struct kho_leaf_ser *to = map_get_leaf(map, pfn);
+		u64 mask = from->used[part.index];
+
+		end = round_down(pfn, 64) + 64;
+		if (!to)
+			rc = -ENOMEM;
+		else if (!claim(&to->used[part.index], mask))
+			rc = -EEXIST;
+		if (rc) {
+			last = round_down(pfn, 64);
+			break;
+		}
+		set_bits(&to->head[part.index], from->head[part.index]);
+		atomic_long_add(hweight64(mask), &map->nr_frames);
+	}
+	up_write(&map->sem);
+	if (rc && rc != -EBUSY) {
+		/* Undo the part that was done: all frames below last. */
+		for (pfn = kho_map_next_used(other, 0, last); pfn < last;
+		     pfn = kho_map_next_used(other, end, last)) {
+			end = kho_map_next_free(other, pfn, last);
+			kho_map_del(map, pfn, end - pfn);
+		}
+		if (!atomic_long_read(&map->nr_frames))
+			kho_map_trim(map);
+	}
+	return rc;
+}
+
+/**
+ * kho_map_unmerge - undo kho_map_merge()
+ * @map: the map that was added to
+ * @other: unchanged since then
+ */
+void kho_map_unmerge(struct kho_map *map, const struct kho_map *other)
+{
+	const unsigned long last = 1UL << KHO_MAP_PFN_BITS;
+	unsigned long pfn, end;
+
+	for (pfn = kho_map_next_used(other, 0, last); pfn < last;
+	     pfn = kho_map_next_used(other, end, last)) {
+		end = kho_map_next_free(other, pfn, last);
+		kho_map_del(map, pfn, end - pfn);
+	}
+}
+
+static int mark_node(struct kho_map *map, void *node, int level, void *arg)
+{
+	unsigned long pfn = virt_to_phys(node) >> PAGE_SHIFT;
+	bool *changed = arg;
+	int rc;
+
+	rc = map_set(map, pfn, 1, 0);
+	if (rc == -EEXIST)
+		return 0;
+	*changed = true;
+	return rc;
+}
+
+static int unmark_node(struct kho_map *map, void *node, int level, void *arg)
+{
+	unsigned long pfn = virt_to_phys(node) >> PAGE_SHIFT;
+
+	if (map_covers(map, pfn, 1))
+		map_clear(map, pfn, 1);
+	return 0;
+}
+
+/**
+ * kho_map_seal - make a map immutable and complete
+ * @map: the map
+ *
+ * Marks the map's own nodes in it, which may take further nodes.
+ *
+ * Return: 0 or -ENOMEM, and nothing was changed.
+ */
+int kho_map_seal(struct kho_map *map)
+{
+	static const struct node_walk undo = { .fn = unmark_node };
+	bool changed;
+	int rc;
+
+	down_write(&map->sem);
+	/*
+	 * Marking a node may need a node, which has to be marked in its turn.
+	 * Ends because each round that changes something adds a leaf.
+	 */
+	do {
+		struct node_walk walk = { .fn = mark_node, .arg = &changed };
+
+		changed = false;
+		rc = map_walk(map, &walk);
+	} while (changed && !rc);
+	if (rc)
+		map_walk(map, &undo);
+	else
+		map->sealed = true;
+	up_write(&map->sem);
+	return rc;
+}
+
+/**
+ * kho_map_unseal - undo kho_map_seal()
+ * @map: the map
+ */
+void kho_map_unseal(struct kho_map *map)
+{
+	static const struct node_walk walk = { .fn = unmark_node };
+
+	down_write(&map->sem);
+	if (map->sealed) {
+		map_walk(map, &walk);
+		map->sealed = false;
+	}
+	up_write(&map->sem);
+}
+
+static int sum_node(struct kho_map *map, void *node, int level, void *arg)
+{
+	u64 *sum = arg;
+
+	*sum = kho_checksum(*sum, node, sizeof(struct kho_node_ser));
+	return 0;
+}
+
+/**
+ * kho_map_checksum - checksum of all nodes, each before its children
+ * @map: the map, sealed
+ */
+__u64 kho_map_checksum(const struct kho_map *map)
+{
+	u64 sum = 0;
+	struct node_walk walk = { .fn = sum_node, .arg = &sum };
+
+	map_walk((struct kho_map *)map, &walk);
+	return sum;
+}
+
+struct adoption {
+	bool (*readable)(phys_addr_t pa);
+	u64 nodes_left;
+	u64 sum;
+};
+
+/* Checks a node before its slots are followed. */
+static int check_node(struct kho_map *map, void *node, int level, void *arg)
+{
+	struct kho_node_ser *inner = node;
+	struct adoption *adoption = arg;
+	unsigned int i;
+
+	/* A damaged slot that closes a cycle ends here. */
+	if (!adoption->nodes_left--)
+		return -EINVAL;
+	adoption->sum = kho_checksum(adoption->sum, node, sizeof(*inner));
+	for (i = 0; level && i < KHO_NODE_SLOTS; i++) {
+		u64 pa = inner->slot_pa[i];
+
+		if (pa && (!PAGE_ALIGNED(pa) || !adoption->readable(pa)))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/**
+ * kho_map_adopt - take over a map that another kernel has sealed
+ * @map: an empty map; holds the other's frames and nodes on success
+ * @header: checked with kho_header_ok()
+ * @readable: is there RAM at this page's physical address?
+ *
+ * Takes no lock: runs in early boot.
+ *
+ * Return: 0 or -EINVAL, and @map is empty
+ */
+int kho_map_adopt(struct kho_map *map, const struct kho_header_ser *header,
+		  bool (*readable)(phys_addr_t pa))
+{
+	struct adoption adoption = {
+		.readable = readable,
+		.nodes_left = header->nr_nodes,
+	};
+	struct node_walk walk = { .fn = check_node, .arg = &adoption };
+
+	if (!header->map_root_pa)
+		return header->nr_nodes || header->nr_frames ? -EINVAL : 0;
+	if (!readable(header->map_root_pa))
+		return -EINVAL;
+
+	map->root = phys_to_virt(header->map_root_pa);
+	if (map_walk(map, &walk) || adoption.nodes_left ||
+	    adoption.sum != header->map_checksum) {
+		map->root = NULL;
+		return -EINVAL;
+	}
+	atomic_long_set(&map->nr_frames, header->nr_frames);
+	atomic_long_set(&map->nr_nodes, header->nr_nodes);
+	map->sealed = true;
+	return 0;
+}
+
+struct disowning {
+	void (*node)(struct kho_map *map, void *va);
+};
+
+static int disown_node(struct kho_map *map, void *node, int level, void *arg)
+{
+	struct disowning *disowning = arg;
+
+	disowning->node(map, node);
+	return unmark_node(map, node, level, NULL);
+}
+
+/**
+ * kho_map_disown - make an adopted map an ordinary, unsealed one
+ * @map: the map
+ * @node: called for each node, which is ordinary memory from then on
+ */
+void kho_map_disown(struct kho_map *map,
+		    void (*node)(struct kho_map *map, void *va))
+{
+	struct disowning disowning = { .node = node };
+	struct node_walk walk = { .fn = disown_node, .arg = &disowning };
+
+	down_write(&map->sem);
+	map_walk(map, &walk);
+	map->sealed = false;
+	up_write(&map->sem);
+}

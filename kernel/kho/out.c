@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The outgoing side: subtrees, and the sealing of map, blob and header.
+ *
+ * Life cycle: owners add and remove subtrees at any time before finalize. Sealing
+ * takes, in this order: what is pending from the kernel before this one is added
+ * to the map and to the subtrees; the blob is written; the map is sealed; holes
+ * are computed; the header page gets its magic. Every step is undone in reverse
+ * when a later one fails, and by kho_out_unseal().
+ *
+ * The header page is allocated once and stays at one address, so that an image
+ * can be loaded before anything is known of what it will receive. Without magic
+ * it says that nothing is handed over.
+ *
+ * Locks: kho_blob_lock for the list; sealing runs under kho_lock besides.
+ */
+#define pr_fmt(fmt) "kho: " fmt
+
+#include <linux/export.h>
+#include <linux/kexec.h>
+#include <linux/libfdt.h>
+#include <linux/mm.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "internal.h"
+
+#define MAX_BLOB_ORDER	8
+
+DEFINE_MUTEX(kho_blob_lock);
+static LIST_HEAD(subtrees);
+
+static struct kho_header_ser *header;
+static void *blob;
+static unsigned int blob_order;
+
+/* Physical address of the header page, 0 when the core did not start. */
+phys_addr_t kho_header_pa(void)
+{
+	if (!header) {
+		void *page = kho_alloc_pages(0);
+
+		if (!page)
+			return 0;
+		header = page;
+	}
+	return virt_to_phys(header);
+}
+
+static struct kho_subtree *find_subtree(const char *name)
+{
+	struct kho_subtree *subtree;
+
+	list_for_each_entry(subtree, &subtrees, list)
+		if (!strcmp(subtree->name, name))
+			return subtree;
+	return NULL;
+}
+
+/**
+ * kho_add_subtree - hand over an owner's device tree
+ * @name: name of the subtree, unique, at most KHO_NAME_MAX characters
+ * @fdt: flattened device tree in preserved memory, with its version as the
+ *	 root node's "compatible"; may still be edited until finalize
+ *
+ * Context: may sleep.
+ * Return: 0, -EBUSY after finalize, -EEXIST when there is one of this name, or
+ * one came from the kernel before and is still pending, -EINVAL, -ENOMEM,
+ * -EOPNOTSUPP
+ */
+int kho_add_subtree(const char *name, void *fdt)
+{
+	size_t len = strlen(name);
+	struct kho_subtree *subtree;
+	const char *compatible;
+	int size, rc;
+
+	if (!kho_is_enabled())
+		return -EOPNOTSUPP;
+	if (!len || len > KHO_NAME_MAX || strchr(name, '/') ||
+	    !PAGE_ALIGNED(fdt) || fdt_check_header(fdt))
+		return -EINVAL;
+	compatible = fdt_getprop(fdt, 0, KHO_PROP_COMPATIBLE, &size);
+	if (!compatible || size < 2 || size > KHO_NAME_MAX + 1 ||
+	    strnlen(compatible, size) != size - 1)
+		return -EINVAL;
+
+	subtree = kzalloc(sizeof(*subtree), GFP_KERNEL);
+	if (!subtree)
+		return -ENOMEM;
+	strscpy(subtree->name, name);
+	strscpy(subtree->compatible, compatible);
+	subtree->fdt_pa = virt_to_phys(fdt);
+
+	mutex_lock(&kho_blob_lock);
+	if (kho_out_map.sealed)
+		rc = -EBUSY;
+	else if (find_subtree(name) || kho_in_has_pending(name))
+		rc = -EEXIST;
+	else
+		rc = 0;
+	if (!rc)
+		list_add_tail(&subtree->list, &subtrees);
+	mutex_unlock(&kho_blob_lock);
+	if (rc)
+		kfree(subtree);
+	return rc;
+}
+EXPORT_SYMBOL_GPL(kho_add_subtree);
+
+/**
+ * kho_remove_subtree - undo kho_add_subtree()
+ * @fdt: as given there
+ *
+ * Context: may sleep. Not between finalize and its undoing.
+ */
+void kho_remove_subtree(void *fdt)
+{
+	struct kho_subtree *subtree;
+
+	mutex_lock(&kho_blob_lock);
+	list_for_each_entry(subtree, &subtrees, list) {
+		if (subtree->fdt_pa != virt_to_phys(fdt))
+			continue;
+		if (WARN_ON_ONCE(kho_out_map.sealed))
+			break;
+		list_del(&subtree->list);
+		kfree(subtree);
+		break;
+	}
+	mutex_unlock(&kho_blob_lock);
+}
+EXPORT_SYMBOL_GPL(kho_remove_subtree);
+
+/* Has no owner preserved or added anything? */
+bool kho_out_empty(void)
+{
+	return !atomic_long_read(&kho_out_map.nr_frames) &&
+	       list_empty(&subtrees);
+}
+
+/**
+ * kho_out_check_versions - can an image restore what this kernel's owners made?
+ * @image: the loaded image
+ *
+ * Subtrees that this kernel only hands on are not asked about.
+ *
+ * Return: 0, or -EPROTONOSUPPORT with the subtree named in last_error
+ */
+int kho_out_check_versions(const struct kimage *image)
+{
+	struct kho_subtree *subtree;
+	int rc = 0;
+
+	if (kho_allow_unreadable)
+		return 0;
+	mutex_lock(&kho_blob_lock);
+	list_for_each_entry(subtree, &subtrees, list) {
+		if (kho_image_reads(image, subtree->compatible))
+			continue;
+		kho_set_error("image: cannot restore %s (%s); load a kernel that can, or write 1 to allow_unreadable",
+			      subtree->name, subtree->compatible);
+		rc = -EPROTONOSUPPORT;
+		break;
+	}
+	mutex_unlock(&kho_blob_lock);
+	return rc;
+}
+
+/* Subtrees may have been edited since they were added. */
+static int measure_subtrees(void)
+{
+	struct kho_subtree *subtree;
+
+	list_for_each_entry(subtree, &subtrees, list) {
+		void *fdt = phys_to_virt(subtree->fdt_pa);
+		unsigned long pfn = PHYS_PFN(subtree->fdt_pa);
+
+		if (!kho_map_covers(&kho_out_map, pfn, 1) ||
+		    fdt_check_header(fdt) ||
+		    !kho_map_covers(&kho_out_map, pfn,
+				    PFN_UP(fdt_totalsize(fdt)))) {
+			kho_set_error("%s: subtree is damaged or not in preserved memory",
+				      subtree->name);
+			return -EINVAL;
+		}
+		subtree->size = fdt_totalsize(fdt);
+		subtree->checksum = kho_checksum(0, fdt, subtree->size);
+	}
+	return 0;
+}
+
+static int write_blob(void)
+{
+	int rc;
+
+	for (blob_order = 0; blob_order <= MAX_BLOB_ORDER; blob_order++) {
+		blob = kho_alloc_pages(blob_order);
+		if (!blob)
+			return -ENOMEM;
+		rc = kho_blob_write(blob, PAGE_SIZE << blob_order, &subtrees,
+				    &kho_in_subtrees);
+		if (!rc)
+			return 0;
+		free_pages((unsigned long)blob, blob_order);
+		blob = NULL;
+		if (rc != -ENOSPC)
+			break;
+	}
+	return rc;
+}
+
+/* Find the holes and complete the header. The map is sealed. */
+static int fill_header(void)
+{
+	struct kho_range must[KEXEC_SEGMENT_MAX + 2], *ram;
+	unsigned int nr_must, nr_ram;
+	struct kho_holes *holes;
+	unsigned long need;
+	int rc;
+
+	rc = kho_ram_ranges(&ram, &nr_ram);
+	if (rc)
+		return rc;
+	holes = kvzalloc(sizeof(*holes), GFP_KERNEL);
+	if (!holes)
+		return -ENOMEM;
+	nr_must = kho_image_must(must, ARRAY_SIZE(must));
+	kho_holes_find(holes, &kho_out_map, ram, nr_ram, must, nr_must);
+
+	need = kho_early_need();
+	if (holes->frames < need) {
+		kho_set_error("core: the next kernel needs about %lu KiB outside of preserved memory before it can read the map, and only %lu KiB lie in large enough holes: %lu KiB are missing; preserve less",
+			      need << (PAGE_SHIFT - 10),
+			      holes->frames << (PAGE_SHIFT - 10),
+			      (need - holes->frames) << (PAGE_SHIFT - 10));
+		kvfree(holes);
+		return -ENOSPC;
+	}
+
+	memset(header, 0, KHO_HEADER_SIZE);
+	header->version = KHO_HEADER_VERSION;
+	header->generation = kho_generation() + 1;
+	if (kho_out_map.root)
+		header->map_root_pa = virt_to_phys(kho_out_map.root);
+	header->map_checksum = kho_map_checksum(&kho_out_map);
+	header->nr_frames = atomic_long_read(&kho_out_map.nr_frames);
+	header->nr_nodes = atomic_long_read(&kho_out_map.nr_nodes);
+	header->blob_pa = virt_to_phys(blob);
+	header->blob_size = PAGE_SIZE << blob_order;
+	header->blob_checksum = kho_checksum(0, blob, header->blob_size);
+	header->nr_holes = holes->nr;
+	memcpy(header->holes, holes->hole, holes->nr * sizeof(holes->hole[0]));
+	header->magic = KHO_HEADER_MAGIC;
+	header->checksum = kho_header_checksum(header);
+	kvfree(holes);
+	return 0;
+}
+
+/**
+ * kho_out_seal - complete and freeze everything that is handed over
+ *
+ * Context: kho_lock held, may sleep.
+ * Return: 0, or an errno with last_error set, and nothing was changed
+ */
+int kho_out_seal(void)
+{
+	int rc;
+
+	lockdep_assert_held(&kho_lock);
+	mutex_lock(&kho_blob_lock);
+
+	rc = measure_subtrees();
+	if (rc)
+		goto err_unlock;
+
+	/* Nothing of the old kernel's is given back once this is sealed. */
+	rc = kho_in_freeze();
+	if (rc)
+		goto err_unlock;
+	rc = kho_map_merge(&kho_out_map, &kho_in_map);
+	if (rc)
+		goto err_thaw;
+
+	rc = write_blob();
+	if (rc)
+		goto err_unmerge;
+	rc = kho_map_add(&kho_out_map, PHYS_PFN(virt_to_phys(blob)),
+			 1UL << blob_order, blob_order);
+	if (rc)
+		goto err_free_blob;
+	rc = kho_map_add(&kho_out_map, PHYS_PFN(kho_header_pa()), 1, 0);
+	if (rc)
+		goto err_del_blob;
+
+	rc = kho_map_seal(&kho_out_map);
+	if (rc)
+		goto err_del_header;
+	rc = fill_header();
+	if (rc)
+		goto err_unseal;
+
+	mutex_unlock(&kho_blob_lock);
+	return 0;
+
+err_unseal:
+	kho_map_unseal(&kho_out_map);
+err_del_header:
+	kho_map_del(&kho_out_map, PHYS_PFN(kho_header_pa()), 1);
+err_del_blob:
+	kho_map_del(&kho_out_map, PHYS_PFN(virt_to_phys(blob)),
+		    1UL << blob_order);
+err_free_blob:
+	free_pages((unsigned long)blob, blob_order);
+	blob = NULL;
+err_unmerge:
+	kho_map_unmerge(&kho_out_map, &kho_in_map);
+err_thaw:
+	kho_in_thaw();
+	if (!atomic_long_read(&kho_out_map.nr_frames))
+		kho_map_trim(&kho_out_map);
+err_unlock:
+	mutex_unlock(&kho_blob_lock);
+	if (rc == -ENOMEM)
+		kho_set_error("core: not enough memory to seal the handover");
+	return rc;
+}
+
+/**
+ * kho_out_unseal - undo kho_out_seal()
+ *
+ * Context: kho_lock held, may sleep.
+ */
+void kho_out_unseal(void)
+{
+	lockdep_assert_held(&kho_lock);
+	mutex_lock(&kho_blob_lock);
+	header->magic = 0;
+	kho_map_unseal(&kho_out_map);
+	kho_map_del(&kho_out_map, PHYS_PFN(virt_to_phys(header)), 1);
+	kho_map_del(&kho_out_map, PHYS_PFN(virt_to_phys(blob)),
+		    1UL << blob_order);
+	free_pages((unsigned long)blob, blob_order);
+	blob = NULL;
+	kho_map_unmerge(&kho_out_map, &kho_in_map);
+	kho_in_thaw();
+	if (!atomic_long_read(&kho_out_map.nr_frames))
+		kho_map_trim(&kho_out_map);
+	mutex_unlock(&kho_blob_lock);
+}
+
+/**
+ * kho_out_reseal_header - choose the holes anew for another landing zone
+ *
+ * Context: kho_lock held, sealed, may sleep.
+ * Return: 0, or an errno with last_error set; the header is as it was
+ */
+int kho_out_reseal_header(void)
+{
+	lockdep_assert_held(&kho_lock);
+	return fill_header();
+}
+
+/* Does an extent, in bytes, lie in one of the listed holes? */
+bool kho_out_hole_covers(u64 start, u64 end)
+{
+	return kho_holes_cover(header->holes, header->nr_holes, start, end);
+}
+
+/* The blob as it is in memory, nothing before finalize; kho_lock is held. */
+void kho_out_show_blob(struct seq_file *m)
+{
+	lockdep_assert_held(&kho_lock);
+	if (blob)
+		seq_write(m, blob, fdt_totalsize(blob));
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The owners' interface to the outgoing map: preserve and unpreserve.
+ *
+ * Life cycle: memory is preserved at any time before finalize, and stays
+ * preserved over any number of attempts to hand over, until it is unpreserved or
+ * the next kernel runs. The owner keeps the memory allocated and in its place
+ * all that time; the map takes no references.
+ *
+ * Refused are frames that the next kernel could not leave alone: the first MiB,
+ * memory that the kernel took at boot (PageReserved), and RAM that is not in the
+ * memory map which the next kernel gets (hot-added).
+ *
+ * Locks: the map's own (map.c). Everything here may sleep.
+ */
+#define pr_fmt(fmt) "kho: " fmt
+
+#include <linux/export.h>
+#include <linux/gfp.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/nodemask.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include <asm/e820/api.h>
+
+#include "internal.h"
+
+struct kho_map kho_out_map = KHO_MAP_INIT(kho_out_map);
+
+/* RAM as the next kernel will see it, per node and split at 4 GiB. */
+static struct kho_range *ram;
+static unsigned int nr_ram;
+
+/**
+ * kho_ram_ranges - RAM as the next kernel will see it
+ * @ranges: sorted extents; a group is a node, above or below 4 GiB
+ * @nr: number of extents
+ *
+ * Return: 0, or -ENODEV when the core did not start
+ */
+int kho_ram_ranges(struct kho_range **ranges, unsigned int *nr)
+{
+	if (!ram)
+		return -ENODEV;
+	*ranges = ram;
+	*nr = nr_ram;
+	return 0;
+}
+
+static void add_ram(unsigned long start, unsigned long end)
+{
+	const unsigned long low_end = PFN_DOWN(SZ_4G);
+
+	while (start < end) {
+		int nid = pfn_valid(start) ? pfn_to_nid(start) : 0;
+		unsigned long stop = end;
+
+		if (start < low_end)
+			stop = min(stop, low_end);
+		stop = min(stop, max(start + 1,
+				     pgdat_end_pfn(NODE_DATA(nid))));
+		if (ram) {
+			ram[nr_ram].start = start;
+			ram[nr_ram].end = stop;
+			ram[nr_ram].group = (2 * nid + (start >= low_end)) %
+					    KHO_MAX_GROUPS;
+		}
+		nr_ram++;
+		start = stop;
+	}
+}
+
+static void walk_e820(void)
+{
+	unsigned int i;
+
+	nr_ram = 0;
+	for (i = 0; i < e820_table_kexec->nr_entries; i++) {
+		const struct e820_entry *entry = &e820_table_kexec->entries[i];
+
+		if (entry->type == E820_TYPE_RAM)
+			add_ram(max(PFN_UP(entry->addr), PFN_DOWN(SZ_1M)),
+				PFN_DOWN(entry->addr + entry->size));
+	}
+}
+
+/* Learn which RAM can be handed over. */
+int kho_out_init(void)
+{
+	struct kho_range *table;
+
+	walk_e820();
+	table = kcalloc(nr_ram, sizeof(*table), GFP_KERNEL);
+	if (!table)
+		return -ENOMEM;
+	ram = table;
+	walk_e820();
+	return 0;
+}
+
+/**
+ * kho_frames_ok - can the next kernel leave these frames alone?
+ * @pfn: first frame
+ * @nr: number of frames
+ *
+ * Does not look at the pages.
+ */
+bool kho_frames_ok(unsigned long pfn, unsigned long nr)
+{
+	unsigned long end = pfn + nr;
+	unsigned int i;
+
+	for (i = 0; i < nr_ram && pfn < end; i++)
+		if (pfn >= ram[i].start && pfn < ram[i].end)
+			pfn = ram[i].end;
+	return pfn >= end && nr;
+}
+
+/**
+ * kho_alloc_pages - allocate zeroed pages that can be handed over
+ * @order: 1 << @order of them, as one folio
+ *
+ * Return: their address, to be freed with free_pages(), or NULL
+ */
+void *kho_alloc_pages(unsigned int order)
+{
+	struct page *page, *next;
+	LIST_HEAD(unfit);
+	void *mem = NULL;
+	int tries;
+
+	for (tries = 0; !mem && tries < 64; tries++) {
+		page = alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_COMP |
+				   __GFP_NOWARN, order);
+		if (!page)
+			break;
+		if (kho_frames_ok(page_to_pfn(page), 1UL << order))
+			mem = page_address(page);
+		else
+			list_add(&page->lru, &unfit);
+	}
+	list_for_each_entry_safe(page, next, &unfit, lru)
+		__free_pages(page, order);
+	return mem;
+}
+
+static int preserve(unsigned long pfn, unsigned long nr, unsigned int order)
+{
+	unsigned long i;
+
+	if (!kho_is_enabled())
+		return -EOPNOTSUPP;
+	if (!kho_frames_ok(pfn, nr))
+		return -EINVAL;
+	/* Of a folio, looking at the first page will do. */
+	for (i = 0; i < nr; i += 1UL << order)
+		if (PageReserved(pfn_to_page(pfn + i)))
+			return -EINVAL;
+	return kho_map_add(&kho_out_map, pfn, nr, order);
+}
+
+static void unpreserve(unsigned long pfn, unsigned long nr)
+{
+	int rc = kho_map_del(&kho_out_map, pfn, nr);
+
+	WARN_ONCE(rc, "kho: cannot unpreserve %lu frames at %#lx: %d\n",
+		  nr, pfn, rc);
+}
+
+/**
+ * kho_preserve_folio - preserve a folio
+ * @folio: of any order; must stay allocated and must not migrate
+ *
+ * Context: may sleep.
+ * Return: 0, -EBUSY after finalize, -EEXIST when it is preserved already,
+ * -EINVAL for memory that cannot be handed over, -ENOMEM, -EOPNOTSUPP
+ */
+int kho_preserve_folio(struct folio *folio)
+{
+	return preserve(folio_pfn(folio), folio_nr_pages(folio),
+			folio_order(folio));
+}
+EXPORT_SYMBOL_GPL(kho_preserve_folio);
+
+/**
+ * kho_unpreserve_folio - undo kho_preserve_folio()
+ * @folio: the folio
+ *
+ * Context: may sleep. Not between finalize and its undoing.
+ */
+void kho_unpreserve_folio(struct folio *folio)
+{
+	unpreserve(folio_pfn(folio), folio_nr_pages(folio));
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_folio);
+
+/**
+ * kho_preserve_pages - preserve pages that follow each other
+ * @page: the first one
+ * @nr_pages: how many
+ *
+ * They come back as single pages, by kho_restore_pages(), together or in parts.
+ *
+ * Context: may sleep.
+ * Return: as kho_preserve_folio(); all or nothing
+ */
+int kho_preserve_pages(struct page *page, unsigned long nr_pages)
+{
+	return preserve(page_to_pfn(page), nr_pages, 0);
+}
+EXPORT_SYMBOL_GPL(kho_preserve_pages);
+
+/**
+ * kho_unpreserve_pages - undo kho_preserve_pages()
+ * @page: the first page
+ * @nr_pages: how many; a part of what was preserved will do
+ *
+ * Context: may sleep. Not between finalize and its undoing.
+ */
+void kho_unpreserve_pages(struct page *page, unsigned long nr_pages)
+{
+	unpreserve(page_to_pfn(page), nr_pages);
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_pages);
+
+/**
+ * kho_preserve_range - preserve a physical range in bulk
+ * @phys: begin, page aligned
+ * @size: bytes, page aligned
+ *
+ * For owners that know extents, not pages. It comes back by
+ * kho_restore_range() or kho_restore_pages().
+ *
+ * Context: may sleep.
+ * Return: as kho_preserve_folio(); all or nothing
+ */
+int kho_preserve_range(phys_addr_t phys, size_t size)
+{
+	if (!PAGE_ALIGNED(phys | size))
+		return -EINVAL;
+	return preserve(PHYS_PFN(phys), size >> PAGE_SHIFT, 0);
+}
+EXPORT_SYMBOL_GPL(kho_preserve_range);
+
+/**
+ * kho_unpreserve_range - undo kho_preserve_range()
+ * @phys: begin, page aligned
+ * @size: bytes, page aligned; a part of what was preserved will do
+ *
+ * Context: may sleep. Not between finalize and its undoing.
+ */
+void kho_unpreserve_range(phys_addr_t phys, size_t size)
+{
+	unpreserve(PHYS_PFN(phys), size >> PAGE_SHIFT);
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_range);
+
+/**
+ * kho_alloc_preserve - allocate zeroed memory and preserve it
+ * @size: bytes; rounded up to a power of 2 of pages
+ *
+ * Context: may sleep.
+ * Return: the memory, or ERR_PTR() as kho_preserve_folio()
+ */
+void *kho_alloc_preserve(size_t size)
+{
+	unsigned int order = get_order(size);
+	void *mem;
+	int rc;
+
+	if (!size || order > MAX_PAGE_ORDER)
+		return ERR_PTR(-EINVAL);
+	mem = kho_alloc_pages(order);
+	if (!mem)
+		return ERR_PTR(-ENOMEM);
+	rc = kho_preserve_folio(virt_to_folio(mem));
+	if (rc) {
+		free_pages((unsigned long)mem, order);
+		return ERR_PTR(rc);
+	}
+	return mem;
+}
+EXPORT_SYMBOL_GPL(kho_alloc_preserve);
+
+/**
+ * kho_unpreserve_free - undo kho_alloc_preserve()
+ * @mem: what it returned
+ *
+ * Context: may sleep. Not between finalize and its undoing.
+ */
+void kho_unpreserve_free(void *mem)
+{
+	struct folio *folio;
+
+	if (IS_ERR_OR_NULL(mem))
+		return;
+	folio = virt_to_folio(mem);
+	kho_unpreserve_folio(folio);
+	folio_put(folio);
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_free);

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/kernel/kho, see Documentation/ABI/testing/sysfs-kernel-kho, and the raw
+ * blob in debugfs.
+ *
+ * Locks: a file that starts or undoes a step takes the kexec lock, so that the
+ * image cannot change and no jump happens meanwhile, and then kho_lock. When the
+ * kexec lock is taken the answer is -EBUSY: it may be held for long.
+ */
+#include <linux/debugfs.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/kobject.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "../kexec_internal.h"
+#include "internal.h"
+
+bool kho_allow_unreadable;
+
+static int step(bool on, int (*up)(struct kimage *image), int (*down)(void))
+{
+	int rc;
+
+	if (!kexec_trylock())
+		return -EBUSY;
+	mutex_lock(&kho_lock);
+	rc = on ? up(kexec_image) : down();
+	mutex_unlock(&kho_lock);
+	kexec_unlock();
+	return rc;
+}
+
+static ssize_t activate_show(struct kobject *kobj, struct kobj_attribute *attr,
+			     char *buf)
+{
+	return sysfs_emit(buf, "%d\n", kho_get_state() >= KHO_ACTIVE);
+}
+
+static ssize_t activate_store(struct kobject *kobj, struct kobj_attribute *attr,
+			      const char *buf, size_t count)
+{
+	bool on;
+	int rc = kstrtobool(buf, &on);
+
+	if (!rc)
+		rc = step(on, kho_activate, kho_deactivate);
+	return rc ?: count;
+}
+
+static ssize_t finalize_show(struct kobject *kobj, struct kobj_attribute *attr,
+			     char *buf)
+{
+	return sysfs_emit(buf, "%d\n", kho_get_state() == KHO_FINAL);
+}
+
+static ssize_t finalize_store(struct kobject *kobj, struct kobj_attribute *attr,
+			      const char *buf, size_t count)
+{
+	bool on;
+	int rc = kstrtobool(buf, &on);
+
+	if (!rc)
+		rc = step(on, kho_finalize, kho_unfinalize);
+	return rc ?: count;
+}
+
+static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
+			  char *buf)
+{
+	static const char * const names[] = {
+		[KHO_IDLE] = "idle",
+		[KHO_ACTIVE] = "active",
+		[KHO_FINAL] = "final",
+	};
+
+	return sysfs_emit(buf, "%s\n", names[kho_get_state()]);
+}
+
+static ssize_t last_error_show(struct kobject *kobj,
+			       struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", kho_last_error());
+}
+
+static ssize_t preserved_bytes_show(struct kobject *kobj,
+				    struct kobj_attribute *attr, char *buf)
+{
+	u64 frames = atomic_long_read(&kho_out_map.nr_frames);
+
+	/* A sealed map has taken in what is handed on. */
+	if (kho_get_state() != KHO_FINAL)
+		frames += atomic_long_read(&kho_in_map.nr_frames);
+	return sysfs_emit(buf, "%llu\n", frames << PAGE_SHIFT);
+}
+
+static ssize_t landing_zone_show(struct kobject *kobj,
+				 struct kobj_attribute *attr, char *buf)
+{
+	ssize_t len;
+
+	if (!kexec_trylock())
+		return -EBUSY;
+	len = kho_image_zone_show(buf);
+	kexec_unlock();
+	return len;
+}
+
+static ssize_t incoming_show(struct kobject *kobj, struct kobj_attribute *attr,
+			     char *buf)
+{
+	return kho_in_show(buf, PAGE_SIZE);
+}
+
+static ssize_t generation_show(struct kobject *kobj,
+			       struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", kho_generation());
+}
+
+static ssize_t discard_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	char name[KHO_NAME_MAX + 2];
+	int rc;
+
+	if (count >= sizeof(name))
+		return -ENOENT;
+	strscpy(name, buf);
+	mutex_lock(&kho_lock);
+	rc = kho_in_discard(strim(name));
+	mutex_unlock(&kho_lock);
+	return rc ?: count;
+}
+
+static ssize_t allow_unreadable_show(struct kobject *kobj,
+				     struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", kho_allow_unreadable);
+}
+
+static ssize_t allow_unreadable_store(struct kobject *kobj,
+				      struct kobj_attribute *attr,
+				      const char *buf, size_t count)
+{
+	return kstrtobool(buf, &kho_allow_unreadable) ?: count;
+}
+
+static struct kobj_attribute activate_attr = __ATTR_RW_MODE(activate, 0644);
+static struct kobj_attribute finalize_attr = __ATTR_RW_MODE(finalize, 0644);
+static struct kobj_attribute state_attr = __ATTR_RO(state);
+static struct kobj_attribute last_error_attr = __ATTR_RO(last_error);
+static struct kobj_attribute preserved_bytes_attr = __ATTR_RO(preserved_bytes);
+/* Physical addresses are for root only. */
+static struct kobj_attribute landing_zone_attr =
+	__ATTR_RO_MODE(landing_zone, 0400);
+static struct kobj_attribute incoming_attr = __ATTR_RO(incoming);
+static struct kobj_attribute generation_attr = __ATTR_RO(generation);
+static struct kobj_attribute discard_attr = __ATTR_WO(discard);
+static struct kobj_attribute allow_unreadable_attr =
+	__ATTR_RW_MODE(allow_unreadable, 0644);
+
+static struct attribute *kho_attrs[] = {
+	&activate_attr.attr,
+	&finalize_attr.attr,
+	&state_attr.attr,
+	&last_error_attr.attr,
+	&preserved_bytes_attr.attr,
+	&landing_zone_attr.attr,
+	&incoming_attr.attr,
+	&generation_attr.attr,
+	&discard_attr.attr,
+	&allow_unreadable_attr.attr,
+	NULL
+};
+
+static const struct attribute_group kho_group = {
+	.attrs = kho_attrs,
+};
+
+static int blob_show(struct seq_file *m, void *unused)
+{
+	mutex_lock(&kho_lock);
+	kho_out_show_blob(m);
+	mutex_unlock(&kho_lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(blob);
+
+int __init kho_sysfs_init(void)
+{
+	struct kobject *kobj;
+	struct dentry *dir;
+	int rc;
+
+	kobj = kobject_create_and_add("kho", kernel_kobj);
+	if (!kobj)
+		return -ENOMEM;
+	rc = sysfs_create_group(kobj, &kho_group);
+	if (rc) {
+		kobject_put(kobj);
+		return rc;
+	}
+	dir = debugfs_create_dir("kho", NULL);
+	debugfs_create_file("blob", 0400, dir, NULL, &blob_fops);
+	return 0;
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The landing zone: where the segments of the next kernel's image go.
+ *
+ * Nothing preserved may come to lie there, and it is chosen before anything is
+ * known of what will be preserved. Candidates, in this order:
+ *
+ * 1. memory that this kernel took before it had a page allocator and has kept:
+ *    it was never in the page allocator, so no owner can have it;
+ * 2. memory that is allocated for the purpose, until the image is unloaded;
+ * 3. as 1, but also the memory map, parts of which are given to the page
+ *    allocator when the struct pages of huge pages are optimised away;
+ * 4. anywhere, as without a handover.
+ *
+ * With 3 and 4 something may be preserved there later. kho_image_check() finds
+ * out before the jump, and the image has to be loaded again.
+ *
+ * The running kernel's own image and the crash kernel's memory are left out of 1
+ * and 3: other CPUs halt in the former, and the latter may be needed any time.
+ *
+ * Locks: the kexec lock, which every caller holds.
+ */
+#define pr_fmt(fmt) "kho: " fmt
+
+#include <linux/ioport.h>
+#include <linux/kexec.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <asm/sections.h>
+
+#include "image.h"
+#include "internal.h"
+
+/* Memory held by an image. */
+struct block {
+	struct list_head list;
+	unsigned long pfn;
+	unsigned long nr;
+};
+
+#define MAX_MEMMAP_RUNS	64
+
+/* Where the memory map is, in frames. */
+struct memmap_runs {
+	struct kho_range run[MAX_MEMMAP_RUNS];
+	unsigned int nr;
+	bool overflow;
+};
+
+static bool overlaps(unsigned long pfn, phys_addr_t start, phys_addr_t end)
+{
+	return PFN_PHYS(pfn) < end && PFN_PHYS(pfn + 1) > start;
+}
+
+static bool is_ours_to_keep(unsigned long pfn)
+{
+	if (overlaps(pfn, __pa_symbol(_text), __pa_symbol(_end)))
+		return true;
+	if (!IS_ENABLED(CONFIG_CRASH_DUMP))
+		return false;
+	return overlaps(pfn, crashk_res.start, crashk_res.end) ||
+	       overlaps(pfn, crashk_low_res.start, crashk_low_res.end);
+}
+
+static void add_memmap(struct memmap_runs *runs, unsigned long pfn,
+		       unsigned long nr)
+{
+	struct kho_range *last = &runs->run[runs->nr - 1];
+
+	if (runs->nr && last->end == pfn) {
+		last->end += nr;
+	} else if (runs->nr == MAX_MEMMAP_RUNS) {
+		runs->overflow = true;
+	} else {
+		runs->run[runs->nr].start = pfn;
+		runs->run[runs->nr++].end = pfn + nr;
+	}
+}
+
+/*
+ * Struct pages are mapped in blocks of the size of a PMD if there was memory for
+ * that at boot, else page by page.
+ */
+static void find_memmap(struct memmap_runs *runs)
+{
+	const unsigned long step = PMD_SIZE / sizeof(struct page);
+	struct kho_range *ram;
+	unsigned int i, nr_ram;
+
+	runs->nr = 0;
+	runs->overflow = !!kho_ram_ranges(&ram, &nr_ram);
+	for (i = 0; !runs->overflow && i < nr_ram; i++) {
+		unsigned long pfn = round_down(ram[i].start, step);
+
+		for (; pfn < ram[i].end && !runs->overflow; pfn += step) {
+			unsigned long va = (unsigned long)pfn_to_page(pfn);
+			unsigned long offset;
+
+			for (offset = 0; offset < PMD_SIZE; offset += PAGE_SIZE) {
+				phys_addr_t pa = slow_virt_to_phys((void *)(va + offset));
+
+				add_memmap(runs, PHYS_PFN(pa), 1);
+			}
+		}
+	}
+}
+
+static bool in_memmap(const struct memmap_runs *runs, unsigned long pfn)
+{
+	unsigned int i;
+
+	if (runs->overflow)
+		return true;
+	for (i = 0; i < runs->nr; i++)
+		if (pfn >= runs->run[i].start && pfn < runs->run[i].end)
+			return true;
+	return false;
+}
+
+static bool stays_reserved(unsigned long pfn, const struct memmap_runs *avoid)
+{
+	struct page *page = pfn_to_online_page(pfn);
+
+	return page && PageReserved(page) && !is_ours_to_keep(pfn) &&
+	       !(avoid && in_memmap(avoid, pfn));
+}
+
+/* Offer every run of boot memory that is still what it was, highest first. */
+static int try_boot_memory(struct kexec_buf *kbuf,
+			   int (*func)(struct resource *, void *),
+			   const struct memmap_runs *avoid)
+{
+	const struct kho_hole_ser *runs;
+	unsigned int nr = kho_early_boot_runs(&runs);
+	int rc = 0;
+
+	while (!rc && nr--) {
+		unsigned long first = PHYS_PFN(runs[nr].start);
+		unsigned long end = first + PHYS_PFN(runs[nr].size);
+
+		while (!rc && end > first) {
+			struct resource res = { .flags = IORESOURCE_SYSTEM_RAM };
+			unsigned long start;
+
+			if (!stays_reserved(end - 1, avoid)) {
+				end--;
+				continue;
+			}
+			for (start = end - 1; start > first; start--)
+				if (!stays_reserved(start - 1, avoid))
+					break;
+			if (kho_frames_ok(start, end - start)) {
+				res.start = PFN_PHYS(start);
+				res.end = PFN_PHYS(end) - 1;
+				rc = func(&res, kbuf);
+			}
+			end = start;
+		}
+	}
+	return rc;
+}
+
+#ifdef CONFIG_CONTIG_ALLOC
+static int try_allocation(struct kexec_buf *kbuf,
+			  int (*func)(struct resource *, void *))
+{
+	unsigned long nr = PFN_UP(kbuf->memsz) + PFN_UP(kbuf->buf_align);
+	struct kho_image *kho = kbuf->image->kho;
+	struct resource res = { .flags = IORESOURCE_SYSTEM_RAM };
+	struct page *page;
+	struct block *block;
+
+	block = kmalloc(sizeof(*block), GFP_KERNEL);
+	if (!block)
+		return 0;
+	page = alloc_contig_pages(nr, GFP_KERNEL | __GFP_NOWARN, numa_node_id(),
+				  NULL);
+	if (!page)
+		goto err_free;
+	block->pfn = page_to_pfn(page);
+	block->nr = nr;
+	res.start = PFN_PHYS(block->pfn);
+	res.end = PFN_PHYS(block->pfn + nr) - 1;
+	if (!kho_frames_ok(block->pfn, nr) || !func(&res, kbuf))
+		goto err_free_pages;
+	list_add(&block->list, &kho->blocks);
+	return 1;
+
+err_free_pages:
+	free_contig_range(block->pfn, nr);
+err_free:
+	kfree(block);
+	return 0;
+}
+
+static void free_block(struct block *block)
+{
+	free_contig_range(block->pfn, block->nr);
+}
+#else
+static int try_allocation(struct kexec_buf *kbuf,
+			  int (*func)(struct resource *, void *))
+{
+	return 0;
+}
+
+static void free_block(struct block *block) { }
+#endif
+
+/**
+ * kho_locate_mem_hole - find a place for a segment of a receiving image
+ * @kbuf: the segment
+ * @func: tries one extent, returns 1 when the segment fits in
+ *
+ * Return: 1 when a place was found; 0 means to look anywhere
+ */
+int kho_locate_mem_hole(struct kexec_buf *kbuf,
+			int (*func)(struct resource *, void *))
+{
+	const bool can_shrink =
+		IS_ENABLED(CONFIG_HUGETLB_PAGE_OPTIMIZE_VMEMMAP) ||
+		IS_ENABLED(CONFIG_MEMORY_HOTREMOVE);
+	struct memmap_runs *memmap = NULL;
+	int rc = 0;
+
+	if (can_shrink) {
+		memmap = kzalloc(sizeof(*memmap), GFP_KERNEL);
+		if (memmap)
+			find_memmap(memmap);
+	}
+	if (!can_shrink || memmap)
+		rc = try_boot_memory(kbuf, func, memmap);
+	kfree(memmap);
+	if (!rc)
+		rc = try_allocation(kbuf, func);
+	if (!rc)
+		rc = try_boot_memory(kbuf, func, NULL);
+	if (!rc)
+		pr_info("no landing zone of %lu KiB is safe from later use; load the image again after preserving if the jump is refused\n",
+			kbuf->memsz >> 10);
+	return rc;
+}
+
+/* Give back what is held for an image. */
+void kho_zone_free(struct kho_image *kho)
+{
+	struct block *block, *next;
+
+	list_for_each_entry_safe(block, next, &kho->blocks, list) {
+		list_del(&block->list);
+		free_block(block);
+		kfree(block);
+	}
+}

@@ -1,0 +1,798 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Test owner for kexec handover, and a sample for authors of drivers.
+ *
+ * It owns sets of memory of every kind, filled with patterns that follow from a
+ * seed and the physical address. One kernel preserves them; the next retrieves
+ * them and compares every byte. Life cycle of a set:
+ *
+ *   add -> filled -> preserve -> preserved -> (kexec) -> retrieve -> filled -> free
+ *                 <- unpreserve <-
+ *
+ * What a driver would do is in the first half, in this order: preserving,
+ * restoring, taking part in the handover. The second half is for tests: it makes
+ * memory, refuses and corrupts on request, and reads the commands.
+ *
+ * Locks: test_lock protects everything here. It is taken by the owner's callbacks
+ * too, below kho_lock; so no function of the core that takes kho_lock is called
+ * with it held.
+ */
+#define pr_fmt(fmt) "kho-test: " fmt
+
+#include <linux/debugfs.h>
+#include <linux/init.h>
+#include <linux/kho.h>
+#include <linux/kho/abi/kho_test.h>
+#include <linux/libfdt.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/timex.h>
+#include <linux/vmalloc.h>
+
+#include "internal.h"
+
+/**
+ * struct test_set - a set of units of memory
+ * @list: in sets
+ * @ser: what the next kernel gets to know of it
+ * @unit_pa: physical addresses of the units, a vmalloc area; NULL for
+ *	     KHO_TEST_VMALLOC
+ * @area: the unit of KHO_TEST_VMALLOC
+ */
+struct test_set {
+	struct list_head list;
+	struct kho_test_set_ser ser;
+	u64 *unit_pa;
+	void *area;
+};
+
+static DEFINE_MUTEX(test_lock);
+static LIST_HEAD(sets);
+static void *subtree;
+static unsigned int version = 1;
+static u64 last_cycles;
+
+/*
+ * Preserving
+ */
+
+static size_t unit_size(const struct test_set *set)
+{
+	return PAGE_SIZE << set->ser.order;
+}
+
+static int preserve_unit(const struct test_set *set, u64 pa)
+{
+	struct page *page = pfn_to_page(PHYS_PFN(pa));
+
+	switch (set->ser.kind) {
+	case KHO_TEST_FOLIO:
+		return kho_preserve_folio(page_folio(page));
+	case KHO_TEST_PAGES:
+		return kho_preserve_pages(page, 1UL << set->ser.order);
+	case KHO_TEST_RANGE:
+		return kho_preserve_range(pa, unit_size(set));
+	default:
+		return -EINVAL;
+	}
+}
+
+static void unpreserve_unit(const struct test_set *set, u64 pa)
+{
+	struct page *page = pfn_to_page(PHYS_PFN(pa));
+
+	switch (set->ser.kind) {
+	case KHO_TEST_FOLIO:
+		kho_unpreserve_folio(page_folio(page));
+		break;
+	case KHO_TEST_PAGES:
+		kho_unpreserve_pages(page, 1UL << set->ser.order);
+		break;
+	case KHO_TEST_RANGE:
+		kho_unpreserve_range(pa, unit_size(set));
+		break;
+	}
+}
+
+static int preserve_set(struct test_set *set)
+{
+	u64 i;
+	int rc;
+
+	if (set->ser.kind == KHO_TEST_VMALLOC)
+		return kho_preserve_vmalloc(set->area, &set->ser.units);
+
+	rc = kho_preserve_vmalloc(set->unit_pa, &set->ser.units);
+	if (rc)
+		return rc;
+	for (i = 0; i < set->ser.nr; i++) {
+		rc = preserve_unit(set, set->unit_pa[i]);
+		if (rc)
+			goto err_unpreserve;
+	}
+	return 0;
+
+err_unpreserve:
+	while (i--)
+		unpreserve_unit(set, set->unit_pa[i]);
+	kho_unpreserve_vmalloc(&set->ser.units);
+	return rc;
+}
+
+static void unpreserve_set(struct test_set *set)
+{
+	u64 i = set->ser.kind == KHO_TEST_VMALLOC ? 0 : set->ser.nr;
+
+	while (i--)
+		unpreserve_unit(set, set->unit_pa[i]);
+	kho_unpreserve_vmalloc(&set->ser.units);
+}
+
+/* Write the device tree that tells the next kernel what there is. */
+static int write_subtree(void *fdt, size_t size)
+{
+	struct kho_test_set_ser *ser;
+	struct test_set *set;
+	char compatible[32];
+	int rc, nr = 0;
+
+	snprintf(compatible, sizeof(compatible), "kho-test-v%u", version);
+	list_for_each_entry(set, &sets, list)
+		nr++;
+
+	rc = fdt_create(fdt, size);
+	rc = rc ?: fdt_finish_reservemap(fdt);
+	rc = rc ?: fdt_begin_node(fdt, "");
+	rc = rc ?: fdt_property_string(fdt, "compatible", compatible);
+	rc = rc ?: fdt_property_placeholder(fdt, KHO_TEST_PROP_SETS,
+					    nr * sizeof(*ser), (void **)&ser);
+	if (rc)
+		return -ENOSPC;
+	list_for_each_entry(set, &sets, list)
+		memcpy(ser++, &set->ser, sizeof(*ser));
+	rc = fdt_end_node(fdt);
+	rc = rc ?: fdt_finish(fdt);
+	return rc ? -ENOSPC : 0;
+}
+
+static int preserve_all(void)
+{
+	const size_t size = SZ_64K;
+	struct test_set *set;
+	int rc;
+
+	if (subtree)
+		return -EALREADY;
+	list_for_each_entry(set, &sets, list) {
+		rc = preserve_set(set);
+		if (rc)
+			goto err_unpreserve;
+	}
+
+	subtree = kho_alloc_preserve(size);
+	if (IS_ERR(subtree)) {
+		rc = PTR_ERR(subtree);
+		goto err_no_subtree;
+	}
+	rc = write_subtree(subtree, size);
+	if (rc)
+		goto err_free;
+	rc = kho_add_subtree(KHO_TEST_NAME, subtree);
+	if (rc)
+		goto err_free;
+	return 0;
+
+err_free:
+	kho_unpreserve_free(subtree);
+err_no_subtree:
+	subtree = NULL;
+	set = list_entry(&sets, struct test_set, list);
+err_unpreserve:
+	list_for_each_entry_continue_reverse(set, &sets, list)
+		unpreserve_set(set);
+	return rc;
+}
+
+static int unpreserve_all(void)
+{
+	struct test_set *set;
+
+	if (!subtree)
+		return -EALREADY;
+	if (kho_get_state() == KHO_FINAL)
+		return -EBUSY;
+	kho_remove_subtree(subtree);
+	kho_unpreserve_free(subtree);
+	subtree = NULL;
+	list_for_each_entry_reverse(set, &sets, list)
+		unpreserve_set(set);
+	return 0;
+}
+
+/*
+ * Restoring
+ */
+
+static bool restore_unit(const struct test_set *set, u64 pa)
+{
+	struct folio *folio;
+
+	switch (set->ser.kind) {
+	case KHO_TEST_FOLIO:
+		folio = kho_restore_folio(pa);
+		return folio && folio_order(folio) == set->ser.order;
+	case KHO_TEST_PAGES:
+		return kho_restore_pages(pa, 1UL << set->ser.order);
+	case KHO_TEST_RANGE:
+		return !kho_restore_range(pa, unit_size(set));
+	default:
+		return false;
+	}
+}
+
+static struct test_set *restore_set(const struct kho_test_set_ser *ser)
+{
+	struct test_set *set;
+	void *area;
+	u64 i;
+
+	if (ser->kind < KHO_TEST_FOLIO || ser->kind > KHO_TEST_VMALLOC ||
+	    ser->order > MAX_PAGE_ORDER)
+		return NULL;
+	set = kzalloc(sizeof(*set), GFP_KERNEL);
+	if (!set)
+		return NULL;
+	area = kho_restore_vmalloc(&ser->units);
+	if (!area)
+		goto err_free;
+
+	set->ser = *ser;
+	if (ser->kind == KHO_TEST_VMALLOC) {
+		set->area = area;
+		return set;
+	}
+	set->unit_pa = area;
+	if (ser->nr > (u64)ser->units.nr_pages * PAGE_SIZE / sizeof(u64))
+		goto err_free_area;
+	for (i = 0; i < ser->nr; i++)
+		if (!restore_unit(set, set->unit_pa[i]))
+			goto err_free_area;
+	return set;
+
+err_free_area:
+	/* Units that were restored so far are lost: a driver would undo this. */
+	vfree(area);
+err_free:
+	kfree(set);
+	return NULL;
+}
+
+static int retrieve(void)
+{
+	const struct kho_test_set_ser *ser;
+	struct test_set *set;
+	phys_addr_t pa;
+	void *fdt;
+	int len, rc;
+
+	rc = kho_retrieve_subtree(KHO_TEST_NAME, &pa);
+	if (rc)
+		return rc;
+	fdt = phys_to_virt(pa);
+	ser = fdt_getprop(fdt, 0, KHO_TEST_PROP_SETS, &len);
+	if (!ser || len % sizeof(*ser)) {
+		kho_reject_subtree(KHO_TEST_NAME, "no list of sets");
+		return -EINVAL;
+	}
+	for (; len; len -= sizeof(*ser), ser++) {
+		set = restore_set(ser);
+		if (!set) {
+			pr_err("set of kind %u at %pa: not restored\n",
+			       ser->kind, &ser->units.first_pa);
+			rc = -EINVAL;
+			continue;
+		}
+		memset(&set->ser.units, 0, sizeof(set->ser.units));
+		list_add_tail(&set->list, &sets);
+	}
+	kho_restore_free(fdt);
+	kho_finish_subtree(KHO_TEST_NAME);
+	return rc;
+}
+
+/*
+ * Taking part in the handover
+ */
+
+/* Which step to refuse, and with what; on a test's request. */
+static char refuse_step[16];
+static int refuse_errno;
+
+static int maybe_refuse(struct kho_owner *owner, const char *step)
+{
+	if (strcmp(refuse_step, step))
+		return 0;
+	kho_refuse(owner, "told to refuse %s", step);
+	return -refuse_errno;
+}
+
+/* Each is 0 or 1, and 0 again after an abort. */
+static int active_count, final_count;
+
+static int test_activate(struct kho_owner *owner)
+{
+	int rc = maybe_refuse(owner, "activate");
+
+	if (!rc)
+		active_count++;
+	return rc;
+}
+
+static void test_deactivate(struct kho_owner *owner)
+{
+	active_count--;
+}
+
+static int test_finalize(struct kho_owner *owner)
+{
+	int rc = maybe_refuse(owner, "finalize");
+
+	if (!rc)
+		final_count++;
+	return rc;
+}
+
+static void test_unfinalize(struct kho_owner *owner)
+{
+	final_count--;
+}
+
+static const struct kho_owner_ops test_ops = {
+	.activate = test_activate,
+	.deactivate = test_deactivate,
+	.finalize = test_finalize,
+	.unfinalize = test_unfinalize,
+};
+
+static struct kho_owner test_owner = {
+	.name = KHO_TEST_NAME,
+	.ops = &test_ops,
+};
+
+/* A second owner, before and after which the first one is called and undone. */
+static int late_finalize(struct kho_owner *owner)
+{
+	return maybe_refuse(owner, "late");
+}
+
+static const struct kho_owner_ops late_ops = {
+	.finalize = late_finalize,
+};
+
+static struct kho_owner late_owner = {
+	.name = "kho-test-late",
+	.ops = &late_ops,
+};
+
+/*
+ * Making, checking and freeing memory
+ */
+
+static u64 first_word(u64 seed, u64 pa)
+{
+	return (seed + (pa >> PAGE_SHIFT)) * 0x9e3779b97f4a7c15ULL;
+}
+
+static void fill_page(void *page, u64 seed, u64 pa)
+{
+	u64 value = first_word(seed, pa);
+	u64 *word = page;
+	unsigned int i;
+
+	for (i = 0; i < PAGE_SIZE / sizeof(*word); i++, value += pa | 1)
+		word[i] = value;
+}
+
+static bool check_page(const void *page, u64 seed, u64 pa)
+{
+	u64 value = first_word(seed, pa);
+	const u64 *word = page;
+	unsigned int i;
+
+	for (i = 0; i < PAGE_SIZE / sizeof(*word); i++, value += pa | 1)
+		if (word[i] != value)
+			return false;
+	return true;
+}
+
+/* The pages of a vmalloc area move in virtual space only. */
+static u64 page_pa(const struct test_set *set, u64 unit, u64 page)
+{
+	if (set->ser.kind == KHO_TEST_VMALLOC)
+		return page_to_phys(vmalloc_to_page(set->area +
+						    (unit << PAGE_SHIFT)));
+	return set->unit_pa[unit] + (page << PAGE_SHIFT);
+}
+
+static u64 pages_per_unit(const struct test_set *set)
+{
+	return set->ser.kind == KHO_TEST_VMALLOC ? 1 : 1UL << set->ser.order;
+}
+
+static void fill_set(const struct test_set *set)
+{
+	u64 i, j, pa;
+
+	for (i = 0; i < set->ser.nr; i++) {
+		for (j = 0; j < pages_per_unit(set); j++) {
+			pa = page_pa(set, i, j);
+			fill_page(phys_to_virt(pa), set->ser.seed, pa);
+		}
+		cond_resched();
+	}
+}
+
+/* Compare every byte of what is held. */
+static int verify_all(void)
+{
+	u64 i, j, pa, good = 0, bad = 0;
+	struct test_set *set;
+
+	list_for_each_entry(set, &sets, list) {
+		for (i = 0; i < set->ser.nr; i++) {
+			for (j = 0; j < pages_per_unit(set); j++) {
+				pa = page_pa(set, i, j);
+				if (check_page(phys_to_virt(pa), set->ser.seed, pa))
+					good++;
+				else if (!bad++)
+					pr_err("page at %pa differs\n", &pa);
+			}
+			cond_resched();
+		}
+	}
+	pr_info("%llu pages as they were, %llu differ\n", good, bad);
+	return bad ? -EIO : 0;
+}
+
+static void free_unit(const struct test_set *set, u64 pa)
+{
+	struct page *page = pfn_to_page(PHYS_PFN(pa));
+	u64 i;
+
+	switch (set->ser.kind) {
+	case KHO_TEST_FOLIO:
+		folio_put(page_folio(page));
+		break;
+	default:
+		for (i = 0; i < 1UL << set->ser.order; i++)
+			__free_page(page + i);
+	}
+}
+
+static void free_set(struct test_set *set)
+{
+	u64 i;
+
+	if (set->ser.kind == KHO_TEST_VMALLOC) {
+		vfree(set->area);
+	} else {
+		for (i = 0; i < set->ser.nr; i++)
+			free_unit(set, set->unit_pa[i]);
+		vfree(set->unit_pa);
+	}
+	kfree(set);
+}
+
+static int free_all(void)
+{
+	struct test_set *set, *next;
+
+	if (subtree)
+		return -EBUSY;
+	list_for_each_entry_safe(set, next, &sets, list) {
+		list_del(&set->list);
+		free_set(set);
+	}
+	return 0;
+}
+
+/* Make room for a set of @nr units; they are added by add_unit(). */
+static struct test_set *new_set(u32 kind, u32 order, u64 nr, u64 seed)
+{
+	struct test_set *set = kzalloc(sizeof(*set), GFP_KERNEL);
+
+	if (!set)
+		return NULL;
+	set->ser.kind = kind;
+	set->ser.order = order;
+	set->ser.seed = seed;
+	if (kind != KHO_TEST_VMALLOC) {
+		set->unit_pa = vcalloc(nr, sizeof(u64));
+		if (!set->unit_pa) {
+			kfree(set);
+			return NULL;
+		}
+	}
+	return set;
+}
+
+static void keep_set(struct test_set *set)
+{
+	fill_set(set);
+	list_add_tail(&set->list, &sets);
+}
+
+static int add_vmalloc(u64 nr, u64 seed)
+{
+	struct test_set *set = new_set(KHO_TEST_VMALLOC, 0, nr, seed);
+
+	if (!set)
+		return -ENOMEM;
+	set->area = vmalloc(nr << PAGE_SHIFT);
+	if (!set->area) {
+		kfree(set);
+		return -ENOMEM;
+	}
+	set->ser.nr = nr;
+	keep_set(set);
+	return 0;
+}
+
+static int add(u32 kind, u32 order, u64 nr, u64 seed)
+{
+	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL;
+	struct test_set *set;
+
+	if (subtree)
+		return -EBUSY;
+	if (!nr || nr > totalram_pages() || order > MAX_PAGE_ORDER)
+		return -EINVAL;
+	if (kind == KHO_TEST_VMALLOC)
+		return add_vmalloc(nr, seed);
+	if (kind == KHO_TEST_FOLIO)
+		gfp |= __GFP_COMP;
+
+	set = new_set(kind, order, nr, seed);
+	if (!set)
+		return -ENOMEM;
+	for (; set->ser.nr < nr; set->ser.nr++) {
+		struct page *page = alloc_pages(gfp, order);
+		u64 i;
+
+		if (!page) {
+			free_set(set);
+			return -ENOMEM;
+		}
+		if (kind != KHO_TEST_FOLIO)
+			split_page(page, order);
+		for (i = 0; i < 1UL << order; i++)
+			clear_page(page_address(page + i));
+		set->unit_pa[set->ser.nr] = page_to_phys(page);
+	}
+	keep_set(set);
+	return 0;
+}
+
+/* Take nearly all memory, and give back all but units chosen at random. */
+static int scatter(u32 percent, u32 order, u64 seed)
+{
+	gfp_t gfp = GFP_KERNEL | __GFP_COMP | __GFP_NOWARN | __GFP_NORETRY;
+	u64 all = totalram_pages() >> order, want = all * percent / 100;
+	struct page *page, *next;
+	struct test_set *set;
+	LIST_HEAD(rest);
+	u64 taken = 0;
+
+	if (subtree)
+		return -EBUSY;
+	if (percent > 100 || order > MAX_PAGE_ORDER)
+		return -EINVAL;
+	set = new_set(KHO_TEST_FOLIO, order, all, seed);
+	if (!set)
+		return -ENOMEM;
+
+	while (taken < all) {
+		page = alloc_pages(gfp, order);
+		if (!page)
+			break;
+		taken++;
+		list_add(&page->lru, &rest);
+	}
+	list_for_each_entry_safe(page, next, &rest, lru) {
+		u64 pa = page_to_phys(page);
+		bool chosen = (first_word(seed, pa) >> 32) % taken < want;
+
+		list_del(&page->lru);
+		if (chosen && set->ser.nr < want)
+			set->unit_pa[set->ser.nr++] = pa;
+		else
+			__free_pages(page, order);
+	}
+	pr_info("%llu of %llu units of order %u kept\n", set->ser.nr, taken,
+		order);
+	keep_set(set);
+	return 0;
+}
+
+/* Write to all memory that is free. */
+static int churn(void)
+{
+	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY;
+	struct page *page, *next;
+	unsigned long nr = 0;
+	LIST_HEAD(all);
+
+	while ((page = alloc_page(gfp))) {
+		memset(page_address(page), 0xa5, PAGE_SIZE);
+		list_add(&page->lru, &all);
+		nr++;
+	}
+	list_for_each_entry_safe(page, next, &all, lru) {
+		list_del(&page->lru);
+		__free_page(page);
+	}
+	pr_info("wrote to %lu KiB of free memory\n", nr << (PAGE_SHIFT - 10));
+	return 0;
+}
+
+/* Flip a bit of what is sealed. */
+static int corrupt(const char *what, u64 bit)
+{
+	struct kho_node_ser *node = kho_out_map.root;
+	size_t size = PAGE_SIZE;
+	u8 *target;
+	int level;
+
+	if (kho_get_state() != KHO_FINAL)
+		return -EINVAL;
+	if (!strcmp(what, "header")) {
+		target = phys_to_virt(kho_header_pa());
+	} else if (!strcmp(what, "root")) {
+		target = (u8 *)node;
+	} else if (!strcmp(what, "leaf")) {
+		for (level = 0; level < KHO_MAP_LEVELS; level++) {
+			u64 i = 0;
+
+			while (!node->slot_pa[i])
+				i++;
+			node = phys_to_virt(node->slot_pa[i]);
+		}
+		target = (u8 *)node;
+	} else if (!strcmp(what, "blob")) {
+		struct kho_header_ser *header = phys_to_virt(kho_header_pa());
+
+		target = phys_to_virt(header->blob_pa);
+		size = fdt_totalsize(target);
+	} else if (!strcmp(what, "subtree") && subtree) {
+		target = subtree;
+		size = fdt_totalsize(target);
+	} else {
+		return -EINVAL;
+	}
+	bit %= size * 8;
+	target[bit / 8] ^= 1 << (bit % 8);
+	return 0;
+}
+
+/*
+ * Commands
+ */
+
+static int parse_kind(const char *name)
+{
+	if (!strcmp(name, "folio"))
+		return KHO_TEST_FOLIO;
+	if (!strcmp(name, "pages"))
+		return KHO_TEST_PAGES;
+	if (!strcmp(name, "range"))
+		return KHO_TEST_RANGE;
+	if (!strcmp(name, "vmalloc"))
+		return KHO_TEST_VMALLOC;
+	return 0;
+}
+
+static int run_command(char *line)
+{
+	char word[16], arg[16] = "";
+	unsigned int order;
+	u64 nr, seed;
+
+	if (sscanf(line, "add %15s %u %llu %llu", arg, &order, &nr, &seed) == 4)
+		return add(parse_kind(arg), order, nr, seed);
+	if (sscanf(line, "scatter %llu %u %llu", &nr, &order, &seed) == 3)
+		return scatter(nr, order, seed);
+	if (sscanf(line, "corrupt %15s %llu", arg, &nr) == 2)
+		return corrupt(arg, nr);
+	if (sscanf(line, "version %u", &order) == 1) {
+		version = order;
+		return 0;
+	}
+	if (sscanf(line, "refuse %15s %u", arg, &order) == 2) {
+		strscpy(refuse_step, arg);
+		refuse_errno = order;
+		return 0;
+	}
+	if (sscanf(line, "%15s", word) != 1)
+		return -EINVAL;
+	if (!strcmp(word, "preserve"))
+		return preserve_all();
+	if (!strcmp(word, "unpreserve"))
+		return unpreserve_all();
+	if (!strcmp(word, "retrieve"))
+		return retrieve();
+	if (!strcmp(word, "verify"))
+		return verify_all();
+	if (!strcmp(word, "free"))
+		return free_all();
+	if (!strcmp(word, "churn"))
+		return churn();
+	return -EINVAL;
+}
+
+static ssize_t control_write(struct file *file, const char __user *from,
+			     size_t count, loff_t *pos)
+{
+	char line[80];
+	u64 start;
+	int rc;
+
+	if (count >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, from, count))
+		return -EFAULT;
+	line[count] = '\0';
+
+	mutex_lock(&test_lock);
+	start = get_cycles();
+	rc = run_command(strim(line));
+	last_cycles = get_cycles() - start;
+	mutex_unlock(&test_lock);
+	return rc ?: count;
+}
+
+static const struct file_operations control_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = control_write,
+};
+
+static int status_show(struct seq_file *m, void *unused)
+{
+	struct test_set *set;
+
+	mutex_lock(&test_lock);
+	list_for_each_entry(set, &sets, list)
+		seq_printf(m, "set kind %u order %u units %llu seed %llu\n",
+			   set->ser.kind, set->ser.order, set->ser.nr,
+			   set->ser.seed);
+	seq_printf(m, "preserved %d\n", !!subtree);
+	seq_printf(m, "active %d final %d\n", active_count, final_count);
+	seq_printf(m, "cycles %llu\n", last_cycles);
+	seq_printf(m, "nodes %ld\n", atomic_long_read(&kho_out_map.nr_nodes) +
+		   atomic_long_read(&kho_in_map.nr_nodes));
+	mutex_unlock(&test_lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(status);
+
+static int __init kho_test_init(void)
+{
+	struct dentry *dir;
+	int rc;
+
+	rc = kho_register_owner(&test_owner);
+	if (rc)
+		return rc;
+	rc = kho_register_owner(&late_owner);
+	if (rc) {
+		kho_unregister_owner(&test_owner);
+		return rc;
+	}
+	dir = debugfs_create_dir("kho_test", NULL);
+	debugfs_create_file("control", 0200, dir, NULL, &control_fops);
+	debugfs_create_file("status", 0400, dir, NULL, &status_fops);
+	return 0;
+}
+late_initcall(kho_test_init);

@@ -27,6 +27,7 @@
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
+#include <x86intrin.h>
 #include <sys/io.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -299,12 +300,17 @@ static int vm_note(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	unsigned long long tsc = __rdtsc();
+	char number[24];
 	int status;
 
 	if (getpid() != 1) {
 		read_generation();
 		return vm_note(argc, argv);
 	}
+	/* For measuring how long userspace was away, see kho-bench.c. */
+	snprintf(number, sizeof(number), "%llu", tsc);
+	setenv("INIT_TSC", number, 1);
 	read_generation();
 	note("boot %d", generation);
 	mount("none", "/proc", "proc", 0, NULL);

@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# bench-memory KIND ORDER NR: what a handover of NR units of 1 << ORDER pages takes, one "name ticks" a line. Runs in the
+# VM. KIND is a kind of the test owner's, "scatter" (NR is a percentage of memory then), or "none". To be run with
+# nothing else going on, and --icount.
+set -e
+control=/sys/kernel/debug/kho_test/control
+kho=/sys/kernel/kho
+
+if [ "$1" = next ]; then
+	echo "init $INIT_TSC"
+	[ "$2" = none ] || {
+		echo "restore $(kho-bench write $control retrieve)"
+		echo verify >$control
+	}
+	exit 0
+fi
+
+case $1 in
+none) ;;
+scatter) echo "scatter $3 $2 1" >$control ;;
+*) echo "add $1 $2 $3 1" >$control ;;
+esac
+[ "$1" = none ] || echo "preserve $(kho-bench write $control preserve)"
+echo "bytes $(cat $kho/preserved_bytes)"
+echo "nodes $(sed -n 's/^nodes //p' /sys/kernel/debug/kho_test/status)"
+live-update --load-only -- bench-memory next "$1"
+echo "activate $(kho-bench write $kho/activate 1)"
+echo "finalize $(kho-bench write $kho/finalize 1)"
+kho-bench jump

@@ -7,7 +7,8 @@
  *   From then on memblock finds free memory only in the holes and below 1 MiB.
  *   kho_early_free_begin() takes over the map, once all RAM is mapped.
  *   for_each_kho_free_range() then leaves preserved frames out of what memblock
- *   and the deferred initialisation of struct pages give to the page allocator.
+ *   and the deferred initialisation of struct pages give to the page allocator,
+ *   and for now also free frames that are scattered among them (fragments.c).
  *   kho_early_free_end() lifts the restriction to the holes.
  *
  * A header that is damaged is reported and not used: nothing is known then. A
@@ -213,6 +214,7 @@ void __init kho_early_free_begin(void)
 		return;
 	}
 	map_usable = true;
+	kho_in_map.keep = true;
 }
 
 /**
@@ -221,6 +223,8 @@ void __init kho_early_free_begin(void)
 void __init kho_early_free_end(void)
 {
 	scoped = false;
+	if (map_usable)
+		kho_fragments_free_early();
 }
 
 /* Without a map only the holes and the first MiB are known to be free. */
@@ -258,10 +262,12 @@ static void __init init_pageblocks(unsigned long pfn, unsigned long end)
 }
 
 /**
- * kho_next_free_range - find the next frames that are not preserved
+ * kho_next_free_range - find the next frames that can be freed now
  * @pfn: in: where to begin; out: first such frame
  * @end: where to end, exclusive
  * @range_end: end of the run of such frames, exclusive
+ *
+ * Leaves out preserved frames, and fragments among them (fragments.c).
  *
  * Return: false when there are none
  */
@@ -277,8 +283,7 @@ bool __init kho_next_free_range(unsigned long *pfn, unsigned long end,
 		return true;
 	}
 	if (map_usable) {
-		*pfn = kho_map_next_free(&kho_in_map, from, end);
-		*range_end = kho_map_next_used(&kho_in_map, *pfn, end);
+		*range_end = kho_map_next_open(&kho_in_map, pfn, end);
 	} else if (!next_hole(pfn, end, range_end)) {
 		*pfn = end;
 	}

@@ -4,7 +4,8 @@
  *
  * Until the next kernel can read the map it allocates from a short list of
  * holes, which travels in the header page. The list is computed when the map is
- * sealed. There may be far more holes than places in it: the largest go in, and
+ * sealed, in the blackout, so only holes are looked for that are large enough to
+ * be found word by word. There may be far more than places: the largest go in, and
  * besides, whatever their size, the holes around given extents (the landing
  * zone, the crash kernel's memory) and the largest hole of each group of RAM (a
  * NUMA node; above and below 4 GiB).
@@ -33,8 +34,41 @@ struct census {
 typedef void (*hole_fn)(void *arg, const struct kho_range *ram,
 			unsigned long start, unsigned long end);
 
+/* The first frame of the nearest extent that has to be in the list. */
+static unsigned long next_must(const struct kho_range *must,
+			       unsigned int nr_must, unsigned long pfn,
+			       unsigned long end)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_must; i++)
+		if (must[i].end > pfn)
+			end = min(end, max(must[i].start, pfn));
+	return end;
+}
+
+/*
+ * Find the next hole that is worth a place: one with at least 64 aligned frames,
+ * which is found by looking at words only, or one around a needed extent.
+ */
+static unsigned long next_hole(const struct kho_map *map,
+			       const struct kho_range *must,
+			       unsigned int nr_must, unsigned long pfn,
+			       unsigned long end)
+{
+	unsigned long start = kho_map_next_clear_word(map, pfn, end);
+
+	start = next_must(must, nr_must, pfn, start);
+	/* Less than two words back is where the hole begins. */
+	while (start > pfn && start < end &&
+	       kho_map_next_free(map, start - 1, start) < start)
+		start--;
+	return start;
+}
+
 static void for_each_hole(const struct kho_map *map,
 			  const struct kho_range *ram, unsigned int nr_ram,
+			  const struct kho_range *must, unsigned int nr_must,
 			  hole_fn fn, void *arg)
 {
 	unsigned long start, end;
@@ -42,11 +76,15 @@ static void for_each_hole(const struct kho_map *map,
 
 	for (i = 0; i < nr_ram; i++) {
 		for (end = ram[i].start; end < ram[i].end; ) {
-			start = kho_map_next_free(map, end, ram[i].end);
+			start = next_hole(map, must, nr_must, end, ram[i].end);
 			if (start >= ram[i].end)
 				break;
 			end = kho_map_next_used(map, start, ram[i].end);
-			fn(arg, &ram[i], start, end);
+			/* A needed extent that is preserved is no hole. */
+			if (end == start)
+				end = kho_map_next_free(map, start, ram[i].end);
+			else
+				fn(arg, &ram[i], start, end);
 		}
 	}
 }
@@ -102,10 +140,8 @@ static void select_hole(void *arg, const struct kho_range *ram,
 		sel->some--;
 		take = true;
 	}
-	if (!take && !is_needed(sel, ram, start, end)) {
-		holes->left_out += end - start;
+	if (!take && !is_needed(sel, ram, start, end))
 		return;
-	}
 
 	last = holes->nr ? &holes->hole[holes->nr - 1] : NULL;
 	if (last && last->start + last->size == (u64)start << PAGE_SHIFT) {
@@ -115,7 +151,6 @@ static void select_hole(void *arg, const struct kho_range *ram,
 		last->start = (u64)start << PAGE_SHIFT;
 		last->size = (u64)(end - start) << PAGE_SHIFT;
 	} else {
-		holes->left_out += end - start;
 		return;
 	}
 	holes->frames += end - start;
@@ -146,7 +181,7 @@ void kho_holes_find(struct kho_holes *holes, const struct kho_map *map,
 	unsigned long places = KHO_MAX_HOLES - KHO_MAX_GROUPS - nr_must;
 
 	memset(holes, 0, sizeof(*holes));
-	for_each_hole(map, ram, nr_ram, count_hole, &census);
+	for_each_hole(map, ram, nr_ram, must, nr_must, count_hole, &census);
 
 	for (sel.all = BITS_PER_LONG; sel.all; sel.all--) {
 		if (census.count[sel.all - 1] > places)
@@ -154,7 +189,7 @@ void kho_holes_find(struct kho_holes *holes, const struct kho_map *map,
 		places -= census.count[sel.all - 1];
 	}
 	sel.some = places;
-	for_each_hole(map, ram, nr_ram, select_hole, &sel);
+	for_each_hole(map, ram, nr_ram, must, nr_must, select_hole, &sel);
 }
 
 /**

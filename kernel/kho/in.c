@@ -565,5 +565,6 @@ int __init kho_in_init(void)
 	read_blob(header);
 	mutex_unlock(&kho_blob_lock);
 	free_header_page(kho_early_header_pa());
+	kho_fragments_init();
 	return 0;
 }

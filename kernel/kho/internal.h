@@ -27,6 +27,7 @@
  * @nr_frames: preserved frames, nodes that are marked by a seal not counted
  * @nr_nodes: nodes of the tree
  * @sealed: the map is immutable; written under @sem write
+ * @keep: nodes are not freed even when no frame is left; written under @sem write
  */
 struct kho_map {
 	struct rw_semaphore sem;
@@ -34,6 +35,7 @@ struct kho_map {
 	atomic_long_t nr_frames;
 	atomic_long_t nr_nodes;
 	bool sealed;
+	bool keep;
 };
 
 #define KHO_MAP_INIT(name) { .sem = __RWSEM_INITIALIZER((name).sem) }
@@ -49,6 +51,12 @@ unsigned long kho_map_next_used(const struct kho_map *map, unsigned long pfn,
 				unsigned long end);
 unsigned long kho_map_next_free(const struct kho_map *map, unsigned long pfn,
 				unsigned long end);
+unsigned long kho_map_next_clear_word(const struct kho_map *map,
+				      unsigned long pfn, unsigned long end);
+unsigned long kho_map_next_open(struct kho_map *map, unsigned long *pfn,
+				unsigned long end);
+unsigned long kho_map_claim_fragments(struct kho_map *map, unsigned long *pfn,
+				      unsigned long end, u64 *fragments);
 int kho_map_merge(struct kho_map *map, const struct kho_map *other);
 void kho_map_unmerge(struct kho_map *map, const struct kho_map *other);
 int kho_map_seal(struct kho_map *map);
@@ -84,13 +92,11 @@ struct kho_range {
  * @hole: the list, sorted
  * @nr: entries
  * @frames: sum of their sizes, in frames
- * @left_out: frames in holes that found no place in the list
  */
 struct kho_holes {
 	struct kho_hole_ser hole[KHO_MAX_HOLES];
 	unsigned int nr;
 	unsigned long frames;
-	unsigned long left_out;
 };
 
 void kho_holes_find(struct kho_holes *holes, const struct kho_map *map,
@@ -218,6 +224,12 @@ phys_addr_t kho_early_header_pa(void);
 const char *kho_early_damage(void);
 unsigned long kho_early_need(void);
 unsigned int kho_early_boot_runs(const struct kho_hole_ser **runs);
+
+/*
+ * fragments.c: frames that are too scattered to be freed in early boot
+ */
+void kho_fragments_init(void);
+void kho_fragments_free_early(void);
 
 /*
  * image.c: the loaded kernel

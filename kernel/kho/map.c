@@ -228,6 +228,22 @@ err_clear:
 	return rc;
 }
 
+/* As map_set(), for frames in one word of a leaf that is there already. */
+static bool map_set_in_word(struct kho_map *map, unsigned long pfn,
+			    unsigned long nr, unsigned int order)
+{
+	struct word_part part = word_part(pfn, nr);
+	struct kho_leaf_ser *leaf;
+
+	if (part.count != nr || order >= 6 || (pfn | nr) & ((1UL << order) - 1))
+		return false;
+	leaf = pfn >> KHO_MAP_PFN_BITS ? NULL : map_leaf(map, pfn);
+	if (!leaf || !claim(&leaf->used[part.index], part.mask))
+		return false;
+	set_bits(&leaf->head[part.index], head_mask(pfn, &part, order));
+	return true;
+}
+
 /**
  * kho_map_add - preserve frames
  * @map: the map
@@ -243,10 +259,13 @@ err_clear:
 int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned long nr,
 		unsigned int order)
 {
-	int rc;
+	int rc = 0;
 
 	down_read(&map->sem);
-	rc = map->sealed ? -EBUSY : map_set(map, pfn, nr, order);
+	if (map->sealed)
+		rc = -EBUSY;
+	else if (!map_set_in_word(map, pfn, nr, order))
+		rc = map_set(map, pfn, nr, order);
 	if (!rc)
 		atomic_long_add(nr, &map->nr_frames);
 	up_read(&map->sem);
@@ -482,6 +501,29 @@ unsigned long kho_map_next_free(const struct kho_map *map, unsigned long pfn,
 	return map_next(map, pfn, end, false);
 }
 
+/**
+ * kho_map_next_clear_word - find the next 64 aligned frames that are all free
+ * @map: the map, see the top of this file about locks
+ * @pfn: where to begin
+ * @end: where to end, exclusive; a word that reaches beyond is not looked at
+ *
+ * Return: the first of the frames, or @end when there are none
+ */
+unsigned long kho_map_next_clear_word(const struct kho_map *map,
+				      unsigned long pfn, unsigned long end)
+{
+	struct kho_leaf_ser *leaf = NULL;
+	unsigned long gap_end;
+
+	for (pfn = round_up(pfn, 64); pfn < end && end - pfn >= 64; pfn += 64) {
+		if (!leaf || !(pfn % KHO_LEAF_FRAMES))
+			leaf = map_leaf_or_gap(map, pfn, &gap_end);
+		if (!leaf || !READ_ONCE(leaf->used[pfn % KHO_LEAF_FRAMES / 64]))
+			return pfn;
+	}
+	return end;
+}
+
 /*
  * Walk the nodes. A node's parent comes before it, and is not looked at again
  * after its last child, so @fn may free what it is given when @post is set.
@@ -534,7 +576,7 @@ bool kho_map_trim(struct kho_map *map)
 	bool trimmed = false;
 
 	down_write(&map->sem);
-	if (!map->sealed && !atomic_long_read(&map->nr_frames)) {
+	if (!map->sealed && !map->keep && !atomic_long_read(&map->nr_frames)) {
 		map_walk(map, &walk);
 		map->root = NULL;
 		atomic_long_set(&map->nr_nodes, 0);
@@ -542,6 +584,93 @@ bool kho_map_trim(struct kho_map *map)
 	}
 	up_write(&map->sem);
 	return trimmed;
+}
+
+/**
+ * kho_map_next_open - find the next frames in words without a preserved frame
+ * @map: the map; no lock, see below
+ * @pfn: in: where to begin; out: first such frame
+ * @end: where to end, exclusive
+ *
+ * What the map does not preserve but what shares a word with a preserved frame
+ * is passed over and marked as a fragment: a head that is not used. Nobody else
+ * looks at such heads, and kho_map_claim_fragments() finds them again.
+ *
+ * Context: early boot; tasks that run at the same time have disjoint words.
+ * Return: end of these frames, exclusive; or @end, and *@pfn is @end, when there
+ * are none
+ */
+unsigned long kho_map_next_open(struct kho_map *map, unsigned long *pfn,
+				unsigned long end)
+{
+	struct kho_leaf_ser *leaf = NULL;
+	unsigned long gap_end, at = *pfn;
+	bool open = false;
+
+	while (at < end) {
+		struct word_part part = word_part(at, end - at);
+		u64 used;
+
+		if (!leaf || !(at % KHO_LEAF_FRAMES))
+			leaf = map_leaf_or_gap(map, at, &gap_end);
+		used = leaf ? leaf->used[part.index] : 0;
+		if (used) {
+			if (open)
+				return at;
+			leaf->head[part.index] |= ~used & part.mask;
+		} else if (!open) {
+			open = true;
+			*pfn = at;
+		}
+		at = leaf ? at + part.count : min(gap_end, end);
+	}
+	if (!open)
+		*pfn = end;
+	return end;
+}
+
+/**
+ * kho_map_claim_fragments - find the next fragments
+ * @map: the map
+ * @pfn: where to begin; out: where to go on
+ * @end: where to end, exclusive
+ * @fragments: the frames found, a bit each
+ *
+ * The fragments are the caller's, and are not marked any more.
+ *
+ * Context: no node may be freed meanwhile: @map->keep is set, or its sem is held
+ * Return: the frame of bit 0 of @fragments; @end when there are no more
+ */
+unsigned long kho_map_claim_fragments(struct kho_map *map, unsigned long *pfn,
+				      unsigned long end, u64 *fragments)
+{
+	struct kho_leaf_ser *leaf = NULL;
+	unsigned long gap_end, at = round_down(*pfn, 64);
+
+	while (at < end) {
+		struct word_part part = word_part(at, 64);
+		__u64 *head;
+		u64 old;
+
+		if (!leaf || !(at % KHO_LEAF_FRAMES))
+			leaf = map_leaf_or_gap(map, at, &gap_end);
+		if (!leaf) {
+			at = gap_end;
+			continue;
+		}
+		head = &leaf->head[part.index];
+		old = READ_ONCE(*head);
+		do {
+			*fragments = old & ~READ_ONCE(leaf->used[part.index]);
+		} while (*fragments && !try_cmpxchg(head, &old, old & ~*fragments));
+		at += 64;
+		if (*fragments) {
+			*pfn = at;
+			return at - 64;
+		}
+	}
+	*pfn = end;
+	return end;
 }
 
 /**
@@ -576,7 +705,7 @@ int kho_map_merge(struct kho_map *map, const struct kho_map *other)
 			last = round_down(pfn, 64);
 			break;
 		}
-		set_bits(&to->head[part.index], from->head[part.index]);
+		set_bits(&to->head[part.index], from->head[part.index] & mask);
 		atomic_long_add(hweight64(mask), &map->nr_frames);
 	}
 	up_write(&map->sem);

@@ -109,12 +109,19 @@ int kho_out_init(void)
  */
 bool kho_frames_ok(unsigned long pfn, unsigned long nr)
 {
+	static unsigned int last;
 	unsigned long end = pfn + nr;
-	unsigned int i;
+	unsigned int i = READ_ONCE(last);
+
+	/* Most callers come with many pages of one extent. */
+	if (likely(i < nr_ram && pfn >= ram[i].start && end <= ram[i].end))
+		return end > pfn;
 
 	for (i = 0; i < nr_ram && pfn < end; i++)
-		if (pfn >= ram[i].start && pfn < ram[i].end)
+		if (pfn >= ram[i].start && pfn < ram[i].end) {
+			WRITE_ONCE(last, i);
 			pfn = ram[i].end;
+		}
 	return pfn >= end && nr;
 }
 

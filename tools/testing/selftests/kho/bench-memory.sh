@@ -1,23 +1,26 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # bench-memory KIND ORDER NR: what a handover of NR units of 1 << ORDER pages takes, one "name ticks" a line. Runs in the
-# VM. KIND is a kind of the test owner's, "scatter" (NR is a percentage of memory then), or "none". To be run with
-# nothing else going on, and --icount.
+# VM. KIND is a kind of the test owner's, "scatter" (NR is a percentage of memory then), "none", or "stock" for a kernel
+# without handover. To be run with nothing else going on, and --icount.
 set -e
 control=/sys/kernel/debug/kho_test/control
 kho=/sys/kernel/kho
 
 if [ "$1" = next ]; then
 	echo "init $INIT_TSC"
-	[ "$2" = none ] || {
-		echo "restore $(kho-bench write $control retrieve)"
-		echo verify >$control
-	}
+	case $2 in none | stock) exit 0 ;; esac
+	echo "restore $(kho-bench write $control retrieve)"
+	echo verify >$control
 	exit 0
 fi
 
 case $1 in
 none) ;;
+stock)
+	live-update --load-only -- bench-memory next stock
+	kho-bench jump
+	;;
 scatter) echo "scatter $3 $2 1" >$control ;;
 *) echo "add $1 $2 $3 1" >$control ;;
 esac

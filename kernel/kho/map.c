@@ -10,7 +10,8 @@
  *
  * Life cycle: empty, without a node. kho_map_add() and kho_map_del() run at any
  * time and concurrently, under the read side of kho_map.sem: nodes are added by
- * cmpxchg, and bits are claimed by cmpxchg word by word. When the last frame is
+ * cmpxchg, and bits are claimed by cmpxchg word by word; kho_map_take() has the
+ * write side, so that kho_map_unit() sees whole units. When the last frame is
  * gone, kho_map_trim() frees the nodes. kho_map_seal() makes the map immutable
  * and marks its own nodes in it, so that the next kernel leaves them alone too;
  * kho_map_unseal() undoes this.
@@ -326,42 +327,25 @@ int kho_map_del(struct kho_map *map, unsigned long pfn, unsigned long nr)
 	return rc;
 }
 
-/* Undo of claim_heads() for the first @nr frames. */
-static void return_heads(struct kho_map *map, unsigned long pfn,
-			 unsigned long nr, unsigned int order)
+/* Are these frames, which are preserved, units of 1 << @order frames each? */
+static bool are_units(const struct kho_map *map, unsigned long pfn,
+		      unsigned long nr, unsigned int order)
 {
-	while (nr) {
-		struct word_part part = word_part(pfn, nr);
+	const struct kho_leaf_ser *leaf;
+	struct word_part part;
 
-		set_bits(&map_leaf(map, pfn)->head[part.index],
-			 head_mask(pfn, &part, order));
-		pfn += part.count;
-		nr -= part.count;
+	for (; nr; pfn += part.count, nr -= part.count) {
+		part = word_part(pfn, nr);
+		leaf = map_leaf(map, pfn);
+		if ((READ_ONCE(leaf->head[part.index]) & part.mask) !=
+		    head_mask(pfn, &part, order))
+			return false;
 	}
-}
-
-/* Of several tasks that want the same units, one gets them. */
-static int claim_heads(struct kho_map *map, unsigned long pfn, unsigned long nr,
-		       unsigned int order)
-{
-	const unsigned long start = pfn;
-
-	while (nr) {
-		struct word_part part = word_part(pfn, nr);
-		__u64 *word = &map_leaf(map, pfn)->head[part.index];
-		u64 mask = head_mask(pfn, &part, order);
-		u64 old = READ_ONCE(*word);
-
-		do {
-			if ((old & part.mask) != mask) {
-				return_heads(map, start, pfn - start, order);
-				return -ENOENT;
-			}
-		} while (!try_cmpxchg(word, &old, old & ~mask));
-		pfn += part.count;
-		nr -= part.count;
-	}
-	return 0;
+	/* A used frame behind them that is no head: the last unit is larger. */
+	part = word_part(pfn, 1);
+	leaf = pfn >> KHO_MAP_PFN_BITS ? NULL : map_leaf(map, pfn);
+	return !leaf || !(leaf->used[part.index] & part.mask &
+			  ~READ_ONCE(leaf->head[part.index]));
 }
 
 /**
@@ -381,25 +365,23 @@ int kho_map_take(struct kho_map *map, unsigned long pfn, unsigned long nr,
 		 unsigned int order)
 {
 	bool empty = false;
-	int rc;
+	int rc = 0;
 
 	if (order >= BITS_PER_LONG || (pfn | nr) & ((1UL << order) - 1))
 		return -EINVAL;
 
-	down_read(&map->sem);
-	rc = -EBUSY;
-	if (map->sealed)
-		goto out_unlock;
-	rc = -ENOENT;
-	if (!map_covers(map, pfn, nr))
-		goto out_unlock;
-	rc = claim_heads(map, pfn, nr, order);
-	if (rc)
-		goto out_unlock;
-	map_clear(map, pfn, nr);
-	empty = !atomic_long_sub_return(nr, &map->nr_frames);
-out_unlock:
-	up_read(&map->sem);
+	/* A unit that is half taken would look like the end of the one before. */
+	down_write(&map->sem);
+	if (map->sealed) {
+		rc = -EBUSY;
+	} else if (!map_covers(map, pfn, nr) ||
+		   !are_units(map, pfn, nr, order)) {
+		rc = -ENOENT;
+	} else {
+		map_clear(map, pfn, nr);
+		empty = !atomic_long_sub_return(nr, &map->nr_frames);
+	}
+	up_write(&map->sem);
 
 	if (empty)
 		kho_map_trim(map);

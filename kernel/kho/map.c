@@ -265,7 +265,7 @@ int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned long nr,
 	down_read(&map->sem);
 	if (map->sealed)
 		rc = -EBUSY;
-	else if (!map_set_in_word(map, pfn, nr, order))
+	else if (!nr || !map_set_in_word(map, pfn, nr, order))
 		rc = map_set(map, pfn, nr, order);
 	if (!rc)
 		atomic_long_add(nr, &map->nr_frames);

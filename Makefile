@@ -6,7 +6,7 @@ T ?=
 CONFIG ?= base
 
 .DEFAULT_GOAL := build
-.PHONY: build setup prepare headers initrd run test check bench refresh clean help
+.PHONY: build setup prepare run test check bench refresh clean help
 
 build: setup ## build the kernel (CONFIG=base|debug|stock) and the VM's initrd, from whatever state the folder is in
 	@scripts/prepare
@@ -27,7 +27,6 @@ bench: setup ## print the figures of the README
 	@scripts/bench
 
 refresh: setup ## put the edits made in build/tree to existing files into patches/
-	@scripts/prepare --keep
 	@scripts/refresh
 
 prepare: setup ## only prepare build/tree: source, patches, our files

@@ -2,20 +2,22 @@
 /*
  * init: PID 1 of every kernel generation in the VM.
  *
- * It mounts the usual file systems, unpacks what scripts/vm put into BAR 2 of the ivshmem device (a newc archive with
- * /boot and /root; the same in every generation, as it is no part of any kernel's memory), runs the command found in
- * /.vm/argv on ttyS2 (firmware writes to the first two ports), says how it ended and powers off.
+ * It mounts the usual file systems, unpacks what scripts/vm put into BAR 2 of the ivshmem device
+ * (a newc archive with /boot and /root; the same in every generation, as it is no part of any
+ * kernel's memory), runs the command found in /.vm/argv on ttyS2 (firmware writes to the first two
+ * ports), says how it ended and powers off.
  *
- * What it has to say to scripts/vm goes, line by line, to QEMU's debug console port, which works without a driver, an
- * interrupt or a buffer, and so loses nothing when the next instruction jumps:
+ * What it has to say to scripts/vm goes, line by line, to QEMU's debug console port, which works
+ * without a driver, an interrupt or a buffer, and so loses nothing when the next instruction jumps:
  *
  *	boot GEN		this generation reached user space
  *	taint GEN VALUE		/proc/sys/kernel/tainted when the generation ended
  *	jump GEN		live-update is about to jump; "stay GEN" when that failed
  *	exit GEN STATUS		the command ended
+ *	fail GEN REASON		the VM is of no use
  *
- * Called as "vm-note WORD...", it sends such a line with the generation put after the first word; "vm-note end" does what
- * has to be done before a generation ends. live-update uses both.
+ * Called as "vm-note WORD...", it sends such a line with the generation put after the first word;
+ * "vm-note end" does what has to be done before a generation ends. live-update uses both.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -60,8 +62,8 @@ static void note(const char *format, ...)
 		outb(line[i], DEBUG_PORT);
 }
 
-/* The VM is of no use if this fails; "fail" is what scripts/vm shows. */
-static void fail(const char *what)
+/* scripts/vm shows the reason. */
+static void give_up(const char *what)
 {
 	note("fail %d %s: %s", generation, what, strerror(errno));
 	printf("init: %s: %s\n", what, strerror(errno));
@@ -103,7 +105,7 @@ static void read_generation(void)
 		generation = atoi(text);
 }
 
-/* A leak is reported on the console, where scripts/vm finds it; kernels without kmemleak have no such file. */
+/* A leak is reported on the console, where scripts/vm finds it. Not every kernel has kmemleak. */
 static void generation_end(void)
 {
 	char taint[32] = "unknown";
@@ -136,11 +138,11 @@ static void write_file(const char *path, mode_t mode, const char *data, size_t s
 	ssize_t len;
 
 	if (fd < 0)
-		fail(path);
+		give_up(path);
 	for (; size; data += len, size -= len) {
 		len = write(fd, data, size);
 		if (len <= 0)
-			fail(path);
+			give_up(path);
 	}
 	fchmod(fd, mode);
 	close(fd);
@@ -182,7 +184,7 @@ static void unpack_newc(const char *archive, size_t size)
 		at = (data + file_size + 3) & ~3UL;
 	}
 	errno = EINVAL;
-	fail("the archive in the ivshmem device");
+	give_up("the archive in the ivshmem device");
 }
 
 static void unpack_ivshmem(void)
@@ -196,7 +198,7 @@ static void unpack_ivshmem(void)
 	int fd;
 
 	if (!dir)
-		fail(bus);
+		give_up(bus);
 	while ((entry = readdir(dir))) {
 		snprintf(path, sizeof(path), "%s/%s/vendor", bus, entry->d_name);
 		if (read_file(path, id, sizeof(id)) < 0 || strcmp(id, "0x1af4\n"))
@@ -209,10 +211,10 @@ static void unpack_ivshmem(void)
 		snprintf(path, sizeof(path), "%s/%s/resource2", bus, entry->d_name);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0 || fstat(fd, &st))
-			fail(path);
+			give_up(path);
 		bar = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 		if (bar == MAP_FAILED)
-			fail(path);
+			give_up(path);
 		unpack_newc(bar, st.st_size);
 		munmap(bar, st.st_size);
 		close(fd);
@@ -220,7 +222,7 @@ static void unpack_ivshmem(void)
 		return;
 	}
 	errno = ENODEV;
-	fail("ivshmem device");
+	give_up("ivshmem device");
 }
 
 static int run_command(void)
@@ -235,18 +237,18 @@ static int run_command(void)
 
 	len = read_file("/.vm/argv", text, sizeof(text));
 	if (len <= 0)
-		fail("/.vm/argv");
+		give_up("/.vm/argv");
 	for (at = 0; at < len && argc < 8191; at += strlen(text + at) + 1)
 		argv[argc++] = text + at;
 
 	fd = open("/dev/ttyS2", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || tcgetattr(fd, &tty))
-		fail("/dev/ttyS2");
+		give_up("/dev/ttyS2");
 	cfmakeraw(&tty);
 	cfsetspeed(&tty, B115200);
 	tty.c_cflag |= CLOCAL;
 	if (tcsetattr(fd, TCSANOW, &tty))
-		fail("/dev/ttyS2");
+		give_up("/dev/ttyS2");
 
 	snprintf(number, sizeof(number), "%d", generation);
 	setenv("GENERATION", number, 1);
@@ -255,7 +257,7 @@ static int run_command(void)
 	setenv("TERM", "dumb", 1);
 	pid = fork();
 	if (pid < 0)
-		fail("fork");
+		give_up("fork");
 	if (!pid) {
 		int null = open("/dev/null", O_RDONLY);
 

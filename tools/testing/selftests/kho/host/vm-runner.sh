@@ -119,6 +119,7 @@ output() {
 }
 
 quoting() {
+	# shellcheck disable=SC2016,SC1003 # nothing of this is to be expanded
 	local -a args=('a b' "c'd" 'e"f' '$HOME `id` *' '' '-- --x' $'new\nline' '\n\\' 'ä€')
 	printf '[%s]\n' "${args[@]}" >"$work/expected"
 	expect 0 -- printf '[%s]\n' "${args[@]}"
@@ -188,7 +189,8 @@ kill_runner() {
 	wait "$runner" || :
 	sleep 1
 	[ ! -d "/proc/$qemu" ] || { echo "QEMU goes on"; exit 1; }
-	[ -n "$folder" ] && [ ! -d "$folder" ] || { echo "$folder is left"; exit 1; }
+	[ -n "$folder" ]
+	[ ! -d "$folder" ] || { echo "$folder is left"; exit 1; }
 }
 
 # Two runs take the same number of instructions, by the time-stamp counter.

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The series applies, with no fuzz, to the oldest and to the newest kernel source on offer.
+set -euo pipefail
+. scripts/common.sh
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+mapfile -t files < <(patched_files)
+if [ ${#files[@]} = 0 ]; then
+	echo "the series is empty"
+	exit 0
+fi
+mapfile -t versions < <(scripts/source versions)
+[ ${#versions[@]} -gt 0 ]
+for version in "${versions[0]}" "${versions[-1]}"; do
+	dir=$work/$version
+	[ ! -d "$dir" ] || continue	# only one is on offer
+	scripts/source files "$version" "$dir" "${files[@]}"
+	git -C "$dir" init -q
+	git -C "$dir" add -A -f
+	git -C "$dir" -c user.name=kho -c user.email=kho@localhost -c commit.gpgSign=false commit -qm "$version"
+	(cd "$dir" && apply_patches "$ROOT"/patches/*.patch) || {
+		echo "$(sed "s|^$ROOT/||" "$BUILD/am.failed") does not apply to $version"
+		exit 1
+	}
+	echo "applies to $version"
+done

@@ -270,6 +270,10 @@ int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned long nr,
 	if (!rc)
 		atomic_long_add(nr, &map->nr_frames);
 	up_read(&map->sem);
+
+	/* Nodes may have been added before there was no memory for more. */
+	if (rc == -ENOMEM && !atomic_long_read(&map->nr_frames))
+		kho_map_trim(map);
 	return rc;
 }
 

@@ -25,6 +25,7 @@
 
 #define ERROR_MAX	256
 
+/* The state and the owners; held over owners' callbacks. */
 DEFINE_MUTEX(kho_lock);
 static enum kho_state state;
 static LIST_HEAD(owners);
@@ -85,7 +86,7 @@ static void set_error(const char *name, struct va_format *why)
 }
 
 /* The core's own reasons. */
-void kho_set_error(const char *fmt, ...)
+void kho_set_err(const char *fmt, ...)
 {
 	struct va_format why = { .fmt = fmt };
 	va_list args;
@@ -118,7 +119,7 @@ EXPORT_SYMBOL_GPL(kho_refuse);
 static void refused(const struct kho_owner *owner, const char *step, int rc)
 {
 	if (!last_error[0])
-		kho_set_error("%s: %s failed: %d", owner->name, step, rc);
+		kho_set_err("%s: %s failed: %d", owner->name, step, rc);
 }
 
 /**
@@ -211,7 +212,7 @@ int kho_activate(struct kimage *image)
 	lockdep_assert_held(&kho_lock);
 	clear_error();
 	if (state != KHO_IDLE) {
-		kho_set_error("core: already active");
+		kho_set_err("core: already active");
 		return -EINVAL;
 	}
 	rc = image ? kho_image_check(image) : 0;
@@ -240,7 +241,7 @@ int kho_deactivate(void)
 {
 	lockdep_assert_held(&kho_lock);
 	if (state != KHO_ACTIVE) {
-		kho_set_error(state == KHO_FINAL ?
+		kho_set_err(state == KHO_FINAL ?
 			      "core: undo finalize first" : "core: not active");
 		return -EINVAL;
 	}
@@ -265,7 +266,7 @@ int kho_finalize(struct kimage *image)
 	lockdep_assert_held(&kho_lock);
 	clear_error();
 	if (state != KHO_ACTIVE) {
-		kho_set_error(state == KHO_FINAL ?
+		kho_set_err(state == KHO_FINAL ?
 			      "core: already final" : "core: activate first");
 		return -EINVAL;
 	}
@@ -300,7 +301,7 @@ int kho_unfinalize(void)
 {
 	lockdep_assert_held(&kho_lock);
 	if (state != KHO_FINAL) {
-		kho_set_error("core: not final");
+		kho_set_err("core: not final");
 		return -EINVAL;
 	}
 	kho_out_unseal();

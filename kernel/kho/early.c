@@ -282,11 +282,10 @@ bool __init kho_next_free_range(unsigned long *pfn, unsigned long end,
 		*range_end = end;
 		return true;
 	}
-	if (map_usable) {
+	if (map_usable)
 		*range_end = kho_map_next_open(&kho_in_map, pfn, end);
-	} else if (!next_hole(pfn, end, range_end)) {
+	else if (!next_hole(pfn, end, range_end))
 		*pfn = end;
-	}
 	if (!scoped)
 		init_pageblocks(from, min(*pfn, end));
 	return *pfn < end;

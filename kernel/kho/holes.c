@@ -25,14 +25,11 @@ struct census {
 	/* Holes whose size in frames has this as its highest bit. */
 	unsigned long count[BITS_PER_LONG];
 	/* The largest hole of each group. */
-	struct {
-		unsigned long start;
-		unsigned long size;
-	} best[KHO_MAX_GROUPS];
+	struct kho_range best[KHO_MAX_GROUPS];
 };
 
-typedef void (*hole_fn)(void *arg, const struct kho_range *ram,
-			unsigned long start, unsigned long end);
+typedef void hole_fn(void *arg, const struct kho_range *ram,
+		     unsigned long start, unsigned long end);
 
 /* The first frame of the nearest extent that has to be in the list. */
 static unsigned long next_must(const struct kho_range *must,
@@ -66,10 +63,10 @@ static unsigned long next_hole(const struct kho_map *map,
 	return start;
 }
 
-static void for_each_hole(const struct kho_map *map,
-			  const struct kho_range *ram, unsigned int nr_ram,
-			  const struct kho_range *must, unsigned int nr_must,
-			  hole_fn fn, void *arg)
+static void walk_holes(const struct kho_map *map,
+		       const struct kho_range *ram, unsigned int nr_ram,
+		       const struct kho_range *must, unsigned int nr_must,
+		       hole_fn *fn, void *arg)
 {
 	unsigned long start, end;
 	unsigned int i;
@@ -93,12 +90,13 @@ static void count_hole(void *arg, const struct kho_range *ram,
 		       unsigned long start, unsigned long end)
 {
 	struct census *census = arg;
+	struct kho_range *best = &census->best[ram->group];
 	unsigned long size = end - start;
 
 	census->count[ilog2(size)]++;
-	if (size > census->best[ram->group].size) {
-		census->best[ram->group].start = start;
-		census->best[ram->group].size = size;
+	if (size > best->end - best->start) {
+		best->start = start;
+		best->end = end;
 	}
 }
 
@@ -181,7 +179,7 @@ void kho_holes_find(struct kho_holes *holes, const struct kho_map *map,
 	unsigned long places = KHO_MAX_HOLES - KHO_MAX_GROUPS - nr_must;
 
 	memset(holes, 0, sizeof(*holes));
-	for_each_hole(map, ram, nr_ram, must, nr_must, count_hole, &census);
+	walk_holes(map, ram, nr_ram, must, nr_must, count_hole, &census);
 
 	for (sel.all = BITS_PER_LONG; sel.all; sel.all--) {
 		if (census.count[sel.all - 1] > places)
@@ -189,7 +187,7 @@ void kho_holes_find(struct kho_holes *holes, const struct kho_map *map,
 		places -= census.count[sel.all - 1];
 	}
 	sel.some = places;
-	for_each_hole(map, ram, nr_ram, must, nr_must, select_hole, &sel);
+	walk_holes(map, ram, nr_ram, must, nr_must, select_hole, &sel);
 }
 
 /**

@@ -84,12 +84,12 @@ static int check_properties(struct kimage *image)
 	const struct kho_image *kho = image->kho;
 
 	if (!kho_image_receives(image)) {
-		kho_set_error("image: the loaded kernel cannot receive a handover; load one that can, with kexec -s");
+		kho_set_err("image: the loaded kernel cannot receive a handover; load one that can, with kexec -s");
 		return -ENOEXEC;
 	}
 	if (kho->harmful) {
-		kho_set_error("image: %s on its command line changes the memory that the next kernel uses; load it without",
-			      kho->harmful);
+		kho_set_err("image: %s on its command line changes the memory that the next kernel uses; load it without",
+			    kho->harmful);
 		return -EINVAL;
 	}
 	return kho_out_check_versions(image);
@@ -105,7 +105,7 @@ static int check_placement(const struct kimage *image)
 		if (kho_map_next_used(&kho_out_map, pfn, end) == end &&
 		    kho_map_next_used(&kho_in_map, pfn, end) == end)
 			continue;
-		kho_set_error("image: memory has been preserved where the image would go; load the image again");
+		kho_set_err("image: memory has been preserved where the image would go; load the image again");
 		return -EAGAIN;
 	}
 	return 0;
@@ -201,7 +201,7 @@ int kho_kexec_load_check(unsigned long flags)
 {
 	if (flags & KEXEC_ON_CRASH || !kho_have_state())
 		return 0;
-	kho_set_error("image: kexec_load cannot hand over what is preserved; use kexec -s");
+	kho_set_err("image: kexec_load cannot hand over what is preserved; use kexec -s");
 	return -EOPNOTSUPP;
 }
 

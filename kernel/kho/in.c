@@ -42,10 +42,10 @@ LIST_HEAD(kho_in_subtrees);
 
 static bool blob_damaged;
 
-#define KHO_VERSION(compatible) compatible "\0"
-static const char versions[] =
+#define KHO_VERSION "\0"
+static const char versions[] = ""
 #include <linux/kho/abi/versions.h>
-	"";
+	;
 #undef KHO_VERSION
 
 /**
@@ -525,7 +525,7 @@ static void __init read_blob(const struct kho_header_ser *header)
 			    header->blob_size >> PAGE_SHIFT) ||
 	    kho_checksum(0, blob, header->blob_size) != header->blob_checksum ||
 	    kho_blob_read(blob, header->blob_size, &kho_in_subtrees)) {
-		pr_err("blob damaged: %lu KiB stay preserved and cannot be restored; to free them: echo " BLOB_NAME " > /sys/kernel/kho/discard\n",
+		pr_err("blob damaged: %lu KiB stay preserved but cannot be restored; write /blob to discard to free them\n",
 		       atomic_long_read(&kho_in_map.nr_frames) <<
 		       (PAGE_SHIFT - 10));
 		blob_damaged = true;

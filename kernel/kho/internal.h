@@ -175,7 +175,7 @@ int kho_deactivate(void);
 int kho_finalize(struct kimage *image);
 int kho_unfinalize(void);
 const char *kho_last_error(void);
-__printf(1, 2) void kho_set_error(const char *fmt, ...);
+__printf(1, 2) void kho_set_err(const char *fmt, ...);
 struct kho_owner *kho_find_owner(const char *name);
 bool kho_have_state(void);
 

@@ -28,6 +28,7 @@
 
 #define MAX_BLOB_ORDER	8
 
+/* Both lists of subtrees, and the states of the incoming ones. */
 DEFINE_MUTEX(kho_blob_lock);
 static LIST_HEAD(subtrees);
 
@@ -159,7 +160,7 @@ int kho_out_check_versions(const struct kimage *image)
 	list_for_each_entry(subtree, &subtrees, list) {
 		if (kho_image_reads(image, subtree->compatible))
 			continue;
-		kho_set_error("image: cannot restore %s (%s); load a kernel that can, or write 1 to allow_unreadable",
+		kho_set_err("image: cannot restore %s (%s); load a kernel that can, or write 1 to allow_unreadable",
 			      subtree->name, subtree->compatible);
 		rc = -EPROTONOSUPPORT;
 		break;
@@ -181,8 +182,8 @@ static int measure_subtrees(void)
 		    fdt_check_header(fdt) ||
 		    !kho_map_covers(&kho_out_map, pfn,
 				    PFN_UP(fdt_totalsize(fdt)))) {
-			kho_set_error("%s: subtree is damaged or not in preserved memory",
-				      subtree->name);
+			kho_set_err("%s: subtree is damaged or not in preserved memory",
+				    subtree->name);
 			return -EINVAL;
 		}
 		subtree->size = fdt_totalsize(fdt);
@@ -231,10 +232,10 @@ static int fill_header(void)
 
 	need = kho_early_need();
 	if (holes->frames < need) {
-		kho_set_error("core: the next kernel needs about %lu KiB outside of preserved memory before it can read the map, and only %lu KiB lie in large enough holes: %lu KiB are missing; preserve less",
-			      need << (PAGE_SHIFT - 10),
-			      holes->frames << (PAGE_SHIFT - 10),
-			      (need - holes->frames) << (PAGE_SHIFT - 10));
+		kho_set_err("core: the next kernel needs about %lu KiB outside of preserved memory before it can read the map, and only %lu KiB lie in large enough holes: %lu KiB are missing; preserve less",
+			    need << (PAGE_SHIFT - 10),
+			    holes->frames << (PAGE_SHIFT - 10),
+			    (need - holes->frames) << (PAGE_SHIFT - 10));
 		kvfree(holes);
 		return -ENOSPC;
 	}
@@ -323,7 +324,7 @@ err_thaw:
 err_unlock:
 	mutex_unlock(&kho_blob_lock);
 	if (rc == -ENOMEM)
-		kho_set_error("core: not enough memory to seal the handover");
+		kho_set_err("core: not enough memory to seal the handover");
 	return rc;
 }
 

@@ -172,7 +172,7 @@ static void unpreserve(unsigned long pfn, unsigned long nr)
 {
 	int rc = kho_map_del(&kho_out_map, pfn, nr);
 
-	WARN_ONCE(rc, "kho: cannot unpreserve %lu frames at %#lx: %d\n",
+	WARN_ONCE(rc, "kho: %lu frames at %#lx are not preserved: %d\n",
 		  nr, pfn, rc);
 }
 

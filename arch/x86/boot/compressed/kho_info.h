@@ -15,15 +15,17 @@
 #define KHO_SETUP_TYPE_MAX	SETUP_TYPE_MAX
 #endif
 
-#define KHO_VERSION(compatible)	.asciz compatible
+	.macro KHO_VERSION compatible
+	.asciz	"\compatible"
+	.endm
 
 	.macro kho_version_chunk
 #ifdef CONFIG_KEXEC_HANDOVER
-kho_version_chunk_start:
+	.set	kho_version_chunk_start, .
 	.long	KHO_KERNEL_INFO_MAGIC
 	.long	kho_version_chunk_end - kho_version_chunk_start
 #include <linux/kho/abi/versions.h>
-kho_version_chunk_end:
+	.set	kho_version_chunk_end, .
 #endif
 	.endm
 

@@ -97,9 +97,9 @@ struct kho_header_ser {
  * a unit (a page, a folio) begins.
  */
 #define KHO_NODE_SHIFT		9
-#define KHO_NODE_SLOTS		(1 << KHO_NODE_SHIFT)
+#define KHO_NODE_SLOTS		512		/* 1 << KHO_NODE_SHIFT */
 #define KHO_LEAF_SHIFT		14
-#define KHO_LEAF_FRAMES		(1 << KHO_LEAF_SHIFT)
+#define KHO_LEAF_FRAMES		16384		/* 1 << KHO_LEAF_SHIFT */
 #define KHO_LEAF_WORDS		(KHO_LEAF_FRAMES / 64)
 #define KHO_MAP_LEVELS		3
 #define KHO_MAP_PFN_BITS	(KHO_LEAF_SHIFT + KHO_MAP_LEVELS * KHO_NODE_SHIFT)

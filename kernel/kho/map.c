@@ -821,7 +821,23 @@ struct adoption {
 	bool (*readable)(phys_addr_t pa);
 	u64 nodes_left;
 	u64 sum;
+	u64 nr_used;
 };
+
+/* A head that is not used would be taken for a fragment. */
+static int check_leaf(const struct kho_leaf_ser *leaf,
+		      struct adoption *adoption)
+{
+	unsigned int i;
+
+	for (i = 0; i < KHO_LEAF_WORDS; i++) {
+		if (leaf->head[i] & ~leaf->used[i])
+			return -EINVAL;
+		if (leaf->used[i])
+			adoption->nr_used += hweight64(leaf->used[i]);
+	}
+	return 0;
+}
 
 /* Checks a node before its slots are followed. */
 static int check_node(struct kho_map *map, void *node, int level, void *arg)
@@ -840,7 +856,13 @@ static int check_node(struct kho_map *map, void *node, int level, void *arg)
 		if (pa && (!PAGE_ALIGNED(pa) || !adoption->readable(pa)))
 			return -EINVAL;
 	}
-	return 0;
+	return level ? 0 : check_leaf(node, adoption);
+}
+
+/* A node that is not marked would be given away as free memory. */
+static int check_marked(struct kho_map *map, void *node, int level, void *arg)
+{
+	return map_covers(map, virt_to_phys(node) >> PAGE_SHIFT, 1) ? 0 : -EINVAL;
 }
 
 /**
@@ -861,6 +883,7 @@ int kho_map_adopt(struct kho_map *map, const struct kho_header_ser *header,
 		.nodes_left = header->nr_nodes,
 	};
 	struct node_walk walk = { .fn = check_node, .arg = &adoption };
+	static const struct node_walk marks = { .fn = check_marked };
 
 	if (!header->map_root_pa)
 		return header->nr_nodes || header->nr_frames ? -EINVAL : 0;
@@ -869,7 +892,9 @@ int kho_map_adopt(struct kho_map *map, const struct kho_header_ser *header,
 
 	map->root = phys_to_virt(header->map_root_pa);
 	if (map_walk(map, &walk) || adoption.nodes_left ||
-	    adoption.sum != header->map_checksum) {
+	    adoption.sum != header->map_checksum ||
+	    adoption.nr_used != header->nr_frames + header->nr_nodes ||
+	    map_walk(map, &marks)) {
 		map->root = NULL;
 		return -EINVAL;
 	}

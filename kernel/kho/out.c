@@ -49,6 +49,21 @@ phys_addr_t kho_header_pa(void)
 	return virt_to_phys(header);
 }
 
+/* The version of a device tree, NULL if it has none that can be handed over. */
+static const char *fdt_version(const void *fdt)
+{
+	const char *compatible;
+	int size;
+
+	if (fdt_check_header(fdt))
+		return NULL;
+	compatible = fdt_getprop(fdt, 0, KHO_PROP_COMPATIBLE, &size);
+	if (!compatible || size < 2 || size > KHO_NAME_MAX + 1 ||
+	    strnlen(compatible, size) != size - 1)
+		return NULL;
+	return compatible;
+}
+
 static struct kho_subtree *find_subtree(const char *name)
 {
 	struct kho_subtree *subtree;
@@ -75,16 +90,15 @@ int kho_add_subtree(const char *name, void *fdt)
 	size_t len = strlen(name);
 	struct kho_subtree *subtree;
 	const char *compatible;
-	int size, rc;
+	int rc;
 
 	if (!kho_is_enabled())
 		return -EOPNOTSUPP;
 	if (!len || len > KHO_NAME_MAX || strchr(name, '/') ||
-	    !PAGE_ALIGNED(fdt) || fdt_check_header(fdt))
+	    !PAGE_ALIGNED(fdt))
 		return -EINVAL;
-	compatible = fdt_getprop(fdt, 0, KHO_PROP_COMPATIBLE, &size);
-	if (!compatible || size < 2 || size > KHO_NAME_MAX + 1 ||
-	    strnlen(compatible, size) != size - 1)
+	compatible = fdt_version(fdt);
+	if (!compatible)
 		return -EINVAL;
 
 	subtree = kzalloc(sizeof(*subtree), GFP_KERNEL);
@@ -161,7 +175,7 @@ int kho_out_check_versions(const struct kimage *image)
 		if (kho_image_reads(image, subtree->compatible))
 			continue;
 		kho_set_err("image: cannot restore %s (%s); load a kernel that can, or write 1 to allow_unreadable",
-			      subtree->name, subtree->compatible);
+			    subtree->name, subtree->compatible);
 		rc = -EPROTONOSUPPORT;
 		break;
 	}
@@ -177,12 +191,14 @@ static int measure_subtrees(void)
 	list_for_each_entry(subtree, &subtrees, list) {
 		void *fdt = phys_to_virt(subtree->fdt_pa);
 		unsigned long pfn = PHYS_PFN(subtree->fdt_pa);
+		const char *compatible;
 
-		if (!kho_map_covers(&kho_out_map, pfn, 1) ||
-		    fdt_check_header(fdt) ||
+		compatible = kho_map_covers(&kho_out_map, pfn, 1) ?
+			     fdt_version(fdt) : NULL;
+		if (!compatible || strcmp(compatible, subtree->compatible) ||
 		    !kho_map_covers(&kho_out_map, pfn,
 				    PFN_UP(fdt_totalsize(fdt)))) {
-			kho_set_err("%s: subtree is damaged or not in preserved memory",
+			kho_set_err("%s: subtree is damaged, of another version than when it was added, or not in preserved memory",
 				    subtree->name);
 			return -EINVAL;
 		}
@@ -272,6 +288,9 @@ int kho_out_seal(void)
 	lockdep_assert_held(&kho_lock);
 	mutex_lock(&kho_blob_lock);
 
+	rc = -ENOMEM;
+	if (!kho_header_pa())
+		goto err_unlock;
 	rc = measure_subtrees();
 	if (rc)
 		goto err_unlock;

@@ -34,7 +34,7 @@ static void unpreserve_pages(const struct vm_struct *area, unsigned int nr)
 
 /**
  * kho_preserve_vmalloc - preserve a vmalloc area
- * @ptr: from vmalloc() or one of its siblings
+ * @ptr: from vmalloc() or one of its siblings, or kho_restore_vmalloc()
  * @preservation: filled in; to be kept in the owner's preserved data
  *
  * Context: may sleep.
@@ -48,8 +48,9 @@ int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation)
 	unsigned int i;
 	int rc;
 
-	if (!area || !(area->flags & VM_ALLOC) || area->addr != ptr ||
-	    !area->nr_pages)
+	/* The second flag is that of a restored area. */
+	if (!area || !(area->flags & (VM_ALLOC | VM_MAP_PUT_PAGES)) ||
+	    area->addr != ptr || !area->nr_pages)
 		return -EINVAL;
 
 	for (i = 0; i < area->nr_pages; i++) {

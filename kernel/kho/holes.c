@@ -228,7 +228,8 @@ u64 kho_holes_fit(const struct kho_hole_ser *hole, unsigned int nr, u64 start,
 
 	for (i = 0; i < nr; i++) {
 		const struct kho_hole_ser *h = &hole[top_down ? nr - 1 - i : i];
-		u64 from = max(start, h->start);
+		/* Not at 0, which would mean that there is none. */
+		u64 from = max3(start, h->start, 1ULL);
 		u64 to = min(end, h->start + h->size);
 		u64 place;
 

@@ -50,7 +50,7 @@ phys_addr_t kho_header_pa(void)
 }
 
 /* The version of a device tree, NULL if it has none that can be handed over. */
-static const char *fdt_version(const void *fdt)
+static const char *subtree_version(const void *fdt)
 {
 	const char *compatible;
 	int size;
@@ -97,7 +97,7 @@ int kho_add_subtree(const char *name, void *fdt)
 	if (!len || len > KHO_NAME_MAX || strchr(name, '/') ||
 	    !PAGE_ALIGNED(fdt))
 		return -EINVAL;
-	compatible = fdt_version(fdt);
+	compatible = subtree_version(fdt);
 	if (!compatible)
 		return -EINVAL;
 
@@ -194,7 +194,7 @@ static int measure_subtrees(void)
 		const char *compatible;
 
 		compatible = kho_map_covers(&kho_out_map, pfn, 1) ?
-			     fdt_version(fdt) : NULL;
+			     subtree_version(fdt) : NULL;
 		if (!compatible || strcmp(compatible, subtree->compatible) ||
 		    !kho_map_covers(&kho_out_map, pfn,
 				    PFN_UP(fdt_totalsize(fdt)))) {

@@ -39,6 +39,22 @@ fragments() {
 	esac
 }
 
+# wanted_config KIND: its fragments as one, of which a later line overrides an earlier one
+wanted_config() {
+	local names
+	names=$(fragments "$1")
+	# shellcheck disable=SC2086 # one word per fragment
+	(cd "$ROOT/configs" && cat $names) | awk '
+		match($0, /^(# )?CONFIG_[A-Z0-9_]+(=| is not set)/) {
+			symbol = $0
+			sub(/^# /, "", symbol)
+			sub(/[= ].*/, "", symbol)
+			if (!(symbol in line)) order[++count] = symbol
+			line[symbol] = $0
+		}
+		END { for (i = 1; i <= count; i++) print line[order[i]] }'
+}
+
 # The tree's own git: nobody's personal configuration may change what it does.
 tree_git() {
 	git -C "$TREE" -c core.autocrlf=false -c core.fsync=none -c commit.gpgSign=false \

@@ -10,7 +10,7 @@ mib() { echo $(($1 >> 20)) MiB; }
 
 if [ "$GENERATION" = 0 ]; then
 	say "up, started by the firmware: $(uname -sr), $(sed -n 's/^MemTotal: *//p' /proc/meminfo) of memory"
-	say "reserved for handover at boot: nothing ($(grep -o 'CmaTotal: *[0-9]* kB' /proc/meminfo), no memmap=, no scratch)"
+	say "set aside at boot: $(sed -n 's/^CmaTotal: *//p' /proc/meminfo) of CMA; $(grep -cE 'memmap=|reserve_mem=|kho' /proc/cmdline) reservations on the command line"
 	say "filling memory: 100,000 pages of 4 KiB, 100 folios of 2 MiB, 16 MiB of vmalloc"
 	echo 'add folio 0 100000 1' >$control
 	echo 'add folio 9 100 2' >$control
@@ -50,6 +50,5 @@ cat <<END
 
   What survived      $(mib "$1") in $(echo "$result" | cut -d' ' -f1) pages, every byte, at the same physical address
   How                $(uname -r) handed it to the next kernel by kexec -s, in a device tree and a map of frames
-  Reserved at boot   0
-  Lost               0
+  Lost               $(echo "$result" | sed 's/.*, //; s/ differ//') pages
 END

@@ -98,12 +98,15 @@ static int read_u64(const void *blob, int node, const char *prop, u64 *to)
 
 static int read_subtree(const void *blob, int node, struct kho_subtree *subtree)
 {
+	unsigned int nr_props = 0;
 	const char *name;
 	u64 fdt_pa, size;
-	int len;
+	int prop, len;
 
+	fdt_for_each_property_offset(prop, blob, node)
+		nr_props++;
 	name = fdt_get_name(blob, node, &len);
-	if (!name || len < 1 || len > KHO_NAME_MAX)
+	if (!name || len < 1 || len > KHO_NAME_MAX || nr_props != 4)
 		return -EINVAL;
 	memcpy(subtree->name, name, len);
 
@@ -157,7 +160,7 @@ int kho_blob_read(const void *blob, size_t size, struct list_head *subtrees)
 {
 	struct kho_subtree *subtree;
 	char compatible[KHO_NAME_MAX + 1];
-	int node, rc;
+	int node, depth = 0, rc;
 
 	/* libfdt checks every later access against the header's sizes. */
 	if (size < sizeof(struct fdt_header) || size > INT_MAX ||
@@ -167,7 +170,9 @@ int kho_blob_read(const void *blob, size_t size, struct list_head *subtrees)
 	    strcmp(compatible, KHO_BLOB_COMPATIBLE))
 		return -EINVAL;
 
-	fdt_for_each_subnode(node, blob, 0) {
+	/* Not fdt_for_each_subnode(): that cannot tell damage from the end. */
+	for (node = fdt_next_node(blob, 0, &depth); node >= 0 && depth == 1;
+	     node = fdt_next_node(blob, node, &depth)) {
 		rc = -ENOMEM;
 		subtree = kzalloc(sizeof(*subtree), GFP_KERNEL);
 		if (!subtree)
@@ -181,8 +186,10 @@ int kho_blob_read(const void *blob, size_t size, struct list_head *subtrees)
 		}
 		list_add_tail(&subtree->list, subtrees);
 	}
-	rc = node == -FDT_ERR_NOTFOUND ? 0 : -EINVAL;
-	if (!rc)
+	/* The root node has ended, and nothing follows. */
+	rc = -EINVAL;
+	if (node >= 0 && depth < 0 &&
+	    fdt_next_tag(blob, node, &node) == FDT_END && node >= 0)
 		return 0;
 
 err_free:

@@ -20,14 +20,6 @@
 
 #include "internal.h"
 
-/* What the first pass learns about all holes. */
-struct census {
-	/* Holes whose size in frames has this as its highest bit. */
-	unsigned long count[BITS_PER_LONG];
-	/* The largest hole of each group. */
-	struct kho_range best[KHO_MAX_GROUPS];
-};
-
 typedef void hole_fn(void *arg, const struct kho_range *ram,
 		     unsigned long start, unsigned long end);
 
@@ -89,7 +81,7 @@ static void walk_holes(const struct kho_map *map,
 static void count_hole(void *arg, const struct kho_range *ram,
 		       unsigned long start, unsigned long end)
 {
-	struct census *census = arg;
+	struct kho_census *census = arg;
 	struct kho_range *best = &census->best[ram->group];
 	unsigned long size = end - start;
 
@@ -102,7 +94,7 @@ static void count_hole(void *arg, const struct kho_range *ram,
 
 struct selection {
 	struct kho_holes *holes;
-	const struct census *census;
+	const struct kho_census *census;
 	const struct kho_range *must;
 	unsigned int nr_must;
 	/* Holes of at least 1 << all go in... */
@@ -169,22 +161,22 @@ void kho_holes_find(struct kho_holes *holes, const struct kho_map *map,
 		    const struct kho_range *ram, unsigned int nr_ram,
 		    const struct kho_range *must, unsigned int nr_must)
 {
-	struct census census = { };
 	struct selection sel = {
 		.holes = holes,
-		.census = &census,
+		.census = &holes->census,
 		.must = must,
 		.nr_must = nr_must,
 	};
 	unsigned long places = KHO_MAX_HOLES - KHO_MAX_GROUPS - nr_must;
 
 	memset(holes, 0, sizeof(*holes));
-	walk_holes(map, ram, nr_ram, must, nr_must, count_hole, &census);
+	walk_holes(map, ram, nr_ram, must, nr_must, count_hole,
+		   &holes->census);
 
 	for (sel.all = BITS_PER_LONG; sel.all; sel.all--) {
-		if (census.count[sel.all - 1] > places)
+		if (holes->census.count[sel.all - 1] > places)
 			break;
-		places -= census.count[sel.all - 1];
+		places -= holes->census.count[sel.all - 1];
 	}
 	sel.some = places;
 	walk_holes(map, ram, nr_ram, must, nr_must, select_hole, &sel);

@@ -9,6 +9,7 @@
 #define _KERNEL_KHO_INTERNAL_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/kho.h>
 #include <linux/kho/abi/handover.h>
 #include <linux/mutex.h>
@@ -88,15 +89,27 @@ struct kho_range {
 #define KHO_MAX_GROUPS	64
 
 /**
+ * struct kho_census - what a first look at all holes finds
+ * @count: holes whose size in frames has this as its highest bit
+ * @best: the largest hole of each group
+ */
+struct kho_census {
+	unsigned long count[BITS_PER_LONG];
+	struct kho_range best[KHO_MAX_GROUPS];
+};
+
+/**
  * struct kho_holes - a list of holes under construction
  * @hole: the list, sorted
  * @nr: entries
  * @frames: sum of their sizes, in frames
+ * @census: kho_holes_find() works with it
  */
 struct kho_holes {
 	struct kho_hole_ser hole[KHO_MAX_HOLES];
 	unsigned int nr;
 	unsigned long frames;
+	struct kho_census census;
 };
 
 void kho_holes_find(struct kho_holes *holes, const struct kho_map *map,

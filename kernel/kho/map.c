@@ -407,7 +407,7 @@ unsigned long kho_map_unit(struct kho_map *map, unsigned long pfn)
 	down_read(&map->sem);
 	leaf = pfn >> KHO_MAP_PFN_BITS ? NULL : map_leaf(map, pfn);
 	if (!leaf || !(leaf->used[pfn % KHO_LEAF_FRAMES / 64] &
-		       leaf->head[pfn % KHO_LEAF_FRAMES / 64] &
+		       READ_ONCE(leaf->head[pfn % KHO_LEAF_FRAMES / 64]) &
 		       BIT_ULL(pfn % 64)))
 		next = pfn;
 	while (next != pfn) {
@@ -419,8 +419,8 @@ unsigned long kho_map_unit(struct kho_map *map, unsigned long pfn)
 		if (!leaf)
 			break;
 		/* Used frames that begin no unit belong to this one. */
-		rest = (leaf->head[part.index] | ~leaf->used[part.index]) &
-		       part.mask;
+		rest = (READ_ONCE(leaf->head[part.index]) |
+			~leaf->used[part.index]) & part.mask;
 		if (rest) {
 			next = round_down(next, 64) + __ffs64(rest);
 			break;

@@ -48,6 +48,44 @@ struct memmap_runs {
 	bool overflow;
 };
 
+/*
+ * Boot memory that was still reserved when the first image was loaded. From then
+ * on PageReserved does not tell: pages that hold a loaded image have it too.
+ */
+static struct kho_range boot_memory[256];
+static unsigned int nr_boot_memory;
+
+static bool is_reserved(unsigned long pfn)
+{
+	struct page *page = pfn_to_online_page(pfn);
+
+	return page && PageReserved(page);
+}
+
+static void find_boot_memory(void)
+{
+	const struct kho_hole_ser *runs;
+	unsigned int i, nr = kho_early_boot_runs(&runs);
+
+	for (i = 0; i < nr; i++) {
+		unsigned long pfn = PHYS_PFN(runs[i].start);
+		unsigned long end = pfn + PHYS_PFN(runs[i].size);
+
+		while (pfn < end && nr_boot_memory < ARRAY_SIZE(boot_memory)) {
+			unsigned long start = pfn;
+
+			while (pfn < end && is_reserved(pfn))
+				pfn++;
+			if (PFN_PHYS(pfn - start) >= SZ_64K) {
+				boot_memory[nr_boot_memory].start = start;
+				boot_memory[nr_boot_memory++].end = pfn;
+			}
+			while (pfn < end && !is_reserved(pfn))
+				pfn++;
+		}
+	}
+}
+
 static bool overlaps(unsigned long pfn, phys_addr_t start, phys_addr_t end)
 {
 	return PFN_PHYS(pfn) < end && PFN_PHYS(pfn + 1) > start;
@@ -120,9 +158,7 @@ static bool in_memmap(const struct memmap_runs *runs, unsigned long pfn)
 
 static bool stays_reserved(unsigned long pfn, const struct memmap_runs *avoid)
 {
-	struct page *page = pfn_to_online_page(pfn);
-
-	return page && PageReserved(page) && !is_ours_to_keep(pfn) &&
+	return is_reserved(pfn) && !is_ours_to_keep(pfn) &&
 	       !(avoid && in_memmap(avoid, pfn));
 }
 
@@ -131,13 +167,15 @@ static int try_boot_memory(struct kexec_buf *kbuf,
 			   int (*func)(struct resource *, void *),
 			   const struct memmap_runs *avoid)
 {
-	const struct kho_hole_ser *runs;
-	unsigned int nr = kho_early_boot_runs(&runs);
+	unsigned int nr;
 	int rc = 0;
 
+	if (!nr_boot_memory)
+		find_boot_memory();
+	nr = nr_boot_memory;
 	while (!rc && nr--) {
-		unsigned long first = PHYS_PFN(runs[nr].start);
-		unsigned long end = first + PHYS_PFN(runs[nr].size);
+		unsigned long first = boot_memory[nr].start;
+		unsigned long end = boot_memory[nr].end;
 
 		while (!rc && end > first) {
 			struct resource res = { .flags = IORESOURCE_SYSTEM_RAM };

@@ -48,7 +48,7 @@ struct kho_vmalloc {
  * All may be NULL, all may sleep. They are called in the order of registration
  * and undone in the reverse order; an undo never fails and is called only for
  * an owner whose step succeeded. They may preserve memory and add and remove
- * subtrees, but not (un)register owners.
+ * subtrees, but not register or unregister owners.
  */
 struct kho_owner_ops {
 	int (*activate)(struct kho_owner *owner);

@@ -21,6 +21,7 @@
 #include <linux/mm.h>
 #include <linux/spinlock.h>
 
+#include "../kexec_internal.h"
 #include "internal.h"
 
 #define ERROR_MAX	256
@@ -147,7 +148,7 @@ EXPORT_SYMBOL_GPL(kho_register_owner);
 
 /**
  * kho_unregister_owner - undo kho_register_owner()
- * @owner: the owner; its steps of a handover under way are undone first
+ * @owner: the owner; a handover that is being prepared is undone first
  *
  * What it preserved and added stays; that is its own to undo.
  *
@@ -155,13 +156,18 @@ EXPORT_SYMBOL_GPL(kho_register_owner);
  */
 void kho_unregister_owner(struct kho_owner *owner)
 {
+	/* When it is taken a jump may be under way, which must not be spoilt. */
+	bool locked = kexec_trylock();
+
 	mutex_lock(&kho_lock);
-	if (state == KHO_FINAL)
+	if (locked && state == KHO_FINAL)
 		kho_unfinalize();
-	if (state == KHO_ACTIVE)
+	if (locked && state == KHO_ACTIVE)
 		kho_deactivate();
 	list_del(&owner->list);
 	mutex_unlock(&kho_lock);
+	if (locked)
+		kexec_unlock();
 }
 EXPORT_SYMBOL_GPL(kho_unregister_owner);
 
@@ -326,6 +332,7 @@ static int __init kho_init(void)
 	rc = kho_sysfs_init();
 	if (!rc)
 		return 0;
+	started = false;
 err:
 	pr_err("not started: %d\n", rc);
 	return rc;

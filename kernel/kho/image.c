@@ -25,7 +25,7 @@
 
 /* Parameters that would change which memory the next kernel believes in. */
 static const char * const harmful[] = {
-	"mem=", "memmap=", "kho=off",
+	"mem=", "memmap=",
 };
 
 static const char *find_harmful(const char *cmdline)

@@ -39,6 +39,7 @@ LIST_HEAD(kho_in_subtrees);
 /* Names of the core's own data; owners' names have no slash. */
 #define BLOB_NAME	"/blob"
 #define MAP_NAME	"/map"
+#define MEMORY_NAME	"/memory"
 
 static bool blob_damaged;
 
@@ -234,12 +235,11 @@ int kho_discard_range(phys_addr_t phys, size_t size)
 EXPORT_SYMBOL_GPL(kho_discard_range);
 
 /* Nothing of the incoming side may change while it is part of what is sealed. */
-int kho_in_freeze(void)
+void kho_in_freeze(void)
 {
 	down_write(&kho_in_map.sem);
 	kho_in_map.sealed = true;
 	up_write(&kho_in_map.sem);
-	return 0;
 }
 
 void kho_in_thaw(void)
@@ -247,6 +247,9 @@ void kho_in_thaw(void)
 	down_write(&kho_in_map.sem);
 	kho_in_map.sealed = false;
 	up_write(&kho_in_map.sem);
+	/* The last fragment may have been freed meanwhile. */
+	if (!atomic_long_read(&kho_in_map.nr_frames))
+		kho_map_trim(&kho_in_map);
 }
 
 static struct kho_subtree *find_subtree(const char *name)
@@ -294,8 +297,9 @@ bool kho_in_empty(void)
  * @name: as given to kho_add_subtree() in the old kernel
  * @phys: where the device tree is
  *
- * The tree is intact and of a version in <linux/kho/abi/versions.h>. It lies in
- * preserved memory, which is the owner's to restore or free.
+ * The tree is intact, and of a version in <linux/kho/abi/versions.h> if that has
+ * any version of this owner. It lies in preserved memory, which is the owner's to
+ * restore or free.
  *
  * Context: may sleep. Not before core_initcall.
  * Return: 0, -ENOENT when there is none or it was retrieved before, -EINVAL when
@@ -329,8 +333,8 @@ EXPORT_SYMBOL_GPL(kho_retrieve_subtree);
  * @name: its name
  * @reason: why its owner cannot restore it, for the operator
  *
- * For an owner that found its data unusable and has restored nothing of it. The
- * subtree is pending again and will be handed on.
+ * For an owner that found its data unusable, has restored nothing of it, and has
+ * not added a subtree of its own yet. It is pending again and will be handed on.
  *
  * Context: may sleep.
  */
@@ -339,11 +343,12 @@ void kho_reject_subtree(const char *name, const char *reason)
 	struct kho_subtree *subtree;
 
 	mutex_lock(&kho_blob_lock);
+	pr_err("%s: not restored: %s\n", name, reason);
 	subtree = find_subtree(name);
-	if (subtree && subtree->state == KHO_RESTORED) {
+	if (subtree && subtree->state == KHO_RESTORED &&
+	    !kho_out_map.sealed && !kho_out_has(name)) {
 		subtree->state = KHO_PENDING;
 		strscpy(subtree->reason, reason);
-		pr_err("%s: not restored: %s\n", name, reason);
 	}
 	mutex_unlock(&kho_blob_lock);
 }
@@ -399,40 +404,57 @@ static void free_leftovers(void)
 	pr_info("%lu KiB of discarded memory freed\n", freed << (PAGE_SHIFT - 10));
 }
 
+static int discard_subtree(struct kho_subtree *subtree)
+{
+	struct kho_owner *owner = kho_find_owner(subtree->name);
+	int rc = 0;
+
+	if (owner && owner->ops->discard && !subtree->unusable)
+		rc = owner->ops->discard(owner, subtree->fdt_pa);
+	pr_info("%s: %s\n", subtree->name, rc ? "not discarded" : "discarded");
+	return rc;
+}
+
 /**
  * kho_in_discard - give up a subtree that nobody restored
- * @name: its name, or BLOB_NAME when the blob was damaged
+ * @name: its name, BLOB_NAME when the blob was damaged, or MEMORY_NAME for what
+ *	  belongs to no subtree
  *
  * Context: kho_lock held, may sleep.
- * Return: 0, -ENOENT, -EBUSY after finalize, or what the owner returned
+ * Return: 0, -ENOENT, -EBUSY after finalize or, for MEMORY_NAME, while a subtree
+ * may have a claim to it; or what the owner returned
  */
 int kho_in_discard(const char *name)
 {
+	bool tried = false, leftovers;
 	struct kho_subtree *subtree;
-	struct kho_owner *owner;
-	bool leftovers;
-	int rc = -EBUSY;
+	int rc = 0;
 
 	lockdep_assert_held(&kho_lock);
 	if (kho_get_state() == KHO_FINAL)
-		return rc;
+		return -EBUSY;
 
 	mutex_lock(&kho_blob_lock);
-	rc = -ENOENT;
 	subtree = find_subtree(name);
-	owner = kho_find_owner(name);
-	if (!strcmp(name, BLOB_NAME) && blob_damaged) {
+	if (!strcmp(name, BLOB_NAME) && blob_damaged)
 		blob_damaged = false;
-		rc = 0;
-	} else if (subtree && subtree->state == KHO_PENDING) {
-		rc = 0;
-		if (owner && owner->ops->discard && !subtree->unusable)
-			rc = owner->ops->discard(owner, subtree->fdt_pa);
-		if (!rc) {
-			subtree->state = KHO_DISCARDED;
-			pr_info("%s discarded\n", name);
-		}
-	}
+	else if (!strcmp(name, MEMORY_NAME) && is_kho_boot())
+		rc = claims_left() ? -EBUSY : 0;
+	else if (subtree && subtree->state == KHO_PENDING)
+		tried = true;
+	else
+		rc = -ENOENT;
+	if (tried)
+		subtree->state = KHO_DISCARDED;
+	mutex_unlock(&kho_blob_lock);
+
+	/* The owner's own locks come before ours. */
+	if (tried)
+		rc = discard_subtree(subtree);
+
+	mutex_lock(&kho_blob_lock);
+	if (rc && tried)
+		subtree->state = KHO_PENDING;
 	leftovers = !rc && !claims_left();
 	mutex_unlock(&kho_blob_lock);
 
@@ -479,7 +501,7 @@ int kho_in_show(char *buf, int size)
 	frames = atomic_long_read(&kho_in_map.nr_frames);
 	if (frames)
 		len += scnprintf(buf + len, size - len,
-				 "/memory pending - %lu KiB not restored\n",
+				 MEMORY_NAME " pending - %lu KiB not restored\n",
 				 frames << (PAGE_SHIFT - 10));
 	mutex_unlock(&kho_blob_lock);
 	return len;
@@ -523,6 +545,8 @@ static void __init read_blob(const struct kho_header_ser *header)
 	if (header->blob_size > INT_MAX || !PAGE_ALIGNED(header->blob_size) ||
 	    !kho_map_covers(&kho_in_map, PHYS_PFN(header->blob_pa),
 			    header->blob_size >> PAGE_SHIFT) ||
+	    !frames_sane(PHYS_PFN(header->blob_pa),
+			 header->blob_size >> PAGE_SHIFT) ||
 	    kho_checksum(0, blob, header->blob_size) != header->blob_checksum ||
 	    kho_blob_read(blob, header->blob_size, &kho_in_subtrees)) {
 		pr_err("blob damaged: %lu KiB stay preserved but cannot be restored; write /blob to discard to free them\n",
@@ -539,6 +563,7 @@ static void __init read_blob(const struct kho_header_ser *header)
 
 static void __init adopt_node(struct kho_map *map, void *node)
 {
+	clear_page_tag_ref(virt_to_page(node));
 	adjust_managed_page_count(virt_to_page(node), 1);
 }
 

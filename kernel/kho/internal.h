@@ -209,6 +209,7 @@ int kho_out_seal(void);
 void kho_out_unseal(void);
 int kho_out_check_versions(const struct kimage *image);
 bool kho_out_empty(void);
+bool kho_out_has(const char *name);
 int kho_out_reseal_header(void);
 bool kho_out_hole_covers(u64 start, u64 end);
 void kho_out_show_blob(struct seq_file *m);
@@ -223,7 +224,7 @@ bool kho_reads(const char *versions, size_t size, const char *compatible,
 	       bool *same_owner);
 extern struct list_head kho_in_subtrees;
 bool kho_in_has_pending(const char *name);
-int kho_in_freeze(void);
+void kho_in_freeze(void);
 void kho_in_thaw(void);
 u64 kho_generation(void);
 int kho_in_discard(const char *name);

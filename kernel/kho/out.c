@@ -26,8 +26,6 @@
 
 #include "internal.h"
 
-#define MAX_BLOB_ORDER	8
-
 /* Both lists of subtrees, and the states of the incoming ones. */
 DEFINE_MUTEX(kho_blob_lock);
 static LIST_HEAD(subtrees);
@@ -35,6 +33,8 @@ static LIST_HEAD(subtrees);
 static struct kho_header_ser *header;
 static void *blob;
 static unsigned int blob_order;
+/* Frames in the sealed map that are the core's own. */
+static unsigned long own_frames;
 
 /* Physical address of the header page, 0 when the core did not start. */
 phys_addr_t kho_header_pa(void)
@@ -148,10 +148,16 @@ void kho_remove_subtree(void *fdt)
 }
 EXPORT_SYMBOL_GPL(kho_remove_subtree);
 
+/* Is there an outgoing subtree of this name? kho_blob_lock is held. */
+bool kho_out_has(const char *name)
+{
+	return find_subtree(name);
+}
+
 /* Has no owner preserved or added anything? */
 bool kho_out_empty(void)
 {
-	return !atomic_long_read(&kho_out_map.nr_frames) &&
+	return atomic_long_read(&kho_out_map.nr_frames) == own_frames &&
 	       list_empty(&subtrees);
 }
 
@@ -212,7 +218,7 @@ static int write_blob(void)
 {
 	int rc;
 
-	for (blob_order = 0; blob_order <= MAX_BLOB_ORDER; blob_order++) {
+	for (blob_order = 0; blob_order <= MAX_PAGE_ORDER; blob_order++) {
 		blob = kho_alloc_pages(blob_order);
 		if (!blob)
 			return -ENOMEM;
@@ -296,9 +302,7 @@ int kho_out_seal(void)
 		goto err_unlock;
 
 	/* Nothing of the old kernel's is given back once this is sealed. */
-	rc = kho_in_freeze();
-	if (rc)
-		goto err_unlock;
+	kho_in_freeze();
 	rc = kho_map_merge(&kho_out_map, &kho_in_map);
 	if (rc)
 		goto err_thaw;
@@ -321,6 +325,7 @@ int kho_out_seal(void)
 	if (rc)
 		goto err_unseal;
 
+	own_frames = 1 + (1UL << blob_order);
 	mutex_unlock(&kho_blob_lock);
 	return 0;
 
@@ -342,8 +347,8 @@ err_thaw:
 		kho_map_trim(&kho_out_map);
 err_unlock:
 	mutex_unlock(&kho_blob_lock);
-	if (rc == -ENOMEM)
-		kho_set_err("core: not enough memory to seal the handover");
+	if (!kho_last_error()[0])
+		kho_set_err("core: the handover cannot be sealed: %d", rc);
 	return rc;
 }
 
@@ -357,6 +362,7 @@ void kho_out_unseal(void)
 	lockdep_assert_held(&kho_lock);
 	mutex_lock(&kho_blob_lock);
 	header->magic = 0;
+	own_frames = 0;
 	kho_map_unseal(&kho_out_map);
 	kho_map_del(&kho_out_map, PHYS_PFN(virt_to_phys(header)), 1);
 	kho_map_del(&kho_out_map, PHYS_PFN(virt_to_phys(blob)),

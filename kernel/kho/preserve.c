@@ -59,8 +59,8 @@ static void add_ram(unsigned long start, unsigned long end)
 
 		if (start < low_end)
 			stop = min(stop, low_end);
-		stop = min(stop, max(start + 1,
-				     pgdat_end_pfn(NODE_DATA(nid))));
+		if (pgdat_end_pfn(NODE_DATA(nid)) > start)
+			stop = min(stop, pgdat_end_pfn(NODE_DATA(nid)));
 		if (ram) {
 			ram[nr_ram].start = start;
 			ram[nr_ram].end = stop;
@@ -168,12 +168,13 @@ static int preserve(unsigned long pfn, unsigned long nr, unsigned int order)
 	return kho_map_add(&kho_out_map, pfn, nr, order);
 }
 
-static void unpreserve(unsigned long pfn, unsigned long nr)
+static bool unpreserve(unsigned long pfn, unsigned long nr)
 {
 	int rc = kho_map_del(&kho_out_map, pfn, nr);
 
-	WARN_ONCE(rc, "kho: %lu frames at %#lx are not preserved: %d\n",
+	WARN_ONCE(rc, "kho: %lu frames at %#lx cannot be taken back: %d\n",
 		  nr, pfn, rc);
+	return !rc;
 }
 
 /**
@@ -304,7 +305,8 @@ void kho_unpreserve_free(void *mem)
 	if (IS_ERR_OR_NULL(mem))
 		return;
 	folio = virt_to_folio(mem);
-	kho_unpreserve_folio(folio);
-	folio_put(folio);
+	/* What the next kernel will be given must not be used again here. */
+	if (unpreserve(folio_pfn(folio), folio_nr_pages(folio)))
+		folio_put(folio);
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_free);

@@ -12,6 +12,7 @@
 #include <linux/io.h>
 #include <linux/kobject.h>
 #include <linux/mm.h>
+#include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
@@ -182,6 +183,10 @@ static const struct attribute_group kho_group = {
 
 static int blob_show(struct seq_file *m, void *unused)
 {
+	int rc = security_locked_down(LOCKDOWN_DEBUGFS);
+
+	if (rc)
+		return rc;
 	mutex_lock(&kho_lock);
 	kho_out_show_blob(m);
 	mutex_unlock(&kho_lock);
@@ -192,7 +197,6 @@ DEFINE_SHOW_ATTRIBUTE(blob);
 int __init kho_sysfs_init(void)
 {
 	struct kobject *kobj;
-	struct dentry *dir;
 	int rc;
 
 	kobj = kobject_create_and_add("kho", kernel_kobj);
@@ -203,7 +207,18 @@ int __init kho_sysfs_init(void)
 		kobject_put(kobj);
 		return rc;
 	}
+	return 0;
+}
+
+/* debugfs starts at the same level as the core. */
+static int __init kho_debugfs_init(void)
+{
+	struct dentry *dir;
+
+	if (!kho_is_enabled())
+		return 0;
 	dir = debugfs_create_dir("kho", NULL);
 	debugfs_create_file("blob", 0400, dir, NULL, &blob_fops);
 	return 0;
 }
+fs_initcall(kho_debugfs_init);

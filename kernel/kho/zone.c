@@ -135,6 +135,9 @@ static void find_memmap(struct memmap_runs *runs)
 			unsigned long va = (unsigned long)pfn_to_page(pfn);
 			unsigned long offset;
 
+			/* RAM that this kernel was told not to use. */
+			if (!pfn_to_online_page(pfn))
+				continue;
 			for (offset = 0; offset < PMD_SIZE; offset += PAGE_SIZE) {
 				phys_addr_t pa = slow_virt_to_phys((void *)(va + offset));
 

@@ -121,12 +121,14 @@ void __init kho_setup_data_parse(u64 pa, u32 len)
 	struct setup_data *data;
 
 	if (len < sizeof(*data) + sizeof(setup)) {
-		pr_err("handover record of %u bytes is too short: ignored\n", len);
+		pr_err("handover record of %u bytes is too short\n", len);
+		kho_early_setup(0);
 		return;
 	}
 	data = early_memremap(pa, sizeof(*data) + sizeof(setup));
 	if (!data) {
-		pr_err("handover record cannot be mapped: ignored\n");
+		pr_err("handover record cannot be mapped\n");
+		kho_early_setup(0);
 		return;
 	}
 	memcpy(&setup, data->data, sizeof(setup));

@@ -222,9 +222,16 @@ static void test_leaves(void)
 		struct kho_leaf_ser *leaf;
 		unsigned long pfn = virt_to_phys(node[n]) >> PAGE_SHIFT;
 
-		/* A node that is not marked would be given away. */
+		/* A head without its frame would be taken for a fragment. */
 		leaf = map_leaf(&old, pfn);
 		leaf->used[pfn % KHO_LEAF_FRAMES / 64] ^= BIT_ULL(pfn % 64);
+		header->map_checksum = kho_map_checksum(&old);
+		header->nr_frames--;
+		CHECK(adopt() == -EINVAL);
+		header->nr_frames++;
+
+		/* A node that is not marked would be given away. */
+		leaf->head[pfn % KHO_LEAF_FRAMES / 64] ^= BIT_ULL(pfn % 64);
 		header->map_checksum = kho_map_checksum(&old);
 		CHECK(adopt() == -EINVAL);
 		header->nr_frames--;
@@ -232,6 +239,7 @@ static void test_leaves(void)
 		header->nr_frames = good.nr_frames + 1;
 		CHECK(adopt() == -EINVAL);
 		leaf->used[pfn % KHO_LEAF_FRAMES / 64] ^= BIT_ULL(pfn % 64);
+		leaf->head[pfn % KHO_LEAF_FRAMES / 64] ^= BIT_ULL(pfn % 64);
 		*header = good;
 	}
 	CHECK(!adopt());

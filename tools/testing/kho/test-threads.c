@@ -3,6 +3,19 @@
  * The map (kernel/kho/map.c) used by several threads at a time. Built twice: with
  * ASan, for what must come out, and with TSan, for how it is arrived at.
  */
+#include <sched.h>
+
+static __thread unsigned int preempt_seed;
+
+static void preempt(void)
+{
+	preempt_seed = preempt_seed * 1103515245 + 12345;
+	if (!(preempt_seed >> 16 & 15))
+		sched_yield();
+}
+
+#define PREEMPTION_POINT()	preempt()
+
 #include "../../../kernel/kho/map.c"
 
 #include "lib.h"

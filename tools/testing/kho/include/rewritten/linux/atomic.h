@@ -2,7 +2,7 @@
 /*
  * Atomics of the compiler. READ_ONCE() is a load with acquire order: the kernel
  * relies on the dependency of an address instead, which the memory model of C
- * does not know.
+ * does not know. A test may have threads interrupted at PREEMPTION_POINT().
  */
 #ifndef _KHO_TEST_ATOMIC_H
 #define _KHO_TEST_ATOMIC_H
@@ -13,12 +13,23 @@ typedef struct {
 	long counter;
 } atomic_long_t;
 
-#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#ifndef PREEMPTION_POINT
+#define PREEMPTION_POINT()	((void)0)
+#endif
+
+#define READ_ONCE(x) ({							\
+	__auto_type _read = __atomic_load_n(&(x), __ATOMIC_ACQUIRE);	\
+	PREEMPTION_POINT();						\
+	_read;								\
+})
 #define WRITE_ONCE(x, value)	__atomic_store_n(&(x), value, __ATOMIC_RELEASE)
 
-#define try_cmpxchg(ptr, old, new)					\
-	__atomic_compare_exchange_n(ptr, old, new, false,		\
-				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#define try_cmpxchg(ptr, old, new) ({					\
+	bool _done = __atomic_compare_exchange_n(ptr, old, new, false,	\
+				__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);	\
+	PREEMPTION_POINT();						\
+	_done;								\
+})
 
 #define cmpxchg(ptr, old, new) ({					\
 	__typeof__(*(ptr)) _old = (old);				\

@@ -104,10 +104,8 @@ static bool is_ours_to_keep(unsigned long pfn)
 static void add_memmap(struct memmap_runs *runs, unsigned long pfn,
 		       unsigned long nr)
 {
-	struct kho_range *last = &runs->run[runs->nr - 1];
-
-	if (runs->nr && last->end == pfn) {
-		last->end += nr;
+	if (runs->nr && runs->run[runs->nr - 1].end == pfn) {
+		runs->run[runs->nr - 1].end += nr;
 	} else if (runs->nr == MAX_MEMMAP_RUNS) {
 		runs->overflow = true;
 	} else {

@@ -87,6 +87,48 @@ static void try_blob(const u8 *data, size_t size)
 }
 
 /*
+ * A blob in which nodes and lengths fit, so that what is in it comes to be looked
+ * at. The bytes are steps: what comes next, its length, and what it holds.
+ */
+static void try_made_blob(const u8 *data, size_t size)
+{
+	static const char *const props[] = { "compatible", "fdt", "size", "checksum" };
+	static char blob[1 << 16], value[256];
+	int rc;
+
+	fdt_create(blob, sizeof(blob));
+	fdt_finish_reservemap(blob);
+	fdt_begin_node(blob, "");
+	while (size >= 2) {
+		u8 what = data[0];
+		size_t len = min_t(size_t, data[1], size - 2);
+
+		memcpy(value, data + 2, len);
+		value[len] = 0;
+		data += 2 + len;
+		size -= 2 + len;
+		switch (what % 8) {
+		case 0:
+			rc = fdt_begin_node(blob, value);
+			break;
+		case 1:
+			rc = fdt_end_node(blob);
+			break;
+		default:
+			rc = fdt_property(blob, props[what % 4], value, len);
+			break;
+		}
+		if (rc)
+			return;
+	}
+	/* What is still open is closed. */
+	while (fdt_finish(blob))
+		if (fdt_end_node(blob))
+			return;
+	try_blob((u8 *)blob, fdt_totalsize(blob));
+}
+
+/*
  * The nodes are pages of the arena; the bytes say what they hold, in steps of
  *   page, u16 index of the word, operation, u32 value.
  */
@@ -235,7 +277,10 @@ int fuzz_one_input(const u8 *data, size_t size)
 		try_header(data, size, kind & FITTING);
 		break;
 	case BLOB:
-		try_blob(data, size);
+		if (kind & FITTING)
+			try_made_blob(data, size);
+		else
+			try_blob(data, size);
 		break;
 	case MAP:
 		try_map(data, size, kind & FITTING);
@@ -285,10 +330,20 @@ static void seed_header(const char *dir)
 	put_seed(dir, "header", HEADER, page, sizeof(page));
 	put_seed(dir, "header-short", HEADER | FITTING, page,
 		 offsetof(struct kho_header_ser, holes[3]));
+
+	header->nr_holes = KHO_MAX_HOLES;
+	for (i = 0; i < header->nr_holes; i++) {
+		header->holes[i].start = (i * 2ULL + 1) << PAGE_SHIFT;
+		header->holes[i].size = PAGE_SIZE;
+	}
+	put_seed(dir, "header-full", HEADER | FITTING, page, sizeof(page));
 }
 
 static void seed_blob(const char *dir)
 {
+	static const char steps[] =
+		"\4\7kho-v1\0" "\0\1a" "\4\5a-v1\0" "\5\x08\0\0\0\0\0\1\0\0"
+		"\6\x08\0\0\0\0\0\0\0\1" "\7\x08\1\2\3\4\5\6\7\x08" "\1\0";
 	struct kho_subtree a = {
 		.name = "kho-test", .compatible = "kho-test-v1",
 		.fdt_pa = 0x12345000, .size = 4096, .checksum = 1,
@@ -306,6 +361,7 @@ static void seed_blob(const char *dir)
 	list_add_tail(&b.list, &inherited);
 	CHECK(!kho_blob_write(buf, sizeof(buf), &own, &inherited));
 	put_seed(dir, "blob", BLOB, buf, fdt_totalsize(buf));
+	put_seed(dir, "blob-made", BLOB | FITTING, steps, sizeof(steps) - 1);
 }
 
 /* A leaf below three inner nodes, in which these four are marked. */

@@ -341,9 +341,15 @@ static void seed_header(const char *dir)
 
 static void seed_blob(const char *dir)
 {
-	static const char steps[] =
-		"\4\7kho-v1\0" "\0\1a" "\4\5a-v1\0" "\5\x08\0\0\0\0\0\1\0\0"
-		"\6\x08\0\0\0\0\0\0\0\1" "\7\x08\1\2\3\4\5\6\7\x08" "\1\0";
+	static const u8 steps[] = {
+		4, 7, 'k', 'h', 'o', '-', 'v', '1', 0,
+		0, 1, 'a',
+		4, 5, 'a', '-', 'v', '1', 0,
+		5, 8, 0, 0, 0, 0, 0, 1, 0, 0,
+		6, 8, 0, 0, 0, 0, 0, 0, 0, 1,
+		7, 8, 1, 2, 3, 4, 5, 6, 7, 8,
+		1, 0,
+	};
 	struct kho_subtree a = {
 		.name = "kho-test", .compatible = "kho-test-v1",
 		.fdt_pa = 0x12345000, .size = 4096, .checksum = 1,
@@ -361,7 +367,7 @@ static void seed_blob(const char *dir)
 	list_add_tail(&b.list, &inherited);
 	CHECK(!kho_blob_write(buf, sizeof(buf), &own, &inherited));
 	put_seed(dir, "blob", BLOB, buf, fdt_totalsize(buf));
-	put_seed(dir, "blob-made", BLOB | FITTING, steps, sizeof(steps) - 1);
+	put_seed(dir, "blob-made", BLOB | FITTING, steps, sizeof(steps));
 }
 
 /* A leaf below three inner nodes, in which these four are marked. */

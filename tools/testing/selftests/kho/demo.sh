@@ -35,7 +35,7 @@ say "restoring, and overwriting free memory again"
 echo retrieve >$control
 echo churn >$control
 status=0
-echo verify >$control || status=$?
+echo verify >$control || status=1
 result=$(dmesg | sed -n 's/.*kho-test: \(.*pages as they were.*\)/\1/p' | tail -n 1)
 say "compared every byte: $result"
 say "$(sed -n 1p $kho/incoming)"

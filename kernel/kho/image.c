@@ -83,7 +83,8 @@ static int check_properties(struct kimage *image)
 {
 	const struct kho_image *kho = image->kho;
 
-	if (!kho_image_receives(image)) {
+	if (!kho_image_receives(image) ||
+	    !kho_image_reads(image, KHO_BLOB_COMPATIBLE)) {
 		kho_set_err("image: the loaded kernel cannot receive a handover; load one that can, with kexec -s");
 		return -ENOEXEC;
 	}

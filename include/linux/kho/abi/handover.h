@@ -4,8 +4,9 @@
  * record in the boot parameters, the header page and the map.
  *
  * This is a contract between two kernels that may have been built years
- * apart. A change of meaning or layout needs a new KHO_HEADER_VERSION, and
- * both the old and the new kernel have to be thought of.
+ * apart. A change of meaning or layout needs a new KHO_HEADER_VERSION and a new
+ * KHO_BLOB_COMPATIBLE, which is in versions.h too: so the old kernel learns of it
+ * before the jump.
  *
  * Suffixes: _pa is a physical address in bytes; _ser is a structure that lies
  * in preserved memory. All numbers are in the byte order of the machine.

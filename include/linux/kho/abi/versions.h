@@ -10,6 +10,8 @@
  * An owner that can still read an older version has a line for each.
  * There is no include guard: the includer defines KHO_VERSION.
  */
+/* The core: header page, map and blob, see handover.h */
+KHO_VERSION "kho-v1"
 #ifdef CONFIG_KHO_TEST
 KHO_VERSION "kho-test-v1"
 #endif

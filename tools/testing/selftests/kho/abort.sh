@@ -1,0 +1,96 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# abort N: a handover is given up N times at each state, and refused N times at each step; nothing leaks.
+set -e
+# shellcheck source=kho-lib.sh
+. kho-lib
+times=$1
+
+# free_pages: those on the per-CPU lists too
+free_pages() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	awk '/pages free/ { n += $3 } /^ +count:/ { n += $2 } END { print n }' /proc/zoneinfo
+}
+
+one_round() {
+	control preserve
+	control unpreserve
+
+	activate 1
+	control preserve
+	activate 0
+
+	activate 1
+	finalize 1
+	finalize 0
+	activate 0
+
+	for step in activate finalize late; do
+		control refuse $step 1
+		expect EPERM jump
+	done
+	control refuse none 0
+	control unpreserve
+	state_is idle
+	nothing_left
+}
+
+if [ "$GENERATION" = 1 ]; then
+	# Aborts with pending memory, and with the memory that came
+	what_arrived
+	[ "$times" -lt 10 ] || times=10
+fi
+if [ "$GENERATION" = 0 ]; then
+	control add folio 0 300 1
+	control add folio 9 3 2
+	control add vmalloc 0 600 3
+fi
+load 0
+# What is allocated once and kept
+if [ "$GENERATION" = 0 ]; then one_round; fi
+before=$(free_pages)
+i=0
+while [ $i -lt "$times" ]; do
+	if [ "$GENERATION" = 0 ]; then
+		one_round
+	else
+		activate 1
+		finalize 1
+		finalize 0
+		activate 0
+		control refuse late 1
+		expect EPERM jump
+		control refuse none 0
+	fi
+	i=$((i + 1))
+done
+after=$(free_pages)
+say "$before pages free before, $after after $times rounds"
+[ $((before - after)) -lt $((times * 3 / 4 + 20)) ] || fail "$((before - after)) pages lost in $times rounds"
+
+before=$(free_pages)
+i=0
+while [ $i -lt 20 ]; do
+	load 0
+	expect 0 unload
+	i=$((i + 1))
+done
+after=$(free_pages)
+[ $((before - after)) -lt 100 ] || fail "$((before - after)) pages lost by loading and unloading 20 times"
+
+if [ -f /sys/kernel/debug/kmemleak ]; then
+	# An object is reported once it is 5 seconds old and did not change between two scans.
+	sleep 6
+	echo scan >/sys/kernel/debug/kmemleak
+	echo scan >/sys/kernel/debug/kmemleak
+	[ -z "$(cat /sys/kernel/debug/kmemleak)" ] || fail "kmemleak: $(cat /sys/kernel/debug/kmemleak)"
+fi
+if [ "$GENERATION" = 0 ]; then
+	control churn
+	control verify
+	control preserve
+	live-update -- abort "$times" "$(pages_held)"
+fi
+take_back "$2"
+give_back

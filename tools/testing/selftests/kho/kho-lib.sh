@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+# What the tests inside the VM have in common, sourced by ". kho-lib". Every function ends the test when something is not
+# as expected, and says what.
+
+kho=/sys/kernel/kho
+control=/sys/kernel/debug/kho_test/control
+status=/sys/kernel/debug/kho_test/status
+
+say() { printf '[kernel %s] %s\n' "$GENERATION" "$*"; }
+
+fail() {
+	printf '[kernel %s] %s: %s\n' "$GENERATION" "${0##*/}" "$*" >&2
+	{
+		echo "state $(cat $kho/state), generation $(cat $kho/generation), last_error: $(cat $kho/last_error)"
+		echo "incoming:"
+		cat $kho/incoming
+		echo "test owner:"
+		cat $status
+		echo "the kernel's last words:"
+		dmesg | tail -n 8
+	} 2>&1 | sed 's/^/    /' >&2
+	exit 1
+}
+
+# same WHAT ACTUAL EXPECTED
+same() { [ "$2" = "$3" ] || fail "$1 is '$2', expected '$3'"; }
+
+# file_is FILE VALUE
+file_is() { same "$1" "$(cat "$1")" "$2"; }
+
+# contains FILE TEXT
+contains() { grep -qF -- "$2" "$1" || fail "$1 does not contain '$2': $(cat "$1")"; }
+
+# lacks FILE TEXT
+lacks() { ! grep -qF -- "$2" "$1" || fail "$1 contains '$2': $(cat "$1")"; }
+
+# log_says TEXT: the kernel log of this generation
+log_says() { dmesg | grep -qF -- "$1" || fail "the kernel log does not contain '$1'"; }
+
+# expect RESULT ARGS...: kho-try ARGS must give RESULT, which is 0 or the name of an errno
+expect() {
+	wanted=$1
+	shift
+	got=$(kho-try "$@") || fail "kho-try $* could not be tried"
+	[ "$got" = "$wanted" ] || fail "kho-try $* gives $got, expected $wanted"
+}
+
+# control COMMAND...: of the test owner; "refused ERRNO COMMAND..." when it is to be refused
+control() { expect 0 write $control "$*"; }
+refused() {
+	errno=$1
+	shift
+	expect "$errno" write $control "$*"
+}
+
+activate() { expect "${2:-0}" write $kho/activate "$1"; }
+finalize() { expect "${2:-0}" write $kho/finalize "$1"; }
+discard() { expect "${2:-0}" write $kho/discard "$1"; }
+state_is() {
+	file_is $kho/state "$1"
+	case $1 in
+	idle) set -- "$1" 0 0 ;;
+	active) set -- "$1" 1 0 ;;
+	final) set -- "$1" 1 1 ;;
+	esac
+	file_is $kho/activate "$2"
+	file_is $kho/finalize "$3"
+	contains $status "active $2 final $3"
+}
+
+# error_says TEXT...: all of them in last_error
+error_says() {
+	for text; do
+		contains $kho/last_error "$text"
+	done
+}
+
+# status_of NAME: a number from the test owner's status
+status_of() { sed -n "s/^$1 //p" $status; }
+
+# nothing_left: neither frames nor nodes in any map
+nothing_left() {
+	file_is $kho/preserved_bytes 0
+	same "nodes of the maps" "$(status_of nodes)" 0
+}
+
+# load RESULT [KERNEL [APPEND]]: kexec_file_load() of a kernel that will not be started
+load() { expect "$1" load "${2:-/boot/bzImage}" /boot/initrd "$(cat /boot/cmdline) ${3:-}"; }
+
+# load_next COMMAND...: for jump_next, which does not return when the jump works
+load_next() { live-update --load-only -- "$@" || fail "loading the next kernel: $?"; }
+jump_next() {
+	live-update --jump
+	fail "the jump was refused: $?"
+}
+
+# meminfo NAME: KiB, or the number it is
+meminfo() { sed -n "s/^$1: *\([0-9]*\).*/\1/p" /proc/meminfo; }
+
+# near WHAT ACTUAL EXPECTED TOLERANCE
+near() {
+	[ $(($2 - $3)) -le "$4" ] && [ $(($3 - $2)) -le "$4" ] || fail "$1 is $2, expected $3, give or take $4"
+}
+
+# add_kinds: some memory of every kind and of orders up to the largest, and pages at random all over memory
+add_kinds() {
+	control add folio 0 1000 11
+	control add folio 3 50 12
+	control add folio 9 10 13
+	control add folio 10 3 14
+	control add pages 4 20 15
+	control add range 6 20 16
+	control add vmalloc 0 777 17
+	control scatter 5 0 18
+}
+
+# pages_held: by the test owner, over all its sets
+pages_held() { awk '$1 == "set" { nr = $7; for (i = 0; i < $5; i++) nr *= 2; n += nr } END { print n + 0 }' $status; }
+
+# what_arrived [COMPATIBLE]: the test owner's memory is there and nobody has it yet
+what_arrived() {
+	file_is $kho/generation "$GENERATION"
+	log_says "kho: handover $GENERATION:"
+	contains $kho/incoming "kho-test pending ${1:-kho-test-v1}"
+	contains $kho/incoming "/memory pending - "
+	[ "$(cat $kho/preserved_bytes)" -gt 0 ] || fail "nothing is preserved"
+	state_is idle
+}
+
+# take_back PAGES: retrieve and verify; other memory is written to before and after
+take_back() {
+	control churn
+	control retrieve
+	contains $kho/incoming "kho-test restored kho-test-v1"
+	lacks $kho/incoming pending
+	refused ENOENT retrieve
+	control churn
+	control verify
+	[ $# = 0 ] || same "pages that came back" "$(pages_held)" "$1"
+}
+
+# give_back: free what the test owner holds; nothing may be left
+give_back() {
+	control free
+	nothing_left
+}

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kho-try: does one thing, prints 0 or the name of the errno, and exits with 0 when it could be tried.
+ * kho-try: does one thing, prints 0 or the name of the errno, and exits with 0
+ * when it could be tried.
  *
  *	kho-try write FILE TEXT			in one write
  *	kho-try load [-p] KERNEL INITRD CMDLINE	kexec_file_load(); -p: as crash kernel
  *	kho-try unload				drop the image that is loaded
- *	kho-try kexec-load			kexec_load() of one page, the system call that carries nothing
+ *	kho-try kexec-load			kexec_load() of one page: carries nothing
  *	kho-try jump				reboot(2) into the image; returns only on error
  *
- * With -n N before all this, the N-th allocation of memory in the kernel fails meanwhile, and "injected" follows when it
- * came that far, "complete" when there were fewer.
+ * With -n N before all this, the N-th allocation of memory in the kernel fails
+ * meanwhile, and "injected" follows when it came that far, "complete" when there
+ * were fewer.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +59,8 @@ static long do_write(const struct job *job)
 
 static long do_load(const struct job *job)
 {
-	return syscall(SYS_kexec_file_load, job->fd, job->initrd, strlen(job->text) + 1, job->text, job->flags);
+	return syscall(SYS_kexec_file_load, job->fd, job->initrd,
+		       strlen(job->text) + 1, job->text, job->flags);
 }
 
 static long do_unload(const struct job *job)
@@ -81,7 +84,8 @@ static long do_kexec_load(const struct job *job)
 static long do_jump(const struct job *job)
 {
 	(void)job;
-	return syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
+	return syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+		       LINUX_REBOOT_CMD_KEXEC, NULL);
 }
 
 static void parse(struct job *job, int argc, char **argv)

@@ -1,0 +1,102 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# fail-nth: the n-th allocation fails, for every n until an attempt comes through without, in each of these: preserve,
+# activate, finalize, loading an image. After each failure everything is as it was, and at last the handover works. Needs
+# fault injection (--config debug).
+set -e
+# shellcheck source=kho-lib.sh
+. kho-lib
+
+inject() {
+	for kind in failslab fail_page_alloc; do
+		dir=/sys/kernel/debug/$kind
+		[ -d $dir ] || fail "this kernel has no $dir"
+		echo N >$dir/ignore-gfp-wait
+		echo 0 >$dir/verbose
+	done
+	echo N >/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem
+	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
+}
+
+# snapshot: what must not change when an attempt fails. (Without a process of its own: they take long with all checkers on.)
+# Nodes of a map may stay until its last frame goes.
+snapshot() {
+	seen=
+	for file in $kho/state $kho/preserved_bytes $kho/incoming /sys/kernel/kexec_loaded; do
+		line=
+		read -r line <$file || :
+		seen="$seen $line"
+	done
+	while read -r line; do
+		case $line in
+		cycles* | nodes*) ;;
+		*) seen="$seen, $line" ;;
+		esac
+	done <$status
+}
+
+# every_nth NAME LEAST UNDO ARGS...: kho-try ARGS with the n-th allocation failing; there are at least LEAST of them
+every_nth() {
+	name=$1 least=$2 undo=$3
+	shift 3
+	n=1 failed=0 spared=0
+	snapshot
+	before=$seen
+	while :; do
+		kho-try -n $n "$@" >/tmp/result || fail "$name with allocation $n failing could not be tried"
+		read -r result </tmp/result
+		case $result in
+		'0 complete') break ;;
+		'0 injected')
+			# It can do without that one.
+			spared=$((spared + 1))
+			eval "$undo"
+			;;
+		'ENOMEM injected') failed=$((failed + 1)) ;;
+		*) fail "$name with allocation $n failing: $result, expected ENOMEM" ;;
+		esac
+		snapshot
+		same "what there is after $name with allocation $n failing" "$seen" "$before"
+		n=$((n + 1 + n / ${stride:-1000000}))
+	done
+	say "$name: allocations up to $n, $failed errors, $spared it could do without"
+	[ $((failed + spared)) -ge "$least" ] || fail "$name: only $n allocations, expected $least or more"
+}
+
+inject
+if [ "$GENERATION" = 0 ]; then
+	control add folio 0 20 1
+	control add folio 9 2 2
+	control add vmalloc 0 600 3
+	# (far apart, so that the map gets several nodes)
+	control scatter 1 8 4
+	pages=$(pages_held)
+	every_nth preserve 10 'control unpreserve' write $control preserve
+	control unpreserve
+	nothing_left
+	control preserve
+	load_next fail-nth "$pages"
+	every_nth activate 0 'activate 0' write $kho/activate 1
+	every_nth finalize 2 'finalize 0' write $kho/finalize 1
+	finalize 0
+	activate 0
+	expect 0 unload
+	# Every page of the image is an allocation: all of the first ones, then ever fewer
+	echo small >/tmp/small
+	stride=8
+	every_nth load 50 'expect 0 unload' load /boot/bzImage /tmp/small "$(cat /boot/cmdline)"
+	stride=
+	expect 0 unload
+	load_next fail-nth "$pages"
+	control verify
+	jump_next
+fi
+what_arrived
+# With memory pending that is to be handed on
+load_next false
+activate 1
+every_nth finalize 2 'finalize 0' write $kho/finalize 1
+finalize 0
+activate 0
+take_back "$1"
+give_back

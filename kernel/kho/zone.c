@@ -12,6 +12,8 @@
  *    allocator when the struct pages of huge pages are optimised away;
  * 4. anywhere, as without a handover.
  *
+ * Of 1 and 2 memory above 4 GiB comes first, if there is any.
+ *
  * With 3 and 4 something may be preserved there later. kho_image_check() finds
  * out before the jump, and the image has to be loaded again.
  *
@@ -247,6 +249,30 @@ static int try_allocation(struct kexec_buf *kbuf,
 static void free_block(struct block *block) { }
 #endif
 
+/*
+ * Below 4 GiB large holes are few, and the next kernel needs them for its bounce
+ * buffers.
+ */
+static int try_above_4g(struct kexec_buf *kbuf,
+			int (*func)(struct resource *, void *),
+			const struct memmap_runs *avoid)
+{
+	const unsigned long buf_min = kbuf->buf_min;
+	struct kho_range *ram;
+	unsigned int nr_ram;
+	int rc;
+
+	if (kho_ram_ranges(&ram, &nr_ram) ||
+	    ram[nr_ram - 1].end <= PHYS_PFN(SZ_4G))
+		return 0;
+	kbuf->buf_min = max_t(unsigned long, buf_min, SZ_4G);
+	rc = try_boot_memory(kbuf, func, avoid);
+	if (!rc)
+		rc = try_allocation(kbuf, func);
+	kbuf->buf_min = buf_min;
+	return rc;
+}
+
 /**
  * kho_locate_mem_hole - find a place for a segment of a receiving image
  * @kbuf: the segment
@@ -268,8 +294,11 @@ int kho_locate_mem_hole(struct kexec_buf *kbuf,
 		if (memmap)
 			find_memmap(memmap);
 	}
-	if (!can_shrink || memmap)
-		rc = try_boot_memory(kbuf, func, memmap);
+	if (!can_shrink || memmap) {
+		rc = try_above_4g(kbuf, func, memmap);
+		if (!rc)
+			rc = try_boot_memory(kbuf, func, memmap);
+	}
 	kfree(memmap);
 	if (!rc)
 		rc = try_allocation(kbuf, func);

@@ -13,9 +13,12 @@ facts() {
 		"crash $(cat /sys/kernel/kexec_crash_size) huge $(meminfo HugePages_Total)"
 }
 
+# KiB of memory; the bounce buffers become smaller when memory below 4 GiB is scattered.
+memory() { echo $(($(meminfo MemTotal) + $(cat /sys/kernel/debug/swiotlb/io_tlb_nslabs 2>/dev/null || echo 0) * 2)); }
+
 if [ "$GENERATION" = 0 ]; then
 	shift $(($# < 2 ? $# : 2))
-	set -- "$last" "$append" "$(facts)" "$(meminfo MemTotal)"
+	set -- "$last" "$append" "$(facts)" "$(memory)"
 	file_is $kho/generation 0
 	file_is $kho/incoming ''
 	nothing_left
@@ -33,7 +36,7 @@ say "$(pages_held) pages, kernel at $(sed -n 's/ : Kernel code//p' /proc/iomem)"
 
 if [ "$GENERATION" = "$last" ]; then
 	give_back
-	near MemTotal "$(meminfo MemTotal)" "$4" 1024
+	near 'MemTotal and bounce buffers' "$(memory)" "$4" 1024
 	exit 0
 fi
 control add folio 0 100 "$((100 + GENERATION))"

@@ -161,6 +161,10 @@ phys_addr_t __init_memblock kho_early_find(phys_addr_t start, phys_addr_t end,
 				      start, end, size, align, top_down);
 	if (!place && top_down)
 		place = kho_holes_fit(&low, 1, start, end, size, align, true);
+	if (!place)
+		place = kho_holes_fit(early.header.holes + early.header.nr_holes,
+				      early.header.nr_spares, start, end, size,
+				      align, top_down);
 	return place;
 }
 

@@ -97,6 +97,24 @@ static int free_in_background(void *unused)
 	return 0;
 }
 
+/**
+ * kho_fragments_settle - free all fragments now
+ *
+ * For whoever wants to count memory.
+ *
+ * Context: may sleep.
+ */
+void kho_fragments_settle(void)
+{
+	if (!is_kho_boot())
+		return;
+	mutex_lock(&fragment_lock);
+	free_some(1UL << KHO_MAP_PFN_BITS, ULONG_MAX);
+	if (!done)
+		finish();
+	mutex_unlock(&fragment_lock);
+}
+
 static int free_before_oom(struct notifier_block *nb, unsigned long unused,
 			   void *parm)
 {

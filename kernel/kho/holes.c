@@ -136,7 +136,7 @@ static void select_hole(void *arg, const struct kho_range *ram,
 	last = holes->nr ? &holes->hole[holes->nr - 1] : NULL;
 	if (last && last->start + last->size == (u64)start << PAGE_SHIFT) {
 		last->size += (u64)(end - start) << PAGE_SHIFT;
-	} else if (holes->nr < KHO_MAX_HOLES) {
+	} else if (holes->nr < KHO_MAX_LISTED) {
 		last = &holes->hole[holes->nr++];
 		last->start = (u64)start << PAGE_SHIFT;
 		last->size = (u64)(end - start) << PAGE_SHIFT;
@@ -167,7 +167,7 @@ void kho_holes_find(struct kho_holes *holes, const struct kho_map *map,
 		.must = must,
 		.nr_must = nr_must,
 	};
-	unsigned long places = KHO_MAX_HOLES - KHO_MAX_GROUPS - nr_must;
+	unsigned long places = KHO_MAX_LISTED - KHO_MAX_GROUPS - nr_must;
 
 	memset(holes, 0, sizeof(*holes));
 	walk_holes(map, ram, nr_ram, must, nr_must, count_hole,

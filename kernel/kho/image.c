@@ -139,12 +139,9 @@ int kho_image_check(struct kimage *image)
 }
 
 /**
- * kho_image_must - extents that the next kernel has to know as holes
+ * kho_image_must - the landing zone, which the next kernel has to know as holes
  * @must: the result, in frames
  * @max: room in @must
- *
- * The landing zone, and the crash kernel's memory: the latter is never
- * preserved, and the next kernel will want it again.
  *
  * Return: number of extents
  */
@@ -153,14 +150,6 @@ unsigned int kho_image_must(struct kho_range *must, unsigned int max)
 	unsigned int nr = 0;
 	unsigned long i;
 
-	if (IS_ENABLED(CONFIG_CRASH_DUMP) && crashk_res.end) {
-		must[nr].start = PHYS_PFN(crashk_res.start);
-		must[nr++].end = PHYS_PFN(crashk_res.end) + 1;
-	}
-	if (IS_ENABLED(CONFIG_CRASH_DUMP) && crashk_low_res.end) {
-		must[nr].start = PHYS_PFN(crashk_low_res.start);
-		must[nr++].end = PHYS_PFN(crashk_low_res.end) + 1;
-	}
 	for (i = 0; kexec_image && i < kexec_image->nr_segments && nr < max; i++) {
 		const struct kexec_segment *segment = &kexec_image->segment[i];
 

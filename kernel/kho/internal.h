@@ -88,6 +88,9 @@ struct kho_range {
 
 #define KHO_MAX_GROUPS	64
 
+/* The rest of the header page is for spares. */
+#define KHO_MAX_LISTED	(KHO_MAX_HOLES - KHO_MAX_SPARES)
+
 /**
  * struct kho_census - what a first look at all holes finds
  * @count: holes whose size in frames has this as its highest bit
@@ -244,6 +247,7 @@ unsigned int kho_early_boot_runs(const struct kho_hole_ser **runs);
  */
 void kho_fragments_init(void);
 void kho_fragments_free_early(void);
+void kho_fragments_settle(void);
 
 /*
  * image.c: the loaded kernel
@@ -251,6 +255,13 @@ void kho_fragments_free_early(void);
 int kho_image_check(struct kimage *image);
 bool kho_image_reads(const struct kimage *image, const char *compatible);
 unsigned int kho_image_must(struct kho_range *must, unsigned int max);
+
+/*
+ * spares.c: extents that the next kernel should find free for the same purpose
+ */
+unsigned int kho_spares_find(struct kho_range *spare, unsigned int max);
+int kho_spares_cut(const struct kho_range *spare, unsigned int nr_spares,
+		   struct kho_range **ram, unsigned int *nr_ram);
 ssize_t kho_image_zone_show(char *buf);
 
 /*

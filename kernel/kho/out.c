@@ -237,10 +237,10 @@ static int write_blob(void)
 /* Find the holes and complete the header. The map is sealed. */
 static int fill_header(void)
 {
-	struct kho_range must[KEXEC_SEGMENT_MAX + 2], *ram;
-	unsigned int nr_must, nr_ram;
+	struct kho_range must[KEXEC_SEGMENT_MAX], spare[KHO_MAX_SPARES], *ram;
+	unsigned int nr_must, nr_ram, nr_spares, i;
+	unsigned long need, room;
 	struct kho_holes *holes;
-	unsigned long need;
 	int rc;
 
 	rc = kho_ram_ranges(&ram, &nr_ram);
@@ -249,17 +249,24 @@ static int fill_header(void)
 	holes = kvzalloc(sizeof(*holes), GFP_KERNEL);
 	if (!holes)
 		return -ENOMEM;
+	nr_spares = kho_spares_find(spare, ARRAY_SIZE(spare));
+	rc = kho_spares_cut(spare, nr_spares, &ram, &nr_ram);
+	if (rc)
+		goto out_free_holes;
 	nr_must = kho_image_must(must, ARRAY_SIZE(must));
 	kho_holes_find(holes, &kho_out_map, ram, nr_ram, must, nr_must);
 
+	room = holes->frames;
+	for (i = 0; i < nr_spares; i++)
+		room += spare[i].end - spare[i].start;
 	need = kho_early_need();
-	if (holes->frames < need) {
+	rc = -ENOSPC;
+	if (room < need) {
 		kho_set_err("core: the next kernel needs about %lu KiB outside of preserved memory before it can read the map, and only %lu KiB lie in large enough holes: %lu KiB are missing; preserve less",
 			    need << (PAGE_SHIFT - 10),
-			    holes->frames << (PAGE_SHIFT - 10),
-			    (need - holes->frames) << (PAGE_SHIFT - 10));
-		kvfree(holes);
-		return -ENOSPC;
+			    room << (PAGE_SHIFT - 10),
+			    (need - room) << (PAGE_SHIFT - 10));
+		goto out_free_ram;
 	}
 
 	memset(header, 0, KHO_HEADER_SIZE);
@@ -275,10 +282,22 @@ static int fill_header(void)
 	header->blob_checksum = kho_checksum(0, blob, header->blob_size);
 	header->nr_holes = holes->nr;
 	memcpy(header->holes, holes->hole, holes->nr * sizeof(holes->hole[0]));
+	header->nr_spares = nr_spares;
+	for (i = 0; i < nr_spares; i++) {
+		struct kho_hole_ser *to = &header->holes[header->nr_holes + i];
+
+		to->start = PFN_PHYS(spare[i].start);
+		to->size = PFN_PHYS(spare[i].end - spare[i].start);
+	}
 	header->magic = KHO_HEADER_MAGIC;
 	header->checksum = kho_header_checksum(header);
+	rc = 0;
+
+out_free_ram:
+	kvfree(ram);
+out_free_holes:
 	kvfree(holes);
-	return 0;
+	return rc;
 }
 
 /**

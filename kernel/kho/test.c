@@ -728,6 +728,10 @@ static int run_command(char *line)
 		return free_all();
 	if (!strcmp(word, "churn"))
 		return churn();
+	if (!strcmp(word, "settle")) {
+		kho_fragments_settle();
+		return 0;
+	}
 	return -EINVAL;
 }
 

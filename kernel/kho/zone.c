@@ -10,11 +10,13 @@
  * 2. memory that is allocated for the purpose, until the image is unloaded;
  * 3. as 1, but also the memory map, parts of which are given to the page
  *    allocator when the struct pages of huge pages are optimised away;
- * 4. anywhere, as without a handover.
+ * 4. where nothing is preserved at present: what else is in that memory is dead
+ *    after the jump;
+ * 5. anywhere, as without a handover.
  *
  * Of 1 and 2 memory above 4 GiB comes first, if there is any.
  *
- * With 3 and 4 something may be preserved there later. kho_image_check() finds
+ * With 3 to 5 something may be preserved there later. kho_image_check() finds
  * out before the jump, and the image has to be loaded again.
  *
  * The running kernel's own image and the crash kernel's memory are left out of 1
@@ -249,6 +251,70 @@ static int try_allocation(struct kexec_buf *kbuf,
 static void free_block(struct block *block) { }
 #endif
 
+/* Is this frame preserved, or not to be used? Then *end is where that ends. */
+static bool is_taken(unsigned long pfn, unsigned long *end)
+{
+	const struct kho_range keep[] = {
+		{ PHYS_PFN(__pa_symbol(_text)), PFN_UP(__pa_symbol(_end)) },
+#ifdef CONFIG_CRASH_DUMP
+		{ PHYS_PFN(crashk_res.start), PHYS_PFN(crashk_res.end) + 1 },
+		{ PHYS_PFN(crashk_low_res.start), PHYS_PFN(crashk_low_res.end) + 1 },
+#endif
+	};
+	unsigned long limit = *end, free;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(keep); i++) {
+		if (pfn >= keep[i].start && pfn < keep[i].end) {
+			*end = min(keep[i].end, limit);
+			return true;
+		}
+		if (keep[i].start > pfn)
+			*end = min(*end, keep[i].start);
+	}
+	free = max(kho_map_next_free(&kho_out_map, pfn, limit),
+		   kho_map_next_free(&kho_in_map, pfn, limit));
+	if (free > pfn) {
+		*end = free;
+		return true;
+	}
+	*end = min(*end, kho_map_next_used(&kho_out_map, pfn, limit));
+	*end = min(*end, kho_map_next_used(&kho_in_map, pfn, limit));
+	return false;
+}
+
+/* Offer every extent in which nothing is preserved at present. */
+static int try_unpreserved(struct kexec_buf *kbuf,
+			   int (*func)(struct resource *, void *))
+{
+	unsigned long pfn, end;
+	struct kho_range *ram;
+	unsigned int nr_ram;
+	int rc = 0;
+
+	if (kho_ram_ranges(&ram, &nr_ram))
+		return 0;
+	/* No node may go away while the maps are looked at. */
+	down_write(&kho_out_map.sem);
+	down_write_nested(&kho_in_map.sem, SINGLE_DEPTH_NESTING);
+	while (!rc && nr_ram--) {
+		for (pfn = ram[nr_ram].start; !rc && pfn < ram[nr_ram].end;
+		     pfn = end) {
+			struct resource res = { .flags = IORESOURCE_SYSTEM_RAM };
+
+			end = ram[nr_ram].end;
+			if (is_taken(pfn, &end))
+				continue;
+			res.start = PFN_PHYS(pfn);
+			res.end = PFN_PHYS(end) - 1;
+			rc = func(&res, kbuf);
+		}
+	}
+	up_write(&kho_in_map.sem);
+	up_write(&kho_out_map.sem);
+	return rc;
+}
+
 /*
  * Below 4 GiB large holes are few, and the next kernel needs them for its bounce
  * buffers.
@@ -304,6 +370,8 @@ int kho_locate_mem_hole(struct kexec_buf *kbuf,
 		rc = try_allocation(kbuf, func);
 	if (!rc)
 		rc = try_boot_memory(kbuf, func, NULL);
+	if (!rc)
+		rc = try_unpreserved(kbuf, func);
 	if (!rc)
 		pr_info("no landing zone of %lu KiB is safe from later use; load the image again after preserving if the jump is refused\n",
 			kbuf->memsz >> 10);

@@ -67,8 +67,13 @@ struct kho_hole_ser {
  * @blob_pa: the blob
  * @blob_size: bytes of the blob
  * @blob_checksum: kho_checksum() of the blob
+ * @nr_spares: entries in @holes after the first @nr_holes
  * @reserved: 0
- * @holes: sorted by address, not overlapping and not touching each other
+ * @holes: sorted by address, not overlapping and not touching each other; then
+ *	   the spares: extents without preserved memory in which the old kernel
+ *	   had contiguous memory for a purpose (the crash kernel, CMA), and which
+ *	   the next one is likely to want again. To be used when nothing else
+ *	   fits.
  */
 struct kho_header_ser {
 	__u64 magic;
@@ -83,10 +88,12 @@ struct kho_header_ser {
 	__u64 blob_pa;
 	__u64 blob_size;
 	__u64 blob_checksum;
-	__u64 reserved[5];
+	__u32 nr_spares;
+	__u32 reserved[9];
 	struct kho_hole_ser holes[];
 };
 
+#define KHO_MAX_SPARES	32
 #define KHO_MAX_HOLES \
 	((KHO_HEADER_SIZE - sizeof(struct kho_header_ser)) / \
 	 sizeof(struct kho_hole_ser))
@@ -178,18 +185,19 @@ static inline int kho_header_ok(const struct kho_header_ser *header)
 	if (header->magic != KHO_HEADER_MAGIC ||
 	    header->version != KHO_HEADER_VERSION ||
 	    header->nr_holes > KHO_MAX_HOLES ||
+	    header->nr_spares > KHO_MAX_HOLES - header->nr_holes ||
 	    header->checksum != kho_header_checksum(header))
 		return 0;
 	if ((header->map_root_pa | header->blob_pa) & (KHO_HEADER_SIZE - 1))
 		return 0;
-	for (i = 0; i < header->nr_holes; i++) {
+	for (i = 0; i < header->nr_holes + header->nr_spares; i++) {
 		const struct kho_hole_ser *hole = &header->holes[i];
 
 		if ((hole->start | hole->size) & (KHO_HEADER_SIZE - 1))
 			return 0;
 		if (!hole->size || hole->start + hole->size < hole->start)
 			return 0;
-		if (i && hole->start <= end)
+		if (i && i < header->nr_holes && hole->start <= end)
 			return 0;
 		end = hole->start + hole->size;
 	}

@@ -21,13 +21,13 @@ next() {
 case $GENERATION in
 0)
 	machine_is 4 0-1
-	for harmful in mem=1G memmap=64M@1G kho=off; do
+	for harmful in mem=1G memmap=64M@1G; do
 		load 0 /boot/bzImage $harmful
 	done
 	expect 0 unload
 	add_kinds
 	control preserve
-	for harmful in mem=1G memmap=64M@1G kho=off; do
+	for harmful in mem=1G memmap=64M@1G; do
 		load EINVAL /boot/bzImage $harmful
 		error_says "${harmful%%=*}=" 'on its command line'
 	done

@@ -24,7 +24,7 @@ snapshot() {
 	seen=
 	for file in $kho/state $kho/preserved_bytes $kho/incoming /sys/kernel/kexec_loaded; do
 		line=
-		read -r line <$file || :
+		read -r line <"$file" || :
 		seen="$seen $line"
 	done
 	while read -r line; do

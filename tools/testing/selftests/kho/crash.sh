@@ -36,7 +36,7 @@ load_crash
 
 if [ "$GENERATION" = 0 ]; then
 	add_kinds
-	control scatter 60 0 5
+	control scatter 50 9 5
 else
 	what_arrived
 	load_crash

@@ -32,5 +32,5 @@ if [ "$GENERATION" = 0 ]; then
 	jump_next
 fi
 what_arrived
-take_back "$@"
+take_back "${1:-any}"
 give_back

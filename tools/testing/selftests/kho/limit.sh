@@ -51,5 +51,5 @@ if [ "$GENERATION" = 0 ]; then
 	jump_next
 fi
 what_arrived
-take_back
+take_back any
 give_back

@@ -4,10 +4,11 @@
 # owner, memory of every kind is handed over each time, and all of it taken back and freed before the report. Without (the
 # stock kernel) these are plain kexecs.
 set -e
+# shellcheck source=kho-lib.sh
 . kho-lib
 if [ -e $control ] && [ "$GENERATION" != 0 ]; then
 	what_arrived
-	take_back
+	take_back any
 	give_back
 fi
 if [ "$GENERATION" = "$1" ]; then

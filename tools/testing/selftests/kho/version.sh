@@ -37,7 +37,7 @@ case $GENERATION in
 	live-update -- version "$(pages_held)"
 	;;
 1 | 2 | 3)
-	what_arrived $unknown
+	arrived $unknown
 	contains $kho/incoming "kho-test pending $unknown version unknown to this kernel"
 	file_is $kho/allow_unreadable 0
 	refused EINVAL retrieve

@@ -60,6 +60,8 @@ static void try_header(const u8 *data, size_t size, bool fitting)
 			CHECK(!place || !extent ||
 			      kho_holes_cover(hole, nr, place, place + extent));
 			kho_holes_cover(hole, nr, start, end);
+			kho_holes_fit(hole + nr, header->nr_spares, start, end,
+				      extent, align, i & 1);
 		}
 	}
 	free(header);

@@ -568,6 +568,8 @@ static void test_header(void)
 	REFUSES(header->version++);
 	REFUSES(header->nr_holes++);
 	REFUSES(header->nr_holes = ~0U);
+	REFUSES(header->nr_spares = 1);
+	REFUSES(header->nr_spares = ~0U);
 	REFUSES(header->map_root_pa++);
 	REFUSES(header->blob_pa += 2048);
 	REFUSES(header->holes[5].start++);

@@ -148,7 +148,7 @@ static void check_list(void)
 	u64 end = 0;
 
 	/* Sorted, not touching, and no frame in it that was not in a run. */
-	CHECK(holes.nr <= KHO_MAX_HOLES);
+	CHECK(holes.nr <= KHO_MAX_LISTED);
 	for (j = 0; j < holes.nr; j++) {
 		CHECK(holes.hole[j].size && PAGE_ALIGNED(holes.hole[j].size));
 		CHECK(PAGE_ALIGNED(holes.hole[j].start));
@@ -186,7 +186,7 @@ static void check_list(void)
 	}
 
 	/* All of them while there are places, then large ones first. */
-	if (nr_worth <= KHO_MAX_HOLES - KHO_MAX_GROUPS - nr_must)
+	if (nr_worth <= KHO_MAX_LISTED - KHO_MAX_GROUPS - nr_must)
 		for (i = 0; i < nr_runs; i++)
 			CHECK(run[i].listed || !run[i].found);
 	else
@@ -202,7 +202,7 @@ static void check_list(void)
 	}
 	CHECK(!largest || ilog2(smallest) >= ilog2(largest));
 	if (largest)
-		CHECK(holes.nr >= (KHO_MAX_HOLES - KHO_MAX_GROUPS - nr_must) / 4);
+		CHECK(holes.nr >= (KHO_MAX_LISTED - KHO_MAX_GROUPS - nr_must) / 4);
 }
 
 /* The place that looking at every multiple of the alignment finds. */

@@ -48,7 +48,7 @@ static void hand_over(const char *what)
 	nr_nodes = atomic_long_read(&map.nr_nodes);
 	CHECK(nr_nodes == arena_used() && nr_nodes <= most_nodes());
 	kho_holes_find(&holes, &map, ram, ARRAY_SIZE(ram), NULL, 0);
-	CHECK(holes.nr <= KHO_MAX_HOLES);
+	CHECK(holes.nr <= KHO_MAX_LISTED);
 
 	memset(header, 0, KHO_HEADER_SIZE);
 	header->magic = KHO_HEADER_MAGIC;

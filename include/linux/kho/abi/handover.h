@@ -68,6 +68,7 @@ struct kho_hole_ser {
  * @blob_size: bytes of the blob
  * @blob_checksum: kho_checksum() of the blob
  * @nr_spares: entries in @holes after the first @nr_holes
+ * @padding: 0
  * @reserved: 0
  * @holes: sorted by address, not overlapping and not touching each other; then
  *	   the spares: extents without preserved memory in which the old kernel
@@ -89,7 +90,8 @@ struct kho_header_ser {
 	__u64 blob_size;
 	__u64 blob_checksum;
 	__u32 nr_spares;
-	__u32 reserved[9];
+	__u32 padding;
+	__u64 reserved[4];
 	struct kho_hole_ser holes[];
 };
 

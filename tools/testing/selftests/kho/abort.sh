@@ -46,7 +46,6 @@ one_round() {
 if [ "$GENERATION" = 1 ]; then
 	# Aborts with pending memory, and with the memory that came
 	what_arrived
-	[ "$times" -lt 10 ] || times=10
 fi
 if [ "$GENERATION" = 0 ]; then
 	control add folio 0 300 1

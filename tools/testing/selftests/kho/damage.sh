@@ -63,7 +63,7 @@ fi
 control add folio 0 1000 1
 control add folio 9 3 2
 control add vmalloc 0 300 3
-control scatter 5 0 4
+control scatter 10 9 4
 control preserve
 load_next damage "$(pages_held)" "$@"
 activate 1

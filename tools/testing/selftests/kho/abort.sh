@@ -52,23 +52,26 @@ if [ "$GENERATION" = 0 ]; then
 	control add folio 9 3 2
 	control add vmalloc 0 600 3
 fi
+# With pending memory, which is sealed along
+pending_round() {
+	activate 1
+	finalize 1
+	finalize 0
+	activate 0
+	control refuse late 1
+	expect EPERM jump
+	control refuse none 0
+}
+round=one_round
+[ "$GENERATION" = 0 ] || round=pending_round
+
 load 0
 # What is allocated once and kept
-if [ "$GENERATION" = 0 ]; then one_round; fi
+$round
 before=$(free_pages)
 i=0
 while [ $i -lt "$times" ]; do
-	if [ "$GENERATION" = 0 ]; then
-		one_round
-	else
-		activate 1
-		finalize 1
-		finalize 0
-		activate 0
-		control refuse late 1
-		expect EPERM jump
-		control refuse none 0
-	fi
+	$round
 	i=$((i + 1))
 done
 after=$(free_pages)

@@ -456,6 +456,23 @@ static int verify_all(void)
 	return bad ? -EIO : 0;
 }
 
+/* Compare the bytes of a unit that is not held: what became of lost memory. */
+static int look(u64 pa, unsigned int order, u64 seed)
+{
+	u64 i;
+
+	if (order > MAX_PAGE_ORDER || !IS_ALIGNED(pa, PAGE_SIZE << order) ||
+	    !pfn_valid(PHYS_PFN(pa)))
+		return -EINVAL;
+	for (i = 0; i < 1UL << order; i++, pa += PAGE_SIZE) {
+		if (!check_page(phys_to_virt(pa), seed, pa)) {
+			pr_err("page at %pa differs\n", &pa);
+			return -EIO;
+		}
+	}
+	return 0;
+}
+
 static void free_unit(const struct test_set *set, u64 pa)
 {
 	struct page *page = pfn_to_page(PHYS_PFN(pa));
@@ -703,6 +720,8 @@ static int run_command(char *line)
 		return add(parse_kind(arg), order, nr, seed);
 	if (sscanf(line, "scatter %llu %u %llu", &nr, &order, &seed) == 3)
 		return scatter(nr, order, seed);
+	if (sscanf(line, "look %llx %u %llu", &nr, &order, &seed) == 3)
+		return look(nr, order, seed);
 	if (sscanf(line, "corrupt %15s %llu", arg, &nr) == 2)
 		return corrupt(arg, nr);
 	if (sscanf(line, "version %u", &order) == 1) {
@@ -781,6 +800,22 @@ static int status_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(status);
 
+/* Where what is held lies, as the command "look" takes it. */
+static int units_show(struct seq_file *m, void *unused)
+{
+	struct test_set *set;
+	u64 i;
+
+	mutex_lock(&test_lock);
+	list_for_each_entry(set, &sets, list)
+		for (i = 0; set->unit_pa && i < set->ser.nr; i++)
+			seq_printf(m, "%llx %u %llu\n", set->unit_pa[i],
+				   set->ser.order, set->ser.seed);
+	mutex_unlock(&test_lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(units);
+
 static int __init kho_test_init(void)
 {
 	struct dentry *dir;
@@ -797,6 +832,7 @@ static int __init kho_test_init(void)
 	dir = debugfs_create_dir("kho_test", NULL);
 	debugfs_create_file("control", 0200, dir, NULL, &control_fops);
 	debugfs_create_file("status", 0400, dir, NULL, &status_fops);
+	debugfs_create_file("units", 0400, dir, NULL, &units_fops);
 	return 0;
 }
 late_initcall(kho_test_init);

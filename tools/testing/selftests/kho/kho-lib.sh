@@ -6,6 +6,7 @@
 kho=/sys/kernel/kho
 control=/sys/kernel/debug/kho_test/control
 status=/sys/kernel/debug/kho_test/status
+units=/sys/kernel/debug/kho_test/units
 
 say() { printf '[kernel %s] %s\n' "$GENERATION" "$*"; }
 

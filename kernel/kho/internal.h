@@ -268,6 +268,7 @@ ssize_t kho_image_zone_show(char *buf);
  * sysfs.c
  */
 int kho_sysfs_init(void);
+extern struct kobject *kho_kobj;
 extern bool kho_allow_unreadable;
 
 #endif /* __KERNEL__ */

@@ -149,6 +149,8 @@ static ssize_t allow_unreadable_store(struct kobject *kobj,
 	return kstrtobool(buf, &kho_allow_unreadable) ?: count;
 }
 
+struct kobject *kho_kobj;
+
 static struct kobj_attribute activate_attr = __ATTR_RW_MODE(activate, 0644);
 static struct kobj_attribute finalize_attr = __ATTR_RW_MODE(finalize, 0644);
 static struct kobj_attribute state_attr = __ATTR_RO(state);
@@ -196,18 +198,15 @@ DEFINE_SHOW_ATTRIBUTE(blob);
 
 int __init kho_sysfs_init(void)
 {
-	struct kobject *kobj;
 	int rc;
 
-	kobj = kobject_create_and_add("kho", kernel_kobj);
-	if (!kobj)
+	kho_kobj = kobject_create_and_add("kho", kernel_kobj);
+	if (!kho_kobj)
 		return -ENOMEM;
-	rc = sysfs_create_group(kobj, &kho_group);
-	if (rc) {
-		kobject_put(kobj);
-		return rc;
-	}
-	return 0;
+	rc = sysfs_create_group(kho_kobj, &kho_group);
+	if (rc)
+		kobject_put(kho_kobj);
+	return rc;
 }
 
 /* debugfs starts at the same level as the core. */

@@ -32,6 +32,7 @@
 #include <linux/vmalloc.h>
 
 #include "internal.h"
+#include "session.h"
 
 /**
  * struct test_set - a set of units of memory
@@ -657,6 +658,7 @@ static int churn(void)
 /* Flip a bit of what is sealed. */
 static int corrupt(const char *what, u64 bit)
 {
+	struct liveupdate_record_ser __maybe_unused *record;
 	struct kho_node_ser *node = kho_out_map.root;
 	size_t size = PAGE_SIZE;
 	u8 *target;
@@ -682,6 +684,16 @@ static int corrupt(const char *what, u64 bit)
 
 		target = phys_to_virt(header->blob_pa);
 		size = fdt_totalsize(target);
+#ifdef CONFIG_LIVEUPDATE
+	} else if (!strcmp(what, "sessions") && kho_session_fdt()) {
+		target = kho_session_fdt();
+		size = fdt_totalsize(target);
+	} else if (!strcmp(what, "record") &&
+		   kho_session_record(bit / (8 * sizeof(*record)))) {
+		record = kho_session_record(bit / (8 * sizeof(*record)));
+		target = (u8 *)record;
+		size = sizeof(*record);
+#endif
 	} else if (!strcmp(what, "subtree") && subtree) {
 		target = subtree;
 		size = fdt_totalsize(target);

@@ -12,6 +12,9 @@
  */
 /* The core: header page, map and blob, see handover.h */
 KHO_VERSION "kho-v1"
+#ifdef CONFIG_LIVEUPDATE
+KHO_VERSION "liveupdate-v1"
+#endif
 #ifdef CONFIG_KHO_TEST
 KHO_VERSION "kho-test-v1"
 #endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How sessions cross a kexec. This is a contract between kernels: a change needs
+ * a new version here and in versions.h.
+ *
+ * The subtree's root node has:
+ *   compatible  LIVEUPDATE_COMPATIBLE
+ *   nr          u64: number of records
+ *   records     struct kho_vmalloc: an array of struct liveupdate_record_ser
+ *
+ * Every record stands for itself, so that damage to one costs that one only.
+ */
+#ifndef _LINUX_KHO_ABI_LIVEUPDATE_H
+#define _LINUX_KHO_ABI_LIVEUPDATE_H
+
+#include <linux/types.h>
+#include <linux/kho/abi/handover.h>
+
+#define LIVEUPDATE_NAME			"liveupdate"
+#define LIVEUPDATE_COMPATIBLE		"liveupdate-v1"
+#define LIVEUPDATE_PROP_NR		"nr"
+#define LIVEUPDATE_PROP_RECORDS		"records"
+
+/**
+ * struct liveupdate_record_ser - one file of a session
+ * @session: name of the session, the rest filled with zeroes
+ * @compatible: kind and version of the file, the rest filled with zeroes;
+ *		empty for a session without files
+ * @token: by which userspace knows the file
+ * @data: the kind's own
+ * @checksum: kho_checksum() of what comes before
+ *
+ * Records of a session follow each other in the order in which its files were
+ * preserved.
+ */
+struct liveupdate_record_ser {
+	char session[64];
+	char compatible[48];
+	__u64 token;
+	__u64 data;
+	__u64 checksum;
+};
+
+static inline __u64
+liveupdate_record_checksum(const struct liveupdate_record_ser *record)
+{
+	return kho_checksum(0, record, __builtin_offsetof(struct liveupdate_record_ser,
+							  checksum));
+}
+
+#endif /* _LINUX_KHO_ABI_LIVEUPDATE_H */

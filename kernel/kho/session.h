@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Private to the sessions.
+ *
+ * Lock order: kho_lock -> kho_sessions_lock -> liveupdate_session.mutex ->
+ * handlers' locks -> kho_blob_lock -> kho_map.sem. No two sessions' mutexes are
+ * held at a time.
+ */
+#ifndef _KERNEL_KHO_SESSION_H
+#define _KERNEL_KHO_SESSION_H
+
+#include <linux/kho/abi/liveupdate.h>
+#include <linux/list.h>
+#include <linux/liveupdate.h>
+#include <linux/mutex.h>
+#include <linux/rhashtable-types.h>
+#include <uapi/linux/liveupdate.h>
+
+/**
+ * struct liveupdate_session - a named set of files
+ * @list: in the list of its direction; kho_sessions_lock
+ * @node: in the table of its direction, by @name; kho_sessions_lock
+ * @name: filled with zeroes
+ * @incoming: came from the old kernel
+ * @open: a descriptor refers to it; kho_sessions_lock
+ * @listed: in list and table; kho_sessions_lock
+ * @mutex: protects what follows
+ * @files: in the order in which they were preserved
+ * @tokens: the same, by token
+ * @nr_files: entries of @files
+ * @frozen: part of what is sealed
+ */
+struct liveupdate_session {
+	struct list_head list;
+	struct rhash_head node;
+	char name[LIVEUPDATE_SESSION_NAME_LENGTH];
+	bool incoming;
+	bool open;
+	bool listed;
+
+	struct mutex mutex;
+	struct list_head files;
+	struct rhashtable tokens;
+	unsigned long nr_files;
+	bool frozen;
+};
+
+/**
+ * struct kho_session_file - a file in a session
+ * @list: in the session
+ * @node: in the session, by @token
+ * @token: by which userspace knows it
+ * @compatible: its kind
+ * @handler: of an outgoing or retrieved file; holds a reference to its module
+ * @file: of an outgoing or retrieved file; holds a reference
+ * @data: the handler's serialized_data
+ * @private_data: the handler's
+ * @retrieved: of an incoming file: @file is there
+ * @given: of an incoming file: userspace has it
+ */
+struct kho_session_file {
+	struct list_head list;
+	struct rhash_head node;
+	u64 token;
+	char compatible[LIVEUPDATE_COMPATIBLE_MAX + 1];
+	struct liveupdate_file_handler *handler;
+	struct file *file;
+	u64 data;
+	void *private_data;
+	bool retrieved;
+	bool given;
+};
+
+/* session.c: which sessions there are */
+extern struct mutex kho_sessions_lock;
+struct liveupdate_session *kho_session_create(const char *name);
+struct liveupdate_session *kho_session_open(const char *name);
+void kho_session_close(struct liveupdate_session *session);
+int kho_session_finish(struct liveupdate_session *session);
+int kho_session_discard(const char *name);
+struct liveupdate_session *kho_session_new(const char *name, bool incoming);
+int kho_session_list(struct liveupdate_session *session);
+struct liveupdate_session *kho_session_find(const char *name, bool incoming);
+void kho_session_free(struct liveupdate_session *session);
+extern struct list_head kho_sessions_out;
+extern struct list_head kho_sessions_in;
+
+/* session_file.c: what is in a session */
+int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
+			    u64 token);
+int kho_session_retrieve_file(struct liveupdate_session *session, u64 token,
+			      struct file **file);
+int kho_session_add_incoming(struct liveupdate_session *session,
+			     const struct liveupdate_record_ser *record);
+int kho_session_files_init(struct liveupdate_session *session);
+void kho_session_files_exit(struct liveupdate_session *session);
+void kho_session_unpreserve(struct liveupdate_session *session);
+int kho_session_freeze(struct liveupdate_session *session);
+void kho_session_unfreeze(struct liveupdate_session *session);
+bool kho_session_finishable(struct liveupdate_session *session);
+void kho_session_finish_files(struct liveupdate_session *session,
+			      bool give_up);
+
+/* session_ser.c: what crosses the kexec */
+int kho_session_subtree(bool wanted);
+int kho_session_write(void);
+void kho_session_unwrite(void);
+int kho_session_read(void);
+unsigned long kho_session_nr_kept(void);
+struct liveupdate_record_ser *kho_session_record(unsigned long nr);
+void *kho_session_fdt(void);
+
+#endif /* _KERNEL_KHO_SESSION_H */

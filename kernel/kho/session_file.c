@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is in a session: its files, and the kinds of files that can be there.
+ *
+ * Life cycle of an outgoing file: preserve adds it, with a reference to the file
+ * and to its handler's module; freeze and unfreeze come and go with finalize;
+ * unpreserve removes it. Of an incoming file: the record alone is there until it
+ * is retrieved; then the file, until the session is finished or closed. A file
+ * of which this kernel does not know the kind stays a record.
+ *
+ * Locks: the session's mutex for everything in the session; handlers_sem for the
+ * list of kinds.
+ */
+#define pr_fmt(fmt) "liveupdate: " fmt
+
+#include <linux/export.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/rhashtable.h>
+#include <linux/rwsem.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+#include "session.h"
+
+static LIST_HEAD(handlers);
+static DECLARE_RWSEM(handlers_sem);
+
+static const struct rhashtable_params token_params = {
+	.head_offset = offsetof(struct kho_session_file, node),
+	.key_offset = offsetof(struct kho_session_file, token),
+	.key_len = sizeof(u64),
+	.automatic_shrinking = true,
+};
+
+/**
+ * liveupdate_register_file_handler - let files of a kind survive
+ * @handler: must stay until it is unregistered
+ *
+ * Context: may sleep.
+ * Return: 0, -EINVAL for a handler that is not complete, -EEXIST when there is
+ * one of the same @compatible
+ */
+int liveupdate_register_file_handler(struct liveupdate_file_handler *handler)
+{
+	const struct liveupdate_file_ops *ops = handler->ops;
+	struct liveupdate_file_handler *other;
+	size_t len = strlen(handler->compatible);
+	int rc = 0;
+
+	if (!len || len > LIVEUPDATE_COMPATIBLE_MAX || !ops->can_preserve ||
+	    !ops->preserve || !ops->unpreserve || !ops->retrieve || !ops->finish)
+		return -EINVAL;
+
+	down_write(&handlers_sem);
+	list_for_each_entry(other, &handlers, list)
+		if (!strcmp(other->compatible, handler->compatible))
+			rc = -EEXIST;
+	if (!rc)
+		list_add_tail(&handler->list, &handlers);
+	up_write(&handlers_sem);
+	return rc;
+}
+EXPORT_SYMBOL_GPL(liveupdate_register_file_handler);
+
+/**
+ * liveupdate_unregister_file_handler - undo liveupdate_register_file_handler()
+ * @handler: the handler
+ *
+ * Files that are preserved or retrieved hold a reference to the handler's
+ * module, so a module does this when it is unloaded.
+ *
+ * Context: may sleep.
+ * Return: 0
+ */
+int liveupdate_unregister_file_handler(struct liveupdate_file_handler *handler)
+{
+	down_write(&handlers_sem);
+	list_del(&handler->list);
+	up_write(&handlers_sem);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
+
+/* The handler for a file, or for a kind; with a reference to its module. */
+static struct liveupdate_file_handler *get_handler(struct file *file,
+						   const char *compatible)
+{
+	struct liveupdate_file_handler *handler, *found = NULL;
+
+	down_read(&handlers_sem);
+	list_for_each_entry(handler, &handlers, list) {
+		if (file ? !handler->ops->can_preserve(handler, file) :
+			   strcmp(handler->compatible, compatible ?: ""))
+			continue;
+		if (try_module_get(handler->ops->owner)) {
+			found = handler;
+			break;
+		}
+	}
+	up_read(&handlers_sem);
+	return found;
+}
+
+static void put_handler(struct liveupdate_file_handler *handler)
+{
+	module_put(handler->ops->owner);
+}
+
+static struct kho_session_file *find_file(struct liveupdate_session *session,
+					  u64 token)
+{
+	lockdep_assert_held(&session->mutex);
+	return rhashtable_lookup_fast(&session->tokens, &token, token_params);
+}
+
+static int add_file(struct liveupdate_session *session,
+		    struct kho_session_file *file)
+{
+	int rc = rhashtable_lookup_insert_fast(&session->tokens, &file->node,
+					       token_params);
+
+	if (rc)
+		return rc;
+	list_add_tail(&file->list, &session->files);
+	session->nr_files++;
+	return 0;
+}
+
+static void remove_file(struct liveupdate_session *session,
+			struct kho_session_file *file)
+{
+	rhashtable_remove_fast(&session->tokens, &file->node, token_params);
+	list_del(&file->list);
+	session->nr_files--;
+	kfree(file);
+}
+
+static void fill_args(struct liveupdate_file_op_args *args,
+		      struct liveupdate_session *session,
+		      const struct kho_session_file *file)
+{
+	*args = (struct liveupdate_file_op_args) {
+		.handler = file->handler,
+		.session = session,
+		.file = file->file,
+		.serialized_data = file->data,
+		.private_data = file->private_data,
+		.token = file->token,
+		.retrieved = file->retrieved,
+	};
+}
+
+/**
+ * kho_session_preserve_fd - add a file to an outgoing session
+ * @session: the session
+ * @fd: descriptor of the calling process
+ * @token: by which it will be known
+ *
+ * Context: may sleep.
+ * Return: 0, -EBADF, -EINVAL for an incoming session, -EBUSY after finalize,
+ * -EEXIST when the token is in use, -ENOENT when no handler knows the kind,
+ * -ENOMEM, or what the handler returned: -EBUSY when it is preserved already
+ */
+int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
+			    u64 token)
+{
+	struct liveupdate_file_op_args args;
+	struct kho_session_file *new;
+	int rc;
+
+	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return -ENOMEM;
+	new->token = token;
+	new->file = fget(fd);
+	if (!new->file) {
+		rc = -EBADF;
+		goto err_free;
+	}
+
+	mutex_lock(&session->mutex);
+	rc = -EINVAL;
+	if (session->incoming)
+		goto err_unlock;
+	rc = -EBUSY;
+	if (session->frozen)
+		goto err_unlock;
+	rc = -EEXIST;
+	if (find_file(session, token))
+		goto err_unlock;
+	rc = -ENOENT;
+	new->handler = get_handler(new->file, NULL);
+	if (!new->handler)
+		goto err_unlock;
+	strscpy(new->compatible, new->handler->compatible);
+	rc = add_file(session, new);
+	if (rc)
+		goto err_put_handler;
+
+	fill_args(&args, session, new);
+	rc = new->handler->ops->preserve(&args);
+	if (rc)
+		goto err_remove;
+	new->data = args.serialized_data;
+	new->private_data = args.private_data;
+	mutex_unlock(&session->mutex);
+	return 0;
+
+err_remove:
+	rhashtable_remove_fast(&session->tokens, &new->node, token_params);
+	list_del(&new->list);
+	session->nr_files--;
+err_put_handler:
+	put_handler(new->handler);
+err_unlock:
+	mutex_unlock(&session->mutex);
+	fput(new->file);
+err_free:
+	kfree(new);
+	return rc;
+}
+
+/* Give up all files of an outgoing session. */
+void kho_session_unpreserve(struct liveupdate_session *session)
+{
+	struct kho_session_file *file, *prev;
+	struct liveupdate_file_op_args args;
+
+	lockdep_assert_held(&session->mutex);
+	list_for_each_entry_safe_reverse(file, prev, &session->files, list) {
+		fill_args(&args, session, file);
+		file->handler->ops->unpreserve(&args);
+		put_handler(file->handler);
+		fput(file->file);
+		remove_file(session, file);
+	}
+}
+
+static void unfreeze_before(struct liveupdate_session *session,
+			    struct kho_session_file *file)
+{
+	struct liveupdate_file_op_args args;
+
+	list_for_each_entry_continue_reverse(file, &session->files, list) {
+		if (!file->handler->ops->unfreeze)
+			continue;
+		fill_args(&args, session, file);
+		file->handler->ops->unfreeze(&args);
+	}
+}
+
+/**
+ * kho_session_freeze - last changes before the session's records are written
+ * @session: any; of an incoming one nothing may be half taken back
+ *
+ * Context: kho_lock held, may sleep.
+ * Return: 0, -EBUSY, or what a handler returned; then nothing is frozen
+ */
+int kho_session_freeze(struct liveupdate_session *session)
+{
+	struct liveupdate_file_op_args args;
+	struct kho_session_file *file;
+	int rc = 0;
+
+	mutex_lock(&session->mutex);
+	list_for_each_entry(file, &session->files, list) {
+		if (session->incoming) {
+			if (!file->retrieved)
+				continue;
+			kho_set_err("session %s: retrieved but not finished: finish or close it",
+				    session->name);
+			rc = -EBUSY;
+			goto out;
+		}
+		fill_args(&args, session, file);
+		if (file->handler->ops->freeze)
+			rc = file->handler->ops->freeze(&args);
+		if (rc) {
+			if (!kho_last_error()[0])
+				liveupdate_refuse(&args, "freeze failed: %d", rc);
+			unfreeze_before(session, file);
+			goto out;
+		}
+		file->data = args.serialized_data;
+	}
+	session->frozen = true;
+out:
+	mutex_unlock(&session->mutex);
+	return rc;
+}
+
+/* Undo kho_session_freeze(). */
+void kho_session_unfreeze(struct liveupdate_session *session)
+{
+	mutex_lock(&session->mutex);
+	if (!session->incoming)
+		unfreeze_before(session, list_entry(&session->files,
+						    struct kho_session_file, list));
+	session->frozen = false;
+	mutex_unlock(&session->mutex);
+}
+
+/* Add a file of which there is only the record. */
+int kho_session_add_incoming(struct liveupdate_session *session,
+			     const struct liveupdate_record_ser *record)
+{
+	struct kho_session_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
+	int rc;
+
+	if (!file)
+		return -ENOMEM;
+	file->token = record->token;
+	file->data = record->data;
+	strscpy(file->compatible, record->compatible);
+	rc = add_file(session, file);
+	if (rc)
+		kfree(file);
+	return rc;
+}
+
+static int retrieve_one(struct liveupdate_session *session,
+			struct kho_session_file *file)
+{
+	struct liveupdate_file_op_args args;
+	int rc;
+
+	file->handler = get_handler(NULL, file->compatible);
+	if (!file->handler)
+		return -EOPNOTSUPP;
+	fill_args(&args, session, file);
+	rc = file->handler->ops->retrieve(&args);
+	if (rc) {
+		put_handler(file->handler);
+		file->handler = NULL;
+		return rc;
+	}
+	file->file = args.file;
+	file->private_data = args.private_data;
+	file->retrieved = true;
+	return 0;
+}
+
+/**
+ * kho_session_retrieve_file - get a file back for userspace, once
+ * @session: an incoming session
+ * @token: which one
+ * @file: out: the file, with a reference for the caller
+ *
+ * Context: may sleep.
+ * Return: 0, -EINVAL for an outgoing session or a record that is damaged, -EBUSY
+ * after finalize, -ENOENT for an unknown token, -EEXIST when it was retrieved
+ * before, -EOPNOTSUPP when this kernel does not know the kind; or what the
+ * handler returned, and it can be tried again
+ */
+int kho_session_retrieve_file(struct liveupdate_session *session, u64 token,
+			      struct file **file)
+{
+	struct kho_session_file *found;
+	int rc = 0;
+
+	mutex_lock(&session->mutex);
+	found = find_file(session, token);
+	if (!session->incoming)
+		rc = -EINVAL;
+	else if (session->frozen)
+		rc = -EBUSY;
+	else if (!found)
+		rc = -ENOENT;
+	else if (found->given)
+		rc = -EEXIST;
+	else if (!found->retrieved)
+		rc = retrieve_one(session, found);
+	if (!rc) {
+		found->given = true;
+		*file = get_file(found->file);
+	}
+	mutex_unlock(&session->mutex);
+	return rc;
+}
+
+/* May the whole session be finished? Asks retrieved files only. */
+bool kho_session_finishable(struct liveupdate_session *session)
+{
+	struct liveupdate_file_op_args args;
+	struct kho_session_file *file;
+
+	lockdep_assert_held(&session->mutex);
+	list_for_each_entry(file, &session->files, list) {
+		if (!file->retrieved || !file->handler->ops->can_finish)
+			continue;
+		fill_args(&args, session, file);
+		if (!file->handler->ops->can_finish(&args))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * kho_session_finish_files - end the part of the files that can end
+ * @session: an incoming session
+ * @give_up: also those that were not retrieved
+ *
+ * What stays: files that may not be finished yet, those of unknown kind, and
+ * without @give_up those that were not retrieved. They can be retrieved (again).
+ */
+void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
+{
+	struct kho_session_file *file, *prev;
+	struct liveupdate_file_op_args args;
+
+	lockdep_assert_held(&session->mutex);
+	list_for_each_entry_safe_reverse(file, prev, &session->files, list) {
+		file->given = false;
+		if (!file->retrieved) {
+			if (!give_up)
+				continue;
+			file->handler = get_handler(NULL, file->compatible);
+			if (!file->handler)
+				continue;
+		}
+		fill_args(&args, session, file);
+		if (file->retrieved && file->handler->ops->can_finish &&
+		    !file->handler->ops->can_finish(&args))
+			continue;
+		file->handler->ops->finish(&args);
+		put_handler(file->handler);
+		if (file->file)
+			fput(file->file);
+		remove_file(session, file);
+	}
+}
+
+int kho_session_files_init(struct liveupdate_session *session)
+{
+	return rhashtable_init(&session->tokens, &token_params);
+}
+
+/* Forget what is left; incoming records only. */
+void kho_session_files_exit(struct liveupdate_session *session)
+{
+	struct kho_session_file *file, *next;
+
+	list_for_each_entry_safe(file, next, &session->files, list) {
+		WARN_ON_ONCE(file->handler);
+		remove_file(session, file);
+	}
+	rhashtable_destroy(&session->tokens);
+}
+
+/**
+ * liveupdate_refuse - say why a handler refuses to freeze
+ * @args: as the operation got them
+ * @fmt: the reason and, if there is one, the remedy
+ *
+ * The text gets into /sys/kernel/kho/last_error.
+ */
+void liveupdate_refuse(const struct liveupdate_file_op_args *args,
+		       const char *fmt, ...)
+{
+	struct va_format why = { .fmt = fmt };
+	va_list list;
+
+	va_start(list, fmt);
+	why.va = &list;
+	kho_set_err("session %s: token %#llx: %pV", args->session->name,
+		    args->token, &why);
+	va_end(list);
+}
+EXPORT_SYMBOL_GPL(liveupdate_refuse);
+
+/**
+ * liveupdate_get_token_outgoing - by which token is a file preserved?
+ * @session: the session, as an operation got it
+ * @file: the file
+ * @token: out
+ *
+ * For a handler whose file depends on another one in the same session.
+ *
+ * Context: in preserve, unpreserve, freeze or unfreeze.
+ * Return: 0, -ENOENT when it is not in this session
+ */
+int liveupdate_get_token_outgoing(struct liveupdate_session *session,
+				  const struct file *file, u64 *token)
+{
+	struct kho_session_file *entry;
+
+	lockdep_assert_held(&session->mutex);
+	list_for_each_entry(entry, &session->files, list) {
+		if (entry->file && file_inode(entry->file) == file_inode(file) &&
+		    entry->file->private_data == file->private_data) {
+			*token = entry->token;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+EXPORT_SYMBOL_GPL(liveupdate_get_token_outgoing);
+
+/**
+ * liveupdate_get_file_incoming - a file that another one depends on
+ * @session: the session, as an operation got it
+ * @token: its token
+ * @file: out: the file, with a reference for the caller
+ *
+ * Retrieves it if that was not done yet; userspace can do so afterwards all the
+ * same.
+ *
+ * Context: in retrieve, can_finish or finish.
+ * Return: 0, -ENOENT, or as retrieving it
+ */
+int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,
+				 struct file **file)
+{
+	struct kho_session_file *found = find_file(session, token);
+	int rc = 0;
+
+	if (!found)
+		return -ENOENT;
+	/* A cycle: it is being retrieved. */
+	if (!found->retrieved && found->handler)
+		return -ENOENT;
+	if (!found->retrieved)
+		rc = retrieve_one(session, found);
+	if (!rc)
+		*file = get_file(found->file);
+	return rc;
+}
+EXPORT_SYMBOL_GPL(liveupdate_get_file_incoming);

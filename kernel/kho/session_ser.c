@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How sessions cross the kexec: records in preserved memory, and a subtree that
+ * points to them.
+ *
+ * Life cycle, old kernel: the subtree is added with the first session, so that an
+ * image which cannot read it is refused at load. At finalize the records of all
+ * files are written, those of incoming sessions that nobody took included, and
+ * the subtree is completed; undone by kho_session_unwrite(). Next kernel: the
+ * records are read once, at boot. One that is damaged is kept as it is and
+ * written again, so that a kernel which knows better may have it.
+ *
+ * Locks: kho_sessions_lock for everything.
+ */
+#define pr_fmt(fmt) "liveupdate: " fmt
+
+#include <linux/err.h>
+#include <linux/libfdt.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "internal.h"
+#include "session.h"
+
+/* A record that this kernel cannot use. */
+struct kept_record {
+	struct list_head list;
+	struct liveupdate_record_ser ser;
+};
+
+static LIST_HEAD(kept);
+static unsigned long nr_kept;
+
+static void *subtree;
+static struct liveupdate_record_ser *records;
+static unsigned long nr_records;
+static struct kho_vmalloc records_ser;
+
+/* How many records there are that cannot be used but must not get lost. */
+unsigned long kho_session_nr_kept(void)
+{
+	return nr_kept;
+}
+
+/* The outgoing record of a number, NULL if there is none. */
+struct liveupdate_record_ser *kho_session_record(unsigned long nr)
+{
+	return nr < nr_records ? &records[nr] : NULL;
+}
+
+/* The outgoing subtree, NULL if there is none. */
+void *kho_session_fdt(void)
+{
+	return subtree;
+}
+
+static int write_fdt(void *fdt)
+{
+	int rc;
+
+	rc = fdt_create(fdt, PAGE_SIZE);
+	rc = rc ?: fdt_finish_reservemap(fdt);
+	rc = rc ?: fdt_begin_node(fdt, "");
+	rc = rc ?: fdt_property_string(fdt, "compatible", LIVEUPDATE_COMPATIBLE);
+	rc = rc ?: fdt_property_u64(fdt, LIVEUPDATE_PROP_NR, nr_records);
+	rc = rc ?: fdt_property(fdt, LIVEUPDATE_PROP_RECORDS, &records_ser,
+				sizeof(records_ser));
+	rc = rc ?: fdt_end_node(fdt);
+	rc = rc ?: fdt_finish(fdt);
+	return rc ? -ENOSPC : 0;
+}
+
+/**
+ * kho_session_subtree - add or remove the subtree
+ * @wanted: is there anything to be written?
+ *
+ * Return: 0, -EBUSY when the old kernel's is pending because it is damaged,
+ * -ENOMEM
+ */
+int kho_session_subtree(bool wanted)
+{
+	void *fdt;
+	int rc;
+
+	lockdep_assert_held(&kho_sessions_lock);
+	if (wanted == !!subtree)
+		return 0;
+	if (!wanted) {
+		kho_remove_subtree(subtree);
+		kho_unpreserve_free(subtree);
+		subtree = NULL;
+		return 0;
+	}
+
+	fdt = kho_alloc_preserve(PAGE_SIZE);
+	if (IS_ERR(fdt))
+		return PTR_ERR(fdt);
+	rc = write_fdt(fdt);
+	if (!rc)
+		rc = kho_add_subtree(LIVEUPDATE_NAME, fdt);
+	if (rc == -EEXIST) {
+		pr_err("sessions of the old kernel are damaged and pending: write %s to /sys/kernel/kho/discard to give them up\n",
+		       LIVEUPDATE_NAME);
+		rc = -EBUSY;
+	}
+	if (rc) {
+		kho_unpreserve_free(fdt);
+		return rc;
+	}
+	subtree = fdt;
+	return 0;
+}
+
+static unsigned long count_records(const struct list_head *sessions)
+{
+	struct liveupdate_session *session;
+	unsigned long nr = 0;
+
+	list_for_each_entry(session, sessions, list)
+		nr += max(session->nr_files, 1UL);
+	return nr;
+}
+
+static struct liveupdate_record_ser *
+write_record(struct liveupdate_record_ser *record,
+	     const struct liveupdate_session *session,
+	     const struct kho_session_file *file)
+{
+	memcpy(record->session, session->name, sizeof(record->session));
+	if (file) {
+		strscpy_pad(record->compatible, file->compatible);
+		record->token = file->token;
+		record->data = file->data;
+	}
+	record->checksum = liveupdate_record_checksum(record);
+	return record + 1;
+}
+
+static struct liveupdate_record_ser *
+write_sessions(struct liveupdate_record_ser *record,
+	       const struct list_head *sessions)
+{
+	struct liveupdate_session *session;
+	struct kho_session_file *file;
+
+	/* All are frozen: nothing changes though their mutexes are not held. */
+	list_for_each_entry(session, sessions, list) {
+		if (list_empty(&session->files))
+			record = write_record(record, session, NULL);
+		list_for_each_entry(file, &session->files, list)
+			record = write_record(record, session, file);
+	}
+	return record;
+}
+
+/**
+ * kho_session_write - write the records of all sessions, which are frozen
+ *
+ * Return: 0, -ENOMEM, -ENOSPC
+ */
+int kho_session_write(void)
+{
+	struct liveupdate_record_ser *record;
+	struct kept_record *one;
+	int rc;
+
+	lockdep_assert_held(&kho_sessions_lock);
+	if (!subtree)
+		return 0;
+	nr_records = count_records(&kho_sessions_in) +
+		     count_records(&kho_sessions_out) + nr_kept;
+	records = vzalloc(array_size(nr_records, sizeof(*records)));
+	if (!records) {
+		rc = -ENOMEM;
+		goto err;
+	}
+	record = write_sessions(records, &kho_sessions_in);
+	record = write_sessions(record, &kho_sessions_out);
+	list_for_each_entry(one, &kept, list)
+		*record++ = one->ser;
+
+	rc = kho_preserve_vmalloc(records, &records_ser);
+	if (rc)
+		goto err_free;
+	rc = write_fdt(subtree);
+	if (!rc)
+		return 0;
+
+	kho_unpreserve_vmalloc(&records_ser);
+err_free:
+	vfree(records);
+err:
+	records = NULL;
+	nr_records = 0;
+	memset(&records_ser, 0, sizeof(records_ser));
+	write_fdt(subtree);
+	return rc;
+}
+
+/**
+ * kho_session_unwrite - undo kho_session_write()
+ */
+void kho_session_unwrite(void)
+{
+	if (!records)
+		return;
+	kho_unpreserve_vmalloc(&records_ser);
+	vfree(records);
+	records = NULL;
+	nr_records = 0;
+	memset(&records_ser, 0, sizeof(records_ser));
+	write_fdt(subtree);
+}
+
+static bool all_zero(const char *s, size_t len, size_t size)
+{
+	return !memchr_inv(s + len, 0, size - len);
+}
+
+static bool record_ok(const struct liveupdate_record_ser *record)
+{
+	size_t name_len = strnlen(record->session, sizeof(record->session));
+	size_t kind_len = strnlen(record->compatible, sizeof(record->compatible));
+
+	BUILD_BUG_ON(sizeof(record->session) != LIVEUPDATE_SESSION_NAME_LENGTH);
+	BUILD_BUG_ON(sizeof(record->compatible) != LIVEUPDATE_COMPATIBLE_MAX + 1);
+	return record->checksum == liveupdate_record_checksum(record) &&
+	       name_len && name_len < sizeof(record->session) &&
+	       kind_len < sizeof(record->compatible) &&
+	       all_zero(record->session, name_len, sizeof(record->session)) &&
+	       all_zero(record->compatible, kind_len,
+			sizeof(record->compatible));
+}
+
+static int read_record(const struct liveupdate_record_ser *record)
+{
+	struct liveupdate_session *session;
+	bool new = false;
+	int rc = 0;
+
+	if (!record_ok(record))
+		return -EINVAL;
+	session = kho_session_find(record->session, true);
+	if (!session) {
+		session = kho_session_new(record->session, true);
+		if (!session)
+			return -ENOMEM;
+		new = true;
+	}
+	mutex_lock(&session->mutex);
+	if (record->compatible[0])
+		rc = kho_session_add_incoming(session, record);
+	mutex_unlock(&session->mutex);
+	if (!rc && new)
+		rc = kho_session_list(session);
+	if (rc && new)
+		kho_session_free(session);
+	return rc;
+}
+
+static void keep_record(const struct liveupdate_record_ser *record, int why)
+{
+	/* It is early, the record is small, and there is nobody to tell. */
+	struct kept_record *one = kmalloc(sizeof(*one),
+					  GFP_KERNEL | __GFP_NOFAIL);
+
+	pr_err("a record is kept but cannot be used: %d\n", why);
+	one->ser = *record;
+	list_add_tail(&one->list, &kept);
+	nr_kept++;
+}
+
+static struct liveupdate_record_ser *read_fdt(const void *fdt, u64 *nr)
+{
+	const struct kho_vmalloc *preservation;
+	const fdt64_t *nr_prop;
+	int len;
+
+	nr_prop = fdt_getprop(fdt, 0, LIVEUPDATE_PROP_NR, &len);
+	if (!nr_prop || len != sizeof(*nr_prop))
+		return NULL;
+	*nr = fdt64_to_cpu(*nr_prop);
+	preservation = fdt_getprop(fdt, 0, LIVEUPDATE_PROP_RECORDS, &len);
+	if (!preservation || len != sizeof(*preservation))
+		return NULL;
+	records_ser = *preservation;
+	if (!*nr || *nr > (u64)records_ser.nr_pages * PAGE_SIZE /
+			  sizeof(struct liveupdate_record_ser))
+		return NULL;
+	return kho_restore_vmalloc(&records_ser);
+}
+
+/**
+ * kho_session_read - learn of the sessions of the old kernel
+ *
+ * Return: 0, also when there are none; -EINVAL when the subtree is damaged: it
+ * stays pending
+ */
+int kho_session_read(void)
+{
+	struct liveupdate_record_ser *in;
+	phys_addr_t pa;
+	void *fdt;
+	u64 i, nr;
+	int rc;
+
+	lockdep_assert_held(&kho_sessions_lock);
+	rc = kho_retrieve_subtree(LIVEUPDATE_NAME, &pa);
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	fdt = phys_to_virt(pa);
+	in = read_fdt(fdt, &nr);
+	memset(&records_ser, 0, sizeof(records_ser));
+	if (!in) {
+		kho_reject_subtree(LIVEUPDATE_NAME, "records are damaged");
+		return -EINVAL;
+	}
+	for (i = 0; i < nr; i++) {
+		rc = read_record(&in[i]);
+		if (rc)
+			keep_record(&in[i], rc);
+	}
+	vfree(in);
+	kho_restore_free(fdt);
+	return 0;
+}

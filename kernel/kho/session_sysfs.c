@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/kernel/kho/sessions and discard_session: what an operator sees of sessions.
+ *
+ * The list may be longer than a page: it is made when reading begins at offset 0
+ * and kept for the reads that follow, until one comes to its end.
+ *
+ * Locks: text_lock for the list; below it kho_sessions_lock.
+ */
+#include <linux/ctype.h>
+#include <linux/init.h>
+#include <linux/kobject.h>
+#include <linux/mm.h>
+#include <linux/string_helpers.h>
+#include <linux/sysfs.h>
+
+#include "internal.h"
+#include "session.h"
+
+/* A name with every byte escaped, its directions, and a number */
+#define SESSION_LINE_MAX	(LIVEUPDATE_SESSION_NAME_LENGTH * 4 + 64)
+#define FILE_LINE_MAX		(LIVEUPDATE_COMPATIBLE_MAX * 4 + 64)
+
+static DEFINE_MUTEX(text_lock);
+static char *text;
+static size_t text_len;
+
+static size_t show_escaped(char *buf, const char *s)
+{
+	char *p = buf;
+
+	for (; *s; s++) {
+		if (isascii(*s) && isgraph(*s) && *s != '\\')
+			*p++ = *s;
+		else
+			p += sprintf(p, "\\%03o", (unsigned char)*s);
+	}
+	return p - buf;
+}
+
+static const char *file_state(const struct liveupdate_session *session,
+			      const struct kho_session_file *file)
+{
+	if (!session->incoming)
+		return "preserved";
+	return file->retrieved ? "retrieved" : "pending";
+}
+
+static size_t show_session(char *buf, struct liveupdate_session *session)
+{
+	struct kho_session_file *file;
+	size_t len = show_escaped(buf, session->name);
+
+	len += sprintf(buf + len, " %s %s %lu files\n",
+		       session->incoming ? "incoming" : "outgoing",
+		       session->open ? "open" : "closed", session->nr_files);
+	list_for_each_entry(file, &session->files, list) {
+		len += sprintf(buf + len, "\t%#llx ", file->token);
+		len += show_escaped(buf + len, file->compatible);
+		len += sprintf(buf + len, " %s\n", file_state(session, file));
+	}
+	return len;
+}
+
+/* A text that grows */
+struct listing {
+	char *buf;
+	size_t len;
+	size_t size;
+};
+
+static int make_room(struct listing *list, size_t need)
+{
+	size_t size = 2 * (list->size + need);
+	char *buf;
+
+	if (list->size - list->len >= need)
+		return 0;
+	buf = kvmalloc(size, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	if (list->buf)
+		memcpy(buf, list->buf, list->len);
+	kvfree(list->buf);
+	list->buf = buf;
+	list->size = size;
+	return 0;
+}
+
+static int add_sessions(struct listing *list, const struct list_head *sessions)
+{
+	struct liveupdate_session *session;
+	int rc = 0;
+
+	list_for_each_entry(session, sessions, list) {
+		mutex_lock(&session->mutex);
+		rc = make_room(list, SESSION_LINE_MAX +
+			       session->nr_files * FILE_LINE_MAX);
+		if (!rc)
+			list->len += show_session(list->buf + list->len,
+						  session);
+		mutex_unlock(&session->mutex);
+		if (rc)
+			break;
+	}
+	return rc;
+}
+
+static int make_text(void)
+{
+	struct listing list = { };
+	int rc;
+
+	mutex_lock(&kho_sessions_lock);
+	rc = add_sessions(&list, &kho_sessions_in);
+	rc = rc ?: add_sessions(&list, &kho_sessions_out);
+	rc = rc ?: make_room(&list, SESSION_LINE_MAX);
+	if (!rc && kho_session_nr_kept())
+		list.len += sprintf(list.buf + list.len,
+				    "/damaged incoming closed %lu files\n",
+				    kho_session_nr_kept());
+	mutex_unlock(&kho_sessions_lock);
+	if (rc) {
+		kvfree(list.buf);
+		return rc;
+	}
+	kvfree(text);
+	text = list.buf;
+	text_len = list.len;
+	return 0;
+}
+
+static ssize_t sessions_read(struct file *file, struct kobject *kobj,
+			     struct bin_attribute *attr, char *buf, loff_t pos,
+			     size_t count)
+{
+	ssize_t rc = 0;
+
+	mutex_lock(&text_lock);
+	if (!pos || !text)
+		rc = make_text();
+	if (!rc)
+		rc = memory_read_from_buffer(buf, count, &pos, text, text_len);
+	if (!rc) {
+		kvfree(text);
+		text = NULL;
+	}
+	mutex_unlock(&text_lock);
+	return rc;
+}
+
+static struct bin_attribute sessions_attr = {
+	.attr = { .name = "sessions", .mode = 0400 },
+	.read = sessions_read,
+};
+
+static ssize_t discard_session_store(struct kobject *kobj,
+				     struct kobj_attribute *attr,
+				     const char *buf, size_t count)
+{
+	char escaped[LIVEUPDATE_SESSION_NAME_LENGTH * 4];
+	char name[LIVEUPDATE_SESSION_NAME_LENGTH * 4] = "";
+	size_t len = count;
+	int rc;
+
+	if (len && buf[len - 1] == '\n')
+		len--;
+	if (!len || len >= sizeof(escaped))
+		return -EINVAL;
+	memcpy(escaped, buf, len);
+	escaped[len] = '\0';
+	rc = string_unescape(escaped, name, sizeof(name), UNESCAPE_OCTAL);
+	if (rc <= 0 || rc >= LIVEUPDATE_SESSION_NAME_LENGTH)
+		return -EINVAL;
+	rc = kho_session_discard(name);
+	return rc ?: count;
+}
+
+static struct kobj_attribute discard_session_attr = __ATTR_WO(discard_session);
+
+static int __init session_sysfs_init(void)
+{
+	int rc;
+
+	if (!liveupdate_enabled())
+		return 0;
+	rc = sysfs_create_bin_file(kho_kobj, &sessions_attr);
+	if (rc)
+		return rc;
+	rc = sysfs_create_file(kho_kobj, &discard_session_attr.attr);
+	if (rc)
+		sysfs_remove_bin_file(kho_kobj, &sessions_attr);
+	return rc;
+}
+late_initcall(session_sysfs_init);

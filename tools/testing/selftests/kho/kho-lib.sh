@@ -16,6 +16,8 @@ fail() {
 		echo "state $(cat $kho/state), generation $(cat $kho/generation), last_error: $(cat $kho/last_error)"
 		echo "incoming:"
 		cat $kho/incoming
+		echo "sessions:"
+		cat $kho/sessions
 		echo "test owner:"
 		cat $status
 		echo "the kernel's last words:"
@@ -152,3 +154,24 @@ give_back() {
 	control free
 	nothing_left
 }
+
+# Sessions: commands of kho-session, in a process that ends at once, or in one that stays in the background
+keeper=/tmp/keeper
+session() { kho-session "$@" || fail "the session's command failed"; }
+keep() { kho-session start $keeper "$@" || fail "the session's command failed"; }
+on() { kho-session on $keeper "$@" || fail "the session's command failed"; }
+kill_keeper() {
+	kill -9 "$(cat $keeper/pid)"
+	while kill -0 "$(cat $keeper/pid)" 2>/dev/null; do usleep 10000; done
+	rm -r $keeper
+}
+
+# sessions_are [LINE...]: the list of sessions; the line of a file is "TOKEN STATE", without its kind
+sessions_are() {
+	wanted=$([ $# = 0 ] || printf '%s\n' "$@")
+	got=$(awk '/^\t/ { print $1, $3; next } { print }' $kho/sessions)
+	same 'the list of sessions' "$got" "$wanted"
+}
+
+# discard_session NAME [ERRNO]
+discard_session() { expect "${2:-0}" write $kho/discard_session "$1"; }

@@ -470,7 +470,6 @@ TEST_F(device, unsupported_files)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int path = open("/dev/null", O_PATH | O_CLOEXEC);
-	int file = open("/init", O_RDONLY | O_CLOEXEC);
 	int ends[2], session, other;
 
 	ASSERT_EQ(0, pipe(ends));
@@ -486,7 +485,6 @@ TEST_F(device, unsupported_files)
 	EXPECT_EQ(ENOENT, preserve(session, session, 1));
 	EXPECT_EQ(ENOENT, preserve(session, other, 1));
 	EXPECT_EQ(ENOENT, preserve(session, self->fd, 1));
-	EXPECT_NE(0, preserve(session, file, 1));
 	EXPECT_TRUE(listed("files outgoing open 0 files\n"));
 }
 
@@ -505,7 +503,7 @@ TEST_F(device, preserve_once)
 	copy = dup(first);
 	EXPECT_EQ(EBUSY, preserve(other, copy, 1));
 	EXPECT_EQ(0, preserve(session, second, ULLONG_MAX));
-	EXPECT_TRUE(listed("one outgoing open 2 files\n\t0 "));
+	EXPECT_TRUE(listed("one outgoing open 2 files\n\t0x0 "));
 	EXPECT_TRUE(listed("\n\t0xffffffffffffffff "));
 	EXPECT_TRUE(listed("other outgoing open 0 files\n"));
 	EXPECT_GT(preserved_bytes(), self->bytes);

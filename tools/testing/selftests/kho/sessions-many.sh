@@ -9,7 +9,7 @@ nr=$1
 # they_are DIRECTION OPEN FILE
 they_are() {
 	awk -v nr="$nr" -v direction="$1" -v is="$2" -v file="$3" '
-		/^\t/ { if ($3 != file || $1 != (files ? sprintf("0x%x", files) : "0")) bad++; files++; next }
+		/^\t/ { if ($3 != file || $1 != sprintf("0x%x", files)) bad++; files++; next }
 		/^all / { if ($4 != nr) bad++ }
 		!/^all / { if ($1 != "s" sessions++ || $4 != 0) bad++ }
 		{ if ($2 != direction || $3 != is) bad++ }

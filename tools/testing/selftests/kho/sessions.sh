@@ -33,7 +33,7 @@ case $GENERATION in
 	on 'close a' 'create a' 'memfd a4 50 11' 'preserve a a4 1' 'preserve a a2 2' 'check a2 1 2'
 	[ "$(cat $kho/preserved_bytes)" != "$held" ] || fail "preserved_bytes did not change"
 	sessions_are 'e outgoing open 0 files' \
-		'n\040n\377 outgoing open 1 files' '0 preserved' \
+		'n\040n\377 outgoing open 1 files' '0x0 preserved' \
 		'p outgoing open 2 files' '0x7 preserved' '0x6 preserved' \
 		'b outgoing open 1 files' '0x1 preserved' \
 		'a outgoing open 2 files' '0x1 preserved' '0x2 preserved'
@@ -43,7 +43,7 @@ case $GENERATION in
 	contains $kho/incoming 'liveupdate restored liveupdate-v1'
 	control churn
 	sessions_are 'e incoming closed 0 files' \
-		'n\040n\377 incoming closed 1 files' '0 pending' \
+		'n\040n\377 incoming closed 1 files' '0x0 pending' \
 		'p incoming closed 2 files' '0x7 pending' '0x6 pending' \
 		'b incoming closed 1 files' '0x1 pending' \
 		'a incoming closed 2 files' '0x1 pending' '0x2 pending'

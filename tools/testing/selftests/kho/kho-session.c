@@ -20,6 +20,7 @@
  *	memfd F PAGES SEED	a new one, filled with what SEED makes
  *	fill F PAGES SEED	the same for one that is there
  *	check F PAGES SEED	that it has just this size and content
+ *	holds F SEED		that its first page is what SEED makes
  *	open F PATH
  *	close S|F
  *	sessions PREFIX N	make N sessions PREFIX0, PREFIX1, ...
@@ -211,14 +212,14 @@ static int fill(int fd, __u64 pages, __u64 seed)
 	return 0;
 }
 
-static int check(int fd, __u64 pages, __u64 seed)
+static int check(int fd, __u64 pages, __u64 seed, bool whole)
 {
 	__u64 words[PAGE / sizeof(__u64)], got[PAGE / sizeof(__u64)], nr;
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return -1;
-	if ((__u64)st.st_size != pages * PAGE) {
+	if (whole && (__u64)st.st_size != pages * PAGE) {
 		snprintf(problem, sizeof(problem), "it has %llu bytes",
 			 (unsigned long long)st.st_size);
 		return -1;
@@ -270,7 +271,7 @@ static int all_memfds(const char *s, unsigned long nr, __u64 seed, bool back)
 		int fd = back ? take(at, i) : new_memfd(1, seed + i);
 
 		if (fd < 0 ||
-		    (back ? check(fd, 1, seed + i) : preserve(at, fd, i))) {
+		    (back ? check(fd, 1, seed + i, true) : preserve(at, fd, i))) {
 			if (!problem[0])
 				snprintf(problem, sizeof(problem), "token %lu: %s",
 					 i, strerror(errno));
@@ -307,9 +308,11 @@ static int run(char **w, int nr)
 	if (!strcmp(w[0], "fill") && nr == 4)
 		return fill(fd_of(w[1]), number(w[2]), number(w[3]));
 	if (!strcmp(w[0], "check") && nr == 4)
-		return check(fd_of(w[1]), number(w[2]), number(w[3]));
+		return check(fd_of(w[1]), number(w[2]), number(w[3]), true);
+	if (!strcmp(w[0], "holds") && nr == 3)
+		return check(fd_of(w[1]), 1, number(w[2]), false);
 	if (!strcmp(w[0], "open") && nr == 3)
-		return add(w[1], open(w[2], O_RDONLY | O_CLOEXEC));
+		return add(w[1], open(w[2], O_RDWR | O_CLOEXEC));
 	if (!strcmp(w[0], "close") && nr == 2)
 		return drop(w[1]);
 	if (!strcmp(w[0], "sessions") && nr == 3)

@@ -71,7 +71,7 @@ case $GENERATION in
 	# Closed halfway: what was taken is an ordinary file now, the rest can be taken later.
 	on 'close a' 'fill a4 60 12'
 	contains $kho/sessions 'a incoming closed 1 files'
-	on 'retrieve a' 'ENOENT take a x 1' 'take a a2 2' 'check a2 1 2' 'finish a' 'fill a2 10 13'
+	on 'retrieve a' 'ENOENT take a x 1' 'take a a2 2' 'check a2 1 2' 'finish a' 'finish a' 'fill a2 10 13'
 	lacks $kho/sessions 'a incoming'
 	on 'ENOENT retrieve x a' 'ENOENT take a x 2' 'EINVAL preserve a m 1' 'name a a' 'close a'
 

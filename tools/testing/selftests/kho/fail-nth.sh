@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # fail-nth: the n-th allocation fails, for every n until an attempt comes through without, in each of these: preserve,
-# activate, finalize, loading an image. After each failure everything is as it was, and at last the handover works. Needs
-# fault injection (--config debug).
+# activate, finalize, loading an image, and all that is done with sessions. After each failure everything is as it was, and
+# at last the handover works. Needs fault injection (--config debug).
 set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
@@ -22,7 +22,7 @@ inject() {
 # Nodes of a map may stay until its last frame goes.
 snapshot() {
 	seen=
-	for file in $kho/state $kho/preserved_bytes $kho/incoming /sys/kernel/kexec_loaded; do
+	for file in $kho/state $kho/preserved_bytes $kho/incoming $kho/sessions /sys/kernel/kexec_loaded; do
 		line=
 		read -r line <"$file" || :
 		seen="$seen $line"
@@ -75,6 +75,8 @@ if [ "$GENERATION" = 0 ]; then
 	control unpreserve
 	nothing_left
 	control preserve
+	keep 'nth create s' 'memfd m 3 1' 'nth preserve s m 1' 'memfd n 1 2' 'nth preserve s n 2'
+	sessions_are 's outgoing open 2 files' '0x1 preserved' '0x2 preserved'
 	load_next fail-nth "$pages"
 	every_nth activate 0 'activate 0' write $kho/activate 1
 	every_nth finalize 2 'finalize 0' write $kho/finalize 1
@@ -98,5 +100,8 @@ activate 1
 every_nth finalize 2 'finalize 0' write $kho/finalize 1
 finalize 0
 activate 0
+sessions_are 's incoming closed 2 files' '0x1 pending' '0x2 pending'
+keep 'nth retrieve s' 'nth take s m 1' 'check m 3 1' 'nth take s n 2' 'check n 1 2' 'finish s'
+kill_keeper
 take_back "$1"
 give_back

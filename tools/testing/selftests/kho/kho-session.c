@@ -29,6 +29,9 @@
  *	memfds S N SEED		make and preserve N memfds of a page, with tokens
  *				0, 1, ... and seeds SEED + token, and close them
  *	take-all S N SEED	retrieve and check as many, and close them
+ *	nth COMMAND		the first allocation of memory in the kernel fails, then
+ *				the second, ... until it works; to have failed with
+ *				anything but ENOMEM is an error
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -329,6 +332,56 @@ static int run(char **w, int nr)
 	return -1;
 }
 
+static void set_nth(int fd, unsigned long nth)
+{
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%lu", nth);
+
+	if (pwrite(fd, text, len, 0) != len)
+		die("fail-nth");
+}
+
+/* Reading tells how many allocations are left until the one that fails. */
+static bool was_injected(int fd)
+{
+	char text[24] = "";
+
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
+		die("fail-nth");
+	return !strtoul(text, NULL, 10);
+}
+
+static int run_nth(char **w, int nr)
+{
+	int fd = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+	unsigned long nth;
+	bool injected;
+	int rc, why;
+
+	if (fd < 0)
+		return -1;
+	for (nth = 1;; nth++) {
+		set_nth(fd, nth);
+		rc = run(w, nr);
+		why = errno;
+		injected = was_injected(fd);
+		set_nth(fd, 0);
+		if (rc && why != ENOMEM)
+			break;
+		if (!rc) {
+			/* It could do without that one: on, if that is simple to undo. */
+			if (!injected || (strcmp(w[0], "create") && strcmp(w[0], "retrieve")))
+				break;
+			drop(w[1]);
+		}
+	}
+	close(fd);
+	if (!rc && nth == 1)
+		snprintf(problem, sizeof(problem), "it allocates nothing");
+	errno = why;
+	return rc;
+}
+
 /* Whether the command did what it should; if not, problem says so. */
 static bool carry_out(const char *command)
 {
@@ -349,7 +402,7 @@ static bool carry_out(const char *command)
 	if (!nr)
 		return true;
 	errno = 0;
-	if (run(words, nr))
+	if (!strcmp(words[0], "nth") ? run_nth(words + 1, nr - 1) : run(words, nr))
 		got = strerrorname_np(errno);
 	if (!problem[0] && !strcmp(got, wanted))
 		return true;

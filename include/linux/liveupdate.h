@@ -123,7 +123,9 @@ liveupdate_unregister_file_handler(struct liveupdate_file_handler *handler)
 
 static inline __printf(2, 3)
 void liveupdate_refuse(const struct liveupdate_file_op_args *args,
-		       const char *fmt, ...) { }
+		       const char *fmt, ...)
+{
+}
 
 static inline int
 liveupdate_get_token_outgoing(struct liveupdate_session *session,

@@ -25,6 +25,7 @@
 #include "internal.h"
 #include "session.h"
 
+/* Lists and tables of sessions, and whether they are frozen. */
 DEFINE_MUTEX(kho_sessions_lock);
 LIST_HEAD(kho_sessions_out);
 LIST_HEAD(kho_sessions_in);

@@ -24,7 +24,7 @@
  * @incoming: came from the old kernel
  * @open: a descriptor refers to it; kho_sessions_lock
  * @listed: in list and table; kho_sessions_lock
- * @mutex: protects what follows
+ * @mutex: protects the rest
  * @files: in the order in which they were preserved
  * @tokens: the same, by token
  * @nr_files: entries of @files
@@ -38,6 +38,7 @@ struct liveupdate_session {
 	bool open;
 	bool listed;
 
+	/* Protects what follows. */
 	struct mutex mutex;
 	struct list_head files;
 	struct rhashtable tokens;

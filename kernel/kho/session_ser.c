@@ -179,7 +179,7 @@ int kho_session_write(void)
 	record = write_sessions(records, &kho_sessions_in);
 	record = write_sessions(record, &kho_sessions_out);
 	list_for_each_entry(one, &kept, list)
-		*record++ = one->ser;
+		memcpy(record++, &one->ser, sizeof(one->ser));
 
 	rc = kho_preserve_vmalloc(records, &records_ser);
 	if (rc)

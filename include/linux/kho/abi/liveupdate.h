@@ -5,8 +5,8 @@
  *
  * The subtree's root node has:
  *   compatible  LIVEUPDATE_COMPATIBLE
- *   nr          u64: number of records
- *   records     struct kho_vmalloc: an array of struct liveupdate_record_ser
+ *   nr          u64: how many records there are
+ *   records     struct kho_vmalloc: all struct liveupdate_record_ser
  *
  * Every record stands for itself, so that damage to one costs that one only.
  */

@@ -87,6 +87,7 @@ int kho_preserve_range(phys_addr_t phys, size_t size);
 void kho_unpreserve_range(phys_addr_t phys, size_t size);
 int kho_restore_range(phys_addr_t phys, size_t size);
 int kho_discard_range(phys_addr_t phys, size_t size);
+bool kho_is_pending(phys_addr_t phys, size_t size);
 
 int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation);
 void kho_unpreserve_vmalloc(struct kho_vmalloc *preservation);
@@ -173,6 +174,11 @@ static inline int kho_restore_range(phys_addr_t phys, size_t size)
 static inline int kho_discard_range(phys_addr_t phys, size_t size)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline bool kho_is_pending(phys_addr_t phys, size_t size)
+{
+	return false;
 }
 
 static inline int kho_preserve_vmalloc(void *ptr,

@@ -234,6 +234,25 @@ int kho_discard_range(phys_addr_t phys, size_t size)
 }
 EXPORT_SYMBOL_GPL(kho_discard_range);
 
+/**
+ * kho_is_pending - is all of this memory waiting to be restored?
+ * @phys: begin, page aligned
+ * @size: bytes, page aligned
+ *
+ * For owners to check a record that they were handed before they use it. Without a
+ * unit boundary at both ends, restoring may fail all the same.
+ *
+ * Context: may sleep.
+ */
+bool kho_is_pending(phys_addr_t phys, size_t size)
+{
+	unsigned long pfn = PHYS_PFN(phys), nr = size >> PAGE_SHIFT;
+
+	return nr && PAGE_ALIGNED(phys | size) && pfn + nr > pfn &&
+	       kho_map_covers(&kho_in_map, pfn, nr);
+}
+EXPORT_SYMBOL_GPL(kho_is_pending);
+
 /* Nothing of the incoming side may change while it is part of what is sealed. */
 void kho_in_freeze(void)
 {

@@ -457,12 +457,19 @@ TEST_F(device, no_descriptor_left)
 	EXPECT_EQ(0, create(self->fd, "one too many", &fd));
 }
 
-TEST_F(device, close_on_exec)
+TEST_F(device, descriptor)
 {
+	char path[40], byte;
 	int fd;
 
-	ASSERT_EQ(0, create(self->fd, "on exec", &fd));
+	ASSERT_EQ(0, create(self->fd, "descriptor", &fd));
 	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	EXPECT_EQ(-1, read(fd, &byte, 1));
+	EXPECT_EQ(-1, write(fd, "x", 1));
+	/* There is no second way to it. */
+	sprintf(path, "/proc/self/fd/%d", fd);
+	EXPECT_EQ(-1, open(path, O_RDWR));
+	EXPECT_EQ(ENXIO, errno);
 }
 
 TEST_F(device, unsupported_files)

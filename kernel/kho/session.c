@@ -242,8 +242,9 @@ static int finish_session(struct liveupdate_session *session)
 	if (finishable)
 		kho_session_finish_files(session, true);
 	if (finishable && session->nr_files)
-		pr_warn("session %s: %lu files are of a kind unknown to this kernel and stay\n",
-			session->name, session->nr_files);
+		pr_warn("session %*pE: %lu files are of a kind unknown to this kernel and stay\n",
+			(int)strlen(session->name), session->name,
+			session->nr_files);
 	else if (finishable)
 		unlist(session);
 	mutex_unlock(&session->mutex);
@@ -319,8 +320,8 @@ static int freeze_all(struct list_head *sessions)
 	list_for_each_entry(session, sessions, list) {
 		rc = 0;
 		if (!session->incoming && kho_session_find(session->name, true)) {
-			kho_set_err("session %s: one of this name came from the old kernel: finish or discard it",
-				    session->name);
+			kho_set_err(LIVEUPDATE_NAME ": session %*pE: one of this name came from the old kernel: finish or discard it",
+				    (int)strlen(session->name), session->name);
 			rc = -EEXIST;
 		}
 		rc = rc ?: kho_session_freeze(session);

@@ -269,8 +269,8 @@ int kho_session_freeze(struct liveupdate_session *session)
 		if (session->incoming) {
 			if (!file->retrieved)
 				continue;
-			kho_set_err("session %s: retrieved but not finished: finish or close it",
-				    session->name);
+			kho_set_err(LIVEUPDATE_NAME ": session %*pE: retrieved but not finished: finish or close it",
+				    (int)strlen(session->name), session->name);
 			rc = -EBUSY;
 			goto out;
 		}
@@ -464,7 +464,8 @@ void liveupdate_refuse(const struct liveupdate_file_op_args *args,
 
 	va_start(list, fmt);
 	why.va = &list;
-	kho_set_err("session %s: token %#llx: %pV", args->session->name,
+	kho_set_err(LIVEUPDATE_NAME ": session %*pE: token %#llx: %pV",
+		    (int)strlen(args->session->name), args->session->name,
 		    args->token, &why);
 	va_end(list);
 }

@@ -17,7 +17,7 @@ case $GENERATION in
 	echo 34 >$dir/file_refuse
 	activate 1
 	finalize 1 ERANGE
-	error_says liveupdate 'session a' 0x1 'told to refuse freeze'
+	file_is $kho/last_error 'liveupdate: session a: token 0x1: told to refuse freeze'
 	state_is active
 	on 'fill a.m 5 9' 'fill a.f 1 10' 'memfd n 1 11' 'preserve a n 3'
 	echo 0 >$dir/file_refuse

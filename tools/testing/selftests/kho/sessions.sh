@@ -65,7 +65,7 @@ case $GENERATION in
 	# Half taken
 	activate 1
 	finalize 1 EBUSY
-	error_says 'session a' 'not finished'
+	error_says 'liveupdate: session a: ' 'not finished'
 	activate 0
 
 	# Closed halfway: what was taken is an ordinary file now, the rest can be taken later.
@@ -79,7 +79,7 @@ case $GENERATION in
 	on 'create outb b'
 	activate 1
 	finalize 1 EEXIST
-	error_says 'session b' 'came from the old kernel'
+	error_says 'liveupdate: session b: ' 'came from the old kernel'
 	activate 0
 	on 'close outb'
 

@@ -305,6 +305,29 @@ int kho_session_discard(const char *name)
 	return rc;
 }
 
+/**
+ * kho_session_discard_damaged - the operator gives damaged records up
+ *
+ * Context: may sleep.
+ * Return: 0, -ENOENT when there are none, -EBUSY after finalize
+ */
+int kho_session_discard_damaged(void)
+{
+	int rc = 0;
+
+	mutex_lock(&kho_sessions_lock);
+	if (!kho_session_nr_kept()) {
+		rc = -ENOENT;
+	} else if (frozen) {
+		rc = -EBUSY;
+	} else {
+		kho_session_drop_kept();
+		update_subtree(false);
+	}
+	mutex_unlock(&kho_sessions_lock);
+	return rc;
+}
+
 static void unfreeze_before(struct liveupdate_session *session,
 			    struct list_head *sessions)
 {

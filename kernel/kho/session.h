@@ -79,6 +79,7 @@ struct liveupdate_session *kho_session_open(const char *name);
 void kho_session_close(struct liveupdate_session *session);
 int kho_session_finish(struct liveupdate_session *session);
 int kho_session_discard(const char *name);
+int kho_session_discard_damaged(void);
 struct liveupdate_session *kho_session_new(const char *name, bool incoming);
 int kho_session_list(struct liveupdate_session *session);
 struct liveupdate_session *kho_session_find(const char *name, bool incoming);
@@ -108,6 +109,7 @@ int kho_session_write(void);
 void kho_session_unwrite(void);
 int kho_session_read(void);
 unsigned long kho_session_nr_kept(void);
+void kho_session_drop_kept(void);
 struct liveupdate_record_ser *kho_session_record(unsigned long nr);
 void *kho_session_fdt(void);
 

@@ -44,6 +44,19 @@ unsigned long kho_session_nr_kept(void)
 	return nr_kept;
 }
 
+/* Forget them; their memory belongs to nobody then. */
+void kho_session_drop_kept(void)
+{
+	struct kept_record *one, *next;
+
+	lockdep_assert_held(&kho_sessions_lock);
+	list_for_each_entry_safe(one, next, &kept, list) {
+		list_del(&one->list);
+		kfree(one);
+	}
+	nr_kept = 0;
+}
+
 /* The outgoing record of a number, NULL if there is none. */
 struct liveupdate_record_ser *kho_session_record(unsigned long nr)
 {

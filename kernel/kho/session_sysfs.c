@@ -25,12 +25,16 @@ static DEFINE_MUTEX(text_lock);
 static char *text;
 static size_t text_len;
 
+/* In place of a name, which cannot begin with a slash as it is */
+#define DAMAGED			"/damaged"
+
 static size_t show_escaped(char *buf, const char *s)
 {
 	char *p = buf;
 
 	for (; *s; s++) {
-		if (isascii(*s) && isgraph(*s) && *s != '\\')
+		if (isascii(*s) && isgraph(*s) && *s != '\\' &&
+		    (*s != '/' || p != buf))
 			*p++ = *s;
 		else
 			p += sprintf(p, "\\%03o", (unsigned char)*s);
@@ -117,7 +121,7 @@ static int make_text(void)
 	rc = rc ?: make_room(&list, SESSION_LINE_MAX);
 	if (!rc && kho_session_nr_kept())
 		list.len += sprintf(list.buf + list.len,
-				    "/damaged incoming closed %lu files\n",
+				    DAMAGED " incoming closed %lu files\n",
 				    kho_session_nr_kept());
 	mutex_unlock(&kho_sessions_lock);
 	if (rc) {
@@ -169,6 +173,10 @@ static ssize_t discard_session_store(struct kobject *kobj,
 		return -EINVAL;
 	memcpy(escaped, buf, len);
 	escaped[len] = '\0';
+	if (!strcmp(escaped, DAMAGED)) {
+		rc = kho_session_discard_damaged();
+		return rc ?: count;
+	}
 	rc = string_unescape(escaped, name, sizeof(name), UNESCAPE_OCTAL);
 	if (rc <= 0 || rc >= LIVEUPDATE_SESSION_NAME_LENGTH)
 		return -EINVAL;

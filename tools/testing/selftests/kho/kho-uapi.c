@@ -589,7 +589,8 @@ TEST_F(device, listing)
 			int byte = first + i;
 
 			name[i] = byte;
-			if (byte > 0x20 && byte < 0x7f && byte != '\\')
+			if (byte > 0x20 && byte < 0x7f && byte != '\\' &&
+			    (i || byte != '/'))
 				at += sprintf(at, "%c", byte);
 			else
 				at += sprintf(at, "\\%03o", byte);

@@ -41,8 +41,16 @@ case $GENERATION in
 	keep 'retrieve b' 'take b p 1' 'check p 7 4' 'finish b'
 	sessions_are '/damaged incoming closed 1 files'
 	[ "$(cat $kho/preserved_bytes)" -ge $((200 * 4096)) ] || fail "memory of the damaged record was not kept"
+	activate 1
+	finalize 1
+	discard_session /damaged EBUSY
+	finalize 0
+	activate 0
+	on 'create /damaged'
+	sessions_are '\057damaged outgoing open 0 files' '/damaged incoming closed 1 files'
 	discard_session /damaged
-	sessions_are
+	discard_session /damaged ENOENT
+	sessions_are '\057damaged outgoing open 0 files'
 	kill_keeper
 	discard /memory
 	nothing_left

@@ -12,7 +12,7 @@ case $GENERATION in
 	keep 'create a' 'memfd a1 100 1' 'preserve a a1 1' 'memfd a2 1 2' 'preserve a a2 0xffffffffffffffff' \
 		'create b' 'memfd b1 3 3' 'preserve b b1 1' 'close b1' \
 		'create e' \
-		'create n n\040n\377' 'memfd n1 2 4' 'preserve n n1 0' \
+		'create n n\040\012\377' 'memfd n1 2 4' 'preserve n n1 0' \
 		'create p' 'memfd p1 300 5' 'preserve p p1 7' 'memfd p2 1 6' 'preserve p p2 6' \
 		'create g' 'memfd g1 1 7' 'preserve g g1 1'
 	held=$(cat $kho/preserved_bytes)
@@ -33,7 +33,7 @@ case $GENERATION in
 	on 'close a' 'create a' 'memfd a4 50 11' 'preserve a a4 1' 'preserve a a2 2' 'check a2 1 2'
 	[ "$(cat $kho/preserved_bytes)" != "$held" ] || fail "preserved_bytes did not change"
 	sessions_are 'e outgoing open 0 files' \
-		'n\040n\377 outgoing open 1 files' '0x0 preserved' \
+		'n\040\012\377 outgoing open 1 files' '0x0 preserved' \
 		'p outgoing open 2 files' '0x7 preserved' '0x6 preserved' \
 		'b outgoing open 1 files' '0x1 preserved' \
 		'a outgoing open 2 files' '0x1 preserved' '0x2 preserved'
@@ -43,7 +43,7 @@ case $GENERATION in
 	contains $kho/incoming 'liveupdate restored liveupdate-v1'
 	control churn
 	sessions_are 'e incoming closed 0 files' \
-		'n\040n\377 incoming closed 1 files' '0x0 pending' \
+		'n\040\012\377 incoming closed 1 files' '0x0 pending' \
 		'p incoming closed 2 files' '0x7 pending' '0x6 pending' \
 		'b incoming closed 1 files' '0x1 pending' \
 		'a incoming closed 2 files' '0x1 pending' '0x2 pending'
@@ -85,7 +85,13 @@ case $GENERATION in
 
 	# Not everything is taken when it is finished: the rest is given up.
 	on 'retrieve b' 'finish b' 'close b' 'retrieve e' 'finish e' 'close e'
-	on 'retrieve n n\040n\377' 'name n n\040n\377' 'take n n1 0' 'check n1 2 4' 'finish n' 'close n'
+	on 'retrieve n n\040\012\377' 'name n n\040\012\377' 'take n n1 0' 'check n1 2 4'
+	activate 1
+	finalize 1 EBUSY
+	error_says 'liveupdate: session n \n'
+	same 'lines of last_error' "$(wc -l <$kho/last_error)" 1
+	activate 0
+	on 'finish n' 'close n'
 	sessions_are 'p incoming closed 2 files' '0x7 pending' '0x6 pending'
 
 	# Preserved again, under another token and name

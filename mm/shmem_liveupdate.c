@@ -679,7 +679,7 @@ static struct file *make_file(const struct memfd_ser *ser)
 
 static void free_record(const struct memfd_ser *ser)
 {
-	u64 pa = virt_to_phys(ser);
+	u64 pa = virt_to_phys((void *)ser);
 
 	while (pa) {
 		struct memfd_words_ser *page = phys_to_virt(pa);

@@ -78,6 +78,7 @@ bool is_kho_boot(void);
 int kho_preserve_folio(struct folio *folio);
 void kho_unpreserve_folio(struct folio *folio);
 struct folio *kho_restore_folio(phys_addr_t phys);
+bool kho_can_restore_folio(phys_addr_t phys, unsigned int order);
 
 int kho_preserve_pages(struct page *page, unsigned long nr_pages);
 void kho_unpreserve_pages(struct page *page, unsigned long nr_pages);
@@ -143,6 +144,11 @@ static inline void kho_unpreserve_folio(struct folio *folio) { }
 static inline struct folio *kho_restore_folio(phys_addr_t phys)
 {
 	return NULL;
+}
+
+static inline bool kho_can_restore_folio(phys_addr_t phys, unsigned int order)
+{
+	return false;
 }
 
 static inline int kho_preserve_pages(struct page *page, unsigned long nr_pages)

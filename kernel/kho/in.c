@@ -143,6 +143,26 @@ struct folio *kho_restore_folio(phys_addr_t phys)
 EXPORT_SYMBOL_GPL(kho_restore_folio);
 
 /**
+ * kho_can_restore_folio - is a folio of this order to be taken back here?
+ * @phys: where
+ * @order: its order
+ *
+ * For owners that want to do all that may fail before they restore anything, and
+ * to know that what an address refers to can be read.
+ *
+ * Context: may sleep.
+ */
+bool kho_can_restore_folio(phys_addr_t phys, unsigned int order)
+{
+	unsigned long pfn = PHYS_PFN(phys), nr = 1UL << order;
+
+	return PAGE_ALIGNED(phys) && IS_ALIGNED(pfn, nr) &&
+	       kho_map_unit(&kho_in_map, pfn) == nr &&
+	       pfn_to_online_page(pfn) && pfn_to_online_page(pfn + nr - 1);
+}
+EXPORT_SYMBOL_GPL(kho_can_restore_folio);
+
+/**
  * kho_restore_pages - take preserved pages back
  * @phys: where the first one is
  * @nr_pages: how many

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Hooks of live update in the code for huge pages: what may not happen to a file
+ * while it is preserved.
+ */
+#ifndef _LINUX_HUGETLB_LIVEUPDATE_H
+#define _LINUX_HUGETLB_LIVEUPDATE_H
+
+#include <linux/hugetlb.h>
+
+#ifdef CONFIG_LIVEUPDATE
+
+/* Values of hugetlbfs_inode_info.frozen, which inode_lock() protects. */
+enum hugetlb_frozen {
+	HUGETLB_NOT_FROZEN,
+	HUGETLB_SIZE_FROZEN,	/* pages may be added into holes only */
+	HUGETLB_PAGES_FROZEN,	/* no page may be added, see hugetlb_fault_barrier() */
+};
+
+static inline void hugetlb_init_frozen(struct inode *inode)
+{
+	HUGETLBFS_I(inode)->frozen = HUGETLB_NOT_FROZEN;
+}
+
+static inline bool hugetlb_size_frozen(struct inode *inode)
+{
+	return READ_ONCE(HUGETLBFS_I(inode)->frozen) != HUGETLB_NOT_FROZEN;
+}
+
+static inline bool hugetlb_pages_frozen(struct inode *inode)
+{
+	return READ_ONCE(HUGETLBFS_I(inode)->frozen) == HUGETLB_PAGES_FROZEN;
+}
+
+/* For mm/hugetlb_liveupdate.c, in mm/hugetlb.c because of what is static there */
+int hugetlb_resv_add(struct inode *inode, long from, long to);
+void hugetlb_resv_clear(struct inode *inode);
+void hugetlb_fault_barrier(void);
+
+#else
+
+static inline void hugetlb_init_frozen(struct inode *inode) { }
+static inline bool hugetlb_size_frozen(struct inode *inode) { return false; }
+static inline bool hugetlb_pages_frozen(struct inode *inode) { return false; }
+
+#endif /* CONFIG_LIVEUPDATE */
+#endif /* _LINUX_HUGETLB_LIVEUPDATE_H */

@@ -49,6 +49,8 @@
 #define ALL_SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | \
 			 F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC)
 
+static_assert(sizeof(struct hugetlb_chunk_ser) == HUGETLB_CHUNK_SIZE);
+
 /* Entries of a chain of chunks, in ascending order of index. */
 struct chain {
 	struct hugetlb_chunk_ser *first;
@@ -229,8 +231,9 @@ static void write_header(struct outgoing *out, struct file *file)
 	header->checksum = hugetlb_file_checksum(header);
 }
 
-static bool hugetlb_liveupdate_can_preserve(struct liveupdate_file_handler *handler,
-				     struct file *file)
+static bool
+hugetlb_liveupdate_can_preserve(struct liveupdate_file_handler *handler,
+				struct file *file)
 {
 	const struct inode *inode = file_inode(file);
 

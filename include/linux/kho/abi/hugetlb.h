@@ -70,9 +70,6 @@ struct hugetlb_chunk_ser {
 	struct hugetlb_entry_ser entry[HUGETLB_CHUNK_ENTRIES];
 };
 
-_Static_assert(sizeof(struct hugetlb_chunk_ser) == HUGETLB_CHUNK_SIZE,
-	       "a chunk is a page");
-
 static inline __u64 hugetlb_file_checksum(const struct hugetlb_file_ser *file)
 {
 	return kho_checksum(0, file, __builtin_offsetof(struct hugetlb_file_ser,

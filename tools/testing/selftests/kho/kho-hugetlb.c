@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kho-hugetlb: files of huge pages across a live update.
+ *
+ *	kho-hugetlb make SESSION FILE...	make and preserve them, and stay in the
+ *						background: sessions end when closed
+ *	kho-hugetlb close SESSION FILE...	as make, but give them up again
+ *	kho-hugetlb take SESSION FILE...	retrieve them, compare all, finish
+ *	kho-hugetlb drop SESSION		finish without retrieving any
+ *	kho-hugetlb try ERRNO SESSION TOKEN	retrieving must fail like this, twice
+ *
+ * FILE is TOKEN:SHIFT:PAGES[:OPTION,...]; a huge page has 1 << SHIFT bytes.
+ *
+ *	holes	every third page is a hole
+ *	late	every other hole is filled after preserving
+ *	seal	F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_SEAL
+ *	write	besides, F_SEAL_WRITE
+ *	fs	a file on a hugetlbfs mount, open for reading, and not a memfd
+ *
+ * Compared are every byte, size, position, seals, permissions, which pages there
+ * are, and what the pool counts at every step.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/liveupdate.h>
+#include <linux/memfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define MAX_FILES 16
+
+struct file {
+	uint64_t token;
+	unsigned int shift;
+	uint64_t pages;
+	bool holes, late, seal, write, fs;
+	int fd;
+	uint64_t *map;
+};
+
+struct pool {
+	long nr, free, resv, surplus;
+};
+
+static void fail(const char *what, uint64_t token)
+{
+	fprintf(stderr, "kho-hugetlb: token %llu: %s: %s\n",
+		(unsigned long long)token, what, strerror(errno));
+	exit(1);
+}
+
+static void same(const char *what, uint64_t token, long is, long wanted)
+{
+	if (is == wanted)
+		return;
+	fprintf(stderr, "kho-hugetlb: token %llu: %s is %ld, expected %ld\n",
+		(unsigned long long)token, what, is, wanted);
+	exit(1);
+}
+
+static void refused(const char *what, const struct file *file, int rc, int wanted)
+{
+	if (rc != -1 || errno != wanted) {
+		fprintf(stderr, "kho-hugetlb: token %llu: %s gives %d (%s), expected %s\n",
+			(unsigned long long)file->token, what, rc,
+			rc == -1 ? strerrorname_np(errno) : "", strerrorname_np(wanted));
+		exit(1);
+	}
+}
+
+static long count(unsigned int shift, const char *name)
+{
+	char path[128];
+	FILE *in;
+	long nr;
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%lukB/%s_hugepages",
+		 1UL << (shift - 10), name);
+	in = fopen(path, "r");
+	if (!in || fscanf(in, "%ld", &nr) != 1)
+		fail(path, 0);
+	fclose(in);
+	return nr;
+}
+
+static struct pool read_pool(unsigned int shift)
+{
+	return (struct pool) {
+		.nr = count(shift, "nr"), .free = count(shift, "free"),
+		.resv = count(shift, "resv"), .surplus = count(shift, "surplus"),
+	};
+}
+
+/* The pool has grown by this, compared to @before. */
+static void pool_is(const char *when, const struct file *file, const struct pool *before,
+		    long nr, long nr_free, long resv)
+{
+	struct pool now = read_pool(file->shift);
+	char what[64];
+
+	snprintf(what, sizeof(what), "%s: total pages", when);
+	same(what, file->token, now.nr, before->nr + nr);
+	snprintf(what, sizeof(what), "%s: free pages", when);
+	same(what, file->token, now.free, before->free + nr_free);
+	snprintf(what, sizeof(what), "%s: reserved pages", when);
+	same(what, file->token, now.resv, before->resv + resv);
+	snprintf(what, sizeof(what), "%s: surplus pages", when);
+	same(what, file->token, now.surplus, before->surplus);
+}
+
+static bool is_hole(const struct file *file, uint64_t page)
+{
+	return file->holes && page % 3 == 1 && !(file->late && page % 2);
+}
+
+static bool is_late(const struct file *file, uint64_t page)
+{
+	return file->holes && page % 3 == 1 && file->late && page % 2;
+}
+
+static long pages_of(const struct file *file)
+{
+	uint64_t page;
+	long nr = 0;
+
+	for (page = 0; page < file->pages; page++)
+		nr += !is_hole(file, page);
+	return nr;
+}
+
+static uint64_t word(const struct file *file, uint64_t i)
+{
+	return (file->token << 48) + i * 0x9e3779b97f4a7c15ULL;
+}
+
+static void fill(struct file *file, bool late)
+{
+	const uint64_t words = 1UL << (file->shift - 3);
+	uint64_t page, i;
+
+	for (page = 0; page < file->pages; page++) {
+		if (is_hole(file, page) || is_late(file, page) != late)
+			continue;
+		for (i = page * words; i < (page + 1) * words; i++)
+			file->map[i] = word(file, i);
+	}
+}
+
+static void compare(const struct file *file)
+{
+	const uint64_t words = 1UL << (file->shift - 3);
+	static uint64_t buffer[8192], zeroes[8192];
+	uint64_t page, i;
+
+	for (page = 0; page < file->pages; page++) {
+		for (i = page * words; i < (page + 1) * words; i++) {
+			if (is_hole(file, page)) {
+				/* Reading a mapping would fill the hole. */
+				if (pread(file->fd, buffer, sizeof(buffer), i * 8) !=
+				    sizeof(buffer) ||
+				    memcmp(buffer, zeroes, sizeof(buffer)))
+					fail("a hole is not empty", file->token);
+				i += 8191;
+			} else if (file->map[i] != word(file, i)) {
+				fprintf(stderr, "at %#llx: %#llx\n", (unsigned long long)i * 8,
+					(unsigned long long)file->map[i]);
+				fail("bytes differ", file->token);
+			}
+		}
+	}
+}
+
+static uint64_t size_of(const struct file *file)
+{
+	return file->pages << file->shift;
+}
+
+static int seals_of(const struct file *file)
+{
+	return (file->seal ? F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL : 0) |
+	       (file->write ? F_SEAL_WRITE : 0);
+}
+
+static void map(struct file *file, int prot, int flags)
+{
+	file->map = mmap(NULL, size_of(file), prot, MAP_SHARED | flags, file->fd, 0);
+	if (file->map == MAP_FAILED)
+		fail("mmap", file->token);
+}
+
+static void size_frozen(const struct file *file)
+{
+	const uint64_t size = size_of(file);
+	void *more;
+
+	if (file->fs)
+		return;
+	refused("truncate", file, ftruncate(file->fd, 0), file->seal ? EPERM : EBUSY);
+	refused("grow", file, ftruncate(file->fd, size * 2), file->seal ? EPERM : EBUSY);
+	refused("fallocate", file, fallocate(file->fd, 0, 0, size), EBUSY);
+	refused("punch a hole", file,
+		fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size),
+		EBUSY);
+	if (file->write)
+		return;
+	more = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+		    file->fd, 0);
+	refused("map more", file, more == MAP_FAILED ? -1 : 0, EBUSY);
+}
+
+static void make_fs(struct file *file)
+{
+	char options[32];
+
+	mkdir("/tmp/huge", 0755);
+	snprintf(options, sizeof(options), "pagesize=%luM", 1UL << (file->shift - 20));
+	if (mount("none", "/tmp/huge", "hugetlbfs", 0, options))
+		fail("mount", file->token);
+	file->fd = open("/tmp/huge/file", O_RDWR | O_CREAT, 0640);
+}
+
+static int preserve(int session, const struct file *file)
+{
+	struct liveupdate_session_preserve_fd arg = {
+		.size = sizeof(arg), .fd = file->fd, .token = file->token,
+	};
+
+	return ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
+}
+
+static void make(int session, struct file *file)
+{
+	struct file again = *file;
+
+	if (file->fs)
+		make_fs(file);
+	else
+		file->fd = memfd_create("guest", MFD_HUGETLB | MFD_ALLOW_SEALING |
+					(file->shift << MFD_HUGE_SHIFT));
+	if (file->fd < 0 || ftruncate(file->fd, size_of(file)) || fchmod(file->fd, 0640))
+		fail("memfd_create", file->token);
+	map(file, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+	fill(file, false);
+	if (file->write)
+		munmap(file->map, size_of(file));
+	if (file->fs)
+		file->fd = open("/tmp/huge/file", O_RDONLY);
+	else if (fcntl(file->fd, F_ADD_SEALS, seals_of(file)))
+		fail("F_ADD_SEALS", file->token);
+	if (preserve(session, file))
+		fail("preserve", file->token);
+	again.fd = file->fd;
+	again.token = file->token + 1000;
+	refused("preserve twice", file, preserve(session, &again), EBUSY);
+	size_frozen(file);
+	fill(file, true);
+	/* It counts where the descriptor is when the handover becomes final. */
+	if (lseek(file->fd, file->token * 4097, SEEK_SET) < 0)
+		fail("lseek", file->token);
+}
+
+static int open_session(const char *name, bool incoming)
+{
+	struct liveupdate_ioctl_create_session create = { .size = sizeof(create) };
+	struct liveupdate_ioctl_retrieve_session retrieve = { .size = sizeof(retrieve) };
+	int fd = open("/dev/liveupdate", O_RDWR);
+
+	if (fd < 0)
+		fail("/dev/liveupdate", 0);
+	strncpy((char *)create.name, name, sizeof(create.name) - 1);
+	strncpy((char *)retrieve.name, name, sizeof(retrieve.name) - 1);
+	if (incoming ? ioctl(fd, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &retrieve) :
+		       ioctl(fd, LIVEUPDATE_IOCTL_CREATE_SESSION, &create))
+		fail(name, 0);
+	close(fd);
+	return incoming ? retrieve.fd : create.fd;
+}
+
+static int retrieve(int session, uint64_t token)
+{
+	struct liveupdate_session_retrieve_fd arg = { .size = sizeof(arg), .token = token };
+
+	return ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg) ? -1 : arg.fd;
+}
+
+static void finish(int session)
+{
+	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
+
+	if (ioctl(session, LIVEUPDATE_SESSION_FINISH, &arg))
+		fail("finish", 0);
+}
+
+static void take(int session, struct file *file)
+{
+	struct pool before = read_pool(file->shift);
+	const long nr = pages_of(file);
+	struct stat stat;
+
+	file->fd = retrieve(session, file->token);
+	if (file->fd < 0 || fstat(file->fd, &stat))
+		fail("retrieve", file->token);
+	pool_is("retrieved", file, &before, nr, 0, 0);
+	same("position", file->token, lseek(file->fd, 0, SEEK_CUR), file->token * 4097);
+	same("size", file->token, stat.st_size, size_of(file));
+	same("permissions", file->token, stat.st_mode, S_IFREG | 0640);
+	same("blocks", file->token, stat.st_blocks, nr << (file->shift - 9));
+	same("access", file->token, fcntl(file->fd, F_GETFL) & O_ACCMODE,
+	     file->fs ? O_RDONLY : O_RDWR);
+	same("seals", file->token, fcntl(file->fd, F_GET_SEALS),
+	     file->fs ? F_SEAL_SEAL : seals_of(file));
+	size_frozen(file);
+	if (file->write) {
+		map(file, PROT_READ, 0);
+		munmap(file->map, size_of(file));
+		refused("map for writing", file,
+			mmap(NULL, size_of(file), PROT_WRITE, MAP_SHARED, file->fd, 0) ==
+			MAP_FAILED ? -1 : 0, EPERM);
+	}
+	map(file, PROT_READ, MAP_NORESERVE);
+	compare(file);
+	pool_is("compared", file, &before, nr, 0, 0);
+	munmap(file->map, size_of(file));
+}
+
+/* It is an ordinary file now. */
+static void use_and_close(struct file *file)
+{
+	struct pool before = read_pool(file->shift);
+	const long nr = pages_of(file), holes = file->pages - nr;
+
+	if (!file->seal && !file->fs) {
+		if (before.free - before.resv >= holes) {
+			/* Reserves the holes, and only them. */
+			map(file, PROT_READ | PROT_WRITE, 0);
+			pool_is("mapped", file, &before, 0, 0, holes);
+			file->map[0] = 1;
+			munmap(file->map, size_of(file));
+		}
+		if (fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			      1UL << file->shift))
+			fail("punch a hole", file->token);
+		pool_is("punched", file, &before, 0, 1,
+			before.free - before.resv >= holes ? holes : 0);
+		if (ftruncate(file->fd, 0))
+			fail("truncate", file->token);
+		pool_is("truncated", file, &before, 0, nr, 0);
+	}
+	close(file->fd);
+	pool_is("closed", file, &before, 0, nr, 0);
+}
+
+static void parse(struct file *file, char *text)
+{
+	char *end = text;
+
+	memset(file, 0, sizeof(*file));
+	file->token = strtoull(end, &end, 0);
+	if (*end == ':')
+		file->shift = strtoul(end + 1, &end, 0);
+	if (*end == ':')
+		file->pages = strtoul(end + 1, &end, 0);
+	if (!file->pages) {
+		fprintf(stderr, "kho-hugetlb: what is %s?\n", text);
+		exit(2);
+	}
+	file->holes = strstr(end, "holes");
+	file->late = strstr(end, "late");
+	file->seal = strstr(end, "seal") || strstr(end, "write");
+	file->write = strstr(end, "write");
+	file->fs = strstr(end, "fs");
+}
+
+static int try(const char *wanted, const char *session_name, const char *token)
+{
+	int session = open_session(session_name, true), i;
+
+	for (i = 0; i < 2; i++) {
+		const char *is = retrieve(session, strtoull(token, NULL, 0)) < 0 ?
+				 strerrorname_np(errno) : "0";
+
+		if (strcmp(is, wanted)) {
+			fprintf(stderr, "kho-hugetlb: retrieve gives %s, expected %s\n", is, wanted);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct file files[MAX_FILES];
+	int session, i, nr = argc - 3;
+	bool incoming;
+
+	if (argc == 5 && !strcmp(argv[1], "try"))
+		return try(argv[2], argv[3], argv[4]);
+	if (argc < 3 || nr > MAX_FILES) {
+		fprintf(stderr, "kho-hugetlb: its source says how to use it\n");
+		return 2;
+	}
+	incoming = !strcmp(argv[1], "take") || !strcmp(argv[1], "drop");
+	session = open_session(argv[2], incoming);
+	for (i = 0; i < nr; i++) {
+		parse(&files[i], argv[i + 3]);
+		if (incoming)
+			take(session, &files[i]);
+		else
+			make(session, &files[i]);
+	}
+	if (!strcmp(argv[1], "make")) {
+		fflush(NULL);
+		return daemon(0, 0) ? 1 : pause();
+	}
+	if (incoming)
+		finish(session);
+	close(session);
+	for (i = 0; i < nr && strcmp(argv[1], "drop"); i++) {
+		if (!incoming && files[i].fs)
+			continue;
+		if (!incoming && !files[i].write)
+			munmap(files[i].map, size_of(&files[i]));
+		use_and_close(&files[i]);
+	}
+	return 0;
+}

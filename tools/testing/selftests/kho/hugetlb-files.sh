@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# hugetlb-files POOL NEXT_ARGS FILE...: files of huge pages (see kho-hugetlb.c) survive. POOL is what the old kernel's pool gets:
-# SHIFT:PAGES,... ; NEXT_ARGS are arguments of the next kernel, - for none.
+# hugetlb-files [-n] POOL NEXT_ARGS FILE...: files of huge pages (see kho-hugetlb.c) survive. POOL is what the old kernel's
+# pool gets: SHIFT:PAGES,... ; NEXT_ARGS are arguments of the next kernel, - for none.
 set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
@@ -17,6 +17,18 @@ emptied() {
 	done
 }
 
+# -n: see kho-hugetlb.c
+nth=
+if [ "$1" = -n ]; then
+	nth=-n
+	for kind in failslab fail_page_alloc; do
+		echo N >/sys/kernel/debug/$kind/ignore-gfp-wait
+		echo 0 >/sys/kernel/debug/$kind/verbose
+	done
+	echo N >/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem
+	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
+	shift
+fi
 pools=$1 next=$2
 shift 2
 if [ "$GENERATION" = 0 ]; then
@@ -25,10 +37,10 @@ if [ "$GENERATION" = 0 ]; then
 		echo "$nr" >"/sys/kernel/mm/hugepages/hugepages-$((1 << (shift_ - 10)))kB/nr_hugepages"
 		same "pages of order $((shift_ - 12))" "$(pool "$shift_" nr)" "$nr"
 	done
-	kho-hugetlb close given-up "$@"
+	kho-hugetlb $nth close given-up "$@"
 	nothing_left
 	kho-hugetlb make dropped "7:${pools%%:*}:1"
-	kho-hugetlb make kept "$@"
+	kho-hugetlb $nth make kept "$@"
 	before=$(meminfo HugePages_Total)
 	say "$before pages in the default pool, preserved: $(cat $kho/preserved_bytes) bytes"
 	# One that fails to become final must not spoil the other attempt
@@ -37,14 +49,14 @@ if [ "$GENERATION" = 0 ]; then
 	finalize 0
 	activate 0
 	[ "$next" != - ] || next=
-	live-update --append "$next" -- hugetlb-files "$pools" - "$@"
+	live-update --append "$next" -- hugetlb-files $nth "$pools" - "$@"
 	fail "the jump was refused: $?"
 fi
 grep Huge /proc/meminfo
 before=$(meminfo HugePages_Total)
 kho-hugetlb drop dropped
 same "HugePages_Total after giving a file up" "$(meminfo HugePages_Total)" "$before"
-kho-hugetlb take kept "$@"
+kho-hugetlb $nth take kept "$@"
 grep Huge /proc/meminfo
 for one in $(echo "$pools" | tr , ' '); do
 	emptied "${one%:*}"

@@ -17,6 +17,9 @@
  *	write	besides, F_SEAL_WRITE
  *	fs	a file on a hugetlbfs mount, open for reading, and not a memfd
  *
+ * With -n before all this, the n-th allocation of memory in the kernel fails in
+ * preserving and retrieving, for every n until one comes through without.
+ *
  * Compared are every byte, size, position, seals, permissions, which pages there
  * are, and what the pool counts at every step.
  */
@@ -36,6 +39,8 @@
 #include <sys/stat.h>
 
 #define MAX_FILES 16
+
+static bool inject;
 
 struct file {
 	uint64_t token;
@@ -227,13 +232,64 @@ static void make_fs(struct file *file)
 	file->fd = open("/tmp/huge/file", O_RDWR | O_CREAT, 0640);
 }
 
+static void set_nth(int fd, unsigned int nth)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", nth);
+
+	if (pwrite(fd, text, len, 0) != len)
+		fail("fail-nth", 0);
+}
+
+static bool nth_is_left(int fd)
+{
+	char text[16] = "";
+
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
+		fail("fail-nth", 0);
+	return strtoul(text, NULL, 10);
+}
+
+/* ioctl(), before which it has failed in every way that has to do with memory. */
+static int try_ioctl(const char *what, int session, unsigned long cmd, void *arg)
+{
+	unsigned int n;
+	int fd, rc;
+
+	if (!inject)
+		return ioctl(session, cmd, arg);
+	fd = open("/proc/self/fail-nth", O_RDWR);
+	if (fd < 0)
+		fail("fail-nth", 0);
+	for (n = 1; ; n++) {
+		bool left;
+		int err;
+
+		set_nth(fd, n);
+		rc = ioctl(session, cmd, arg);
+		err = errno;
+		left = nth_is_left(fd);
+		set_nth(fd, 0);
+		if (rc == -1 && (left || (err != ENOMEM && err != ENOSPC))) {
+			errno = err;
+			fprintf(stderr, "kho-hugetlb: allocation %u failing: ", n);
+			fail(what, 0);
+		}
+		if (!rc)
+			break;
+	}
+	printf("%s: failed with each of the first %u allocations\n", what, n - 1);
+	close(fd);
+	return rc;
+}
+
 static int preserve(int session, const struct file *file)
 {
 	struct liveupdate_session_preserve_fd arg = {
 		.size = sizeof(arg), .fd = file->fd, .token = file->token,
 	};
 
-	return ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
+	return try_ioctl("preserve", session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
 }
 
 static void make(int session, struct file *file)
@@ -259,7 +315,8 @@ static void make(int session, struct file *file)
 		fail("preserve", file->token);
 	again.fd = file->fd;
 	again.token = file->token + 1000;
-	refused("preserve twice", file, preserve(session, &again), EBUSY);
+	if (!inject)
+		refused("preserve twice", file, preserve(session, &again), EBUSY);
 	size_frozen(file);
 	fill(file, true);
 	/* It counts where the descriptor is when the handover becomes final. */
@@ -288,7 +345,8 @@ static int retrieve(int session, uint64_t token)
 {
 	struct liveupdate_session_retrieve_fd arg = { .size = sizeof(arg), .token = token };
 
-	return ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg) ? -1 : arg.fd;
+	return try_ioctl("retrieve", session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg) ?
+	       -1 : arg.fd;
 }
 
 static void finish(int session)
@@ -401,6 +459,12 @@ int main(int argc, char **argv)
 	int session, i, nr = argc - 3;
 	bool incoming;
 
+	if (argc > 1 && !strcmp(argv[1], "-n")) {
+		inject = true;
+		argc--;
+		argv++;
+		nr--;
+	}
 	if (argc == 5 && !strcmp(argv[1], "try"))
 		return try(argv[2], argv[3], argv[4]);
 	if (argc < 3 || nr > MAX_FILES) {

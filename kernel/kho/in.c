@@ -83,10 +83,13 @@ static void account_frames(unsigned long pfn, unsigned long nr)
 static bool frames_sane(unsigned long pfn, unsigned long nr)
 {
 	struct page *page;
+	unsigned long i;
 
-	for (; nr; pfn++, nr--) {
-		page = pfn_to_online_page(pfn);
-		if (!page || PageReserved(page) || page_count(page) != 1)
+	for (i = 0; i < nr; i++, page++) {
+		/* Asked once for what is there, or is not, as a whole. */
+		if (!i || IS_ALIGNED(pfn + i, PAGES_PER_SUBSECTION))
+			page = pfn_to_online_page(pfn + i);
+		if (!page || PageReserved(page) || page_ref_count(page) != 1)
 			return false;
 	}
 	return true;

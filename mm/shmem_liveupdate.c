@@ -9,9 +9,9 @@
  * freeze, and only when the number of pages says that there are any; unfreeze
  * forgets them again. Between freeze and unfreeze whoever touches a hole waits.
  *
- * Next kernel: retrieve checks the whole record, makes a file, and puts the
- * memory into its page cache, charged to the caller. finish lifts the freeze, or
- * frees the memory if the file was not retrieved.
+ * Next kernel: retrieve checks the whole record and makes a file; its memory comes
+ * back at first touch, or with finish: mm/shmem_restore.c. finish lifts the freeze,
+ * or frees the memory if the file was not retrieved.
  *
  * Locks: inode_lock over preserve, unpreserve and freeze, which excludes whatever
  * takes memory away. SHMEM_FINAL is set under it, and read under the lock of
@@ -27,19 +27,17 @@
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kho.h>
-#include <linux/kho/abi/handover.h>
-#include <linux/kho/abi/memfd.h>
 #include <linux/liveupdate.h>
-#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
 #include <linux/shmem_liveupdate.h>
 #include <linux/slab.h>
-#include <linux/swap.h>
 #include <linux/wait.h>
 
 #include "internal.h"
+#include "shmem_record.h"
+#include "shmem_restore.h"
 
 /* Who wants to add memory between freeze and unfreeze. */
 static DECLARE_WAIT_QUEUE_HEAD(final_wait);
@@ -70,121 +68,23 @@ static void set_flag(struct inode *inode, unsigned long flag, bool on)
 }
 
 /*
- * Reading and writing the record
+ * Preserving
  */
 
 /**
- * struct writer - a part of a record that is being written
- * @first: its first page
- * @last: its last page
- * @words: words of @last
- * @room: how many words @last can have
- * @index: where in the file the next memory goes
- * @nr_pages: of the file, that are written or in the run
- * @run_pfn: single pages that follow each other and are neither preserved nor
- *	     written yet: first frame
+ * struct part - a list of the record, and what goes into it next
+ * @record: the list
+ * @run_index: single pages that follow each other and are neither preserved nor
+ *	       written yet: where in the file
+ * @run_pfn: first frame
  * @run_nr: how many
  */
-struct writer {
-	struct memfd_words_ser *first;
-	struct memfd_words_ser *last;
-	u64 *words;
-	u64 room;
-	u64 index;
-	u64 nr_pages;
+struct part {
+	struct shmem_record record;
+	u64 run_index;
 	unsigned long run_pfn;
 	unsigned long run_nr;
 };
-
-typedef int memory_fn(void *arg, u64 index, unsigned long pfn,
-		      unsigned long nr, unsigned int order);
-
-static u64 page_checksum(const struct memfd_words_ser *page)
-{
-	return kho_checksum(0, &page->next_pa,
-			    MEMFD_SER_PAGE - sizeof(page->checksum));
-}
-
-static int writer_init(struct writer *w, size_t header)
-{
-	void *page = kho_alloc_preserve(PAGE_SIZE);
-
-	if (IS_ERR(page))
-		return PTR_ERR(page);
-	*w = (struct writer) {
-		.first = page,
-		.last = page,
-		.words = page + header,
-		.room = (PAGE_SIZE - header) / sizeof(u64),
-	};
-	return 0;
-}
-
-static int write_word(struct writer *w, u64 word)
-{
-	struct memfd_words_ser *page;
-
-	if (w->last->nr == w->room) {
-		page = kho_alloc_preserve(PAGE_SIZE);
-		if (IS_ERR(page))
-			return PTR_ERR(page);
-		w->last->next_pa = virt_to_phys(page);
-		w->last->checksum = page_checksum(w->last);
-		w->last = page;
-		w->words = (u64 *)(page + 1);
-		w->room = MEMFD_MORE_WORDS;
-	}
-	w->words[w->last->nr++] = word;
-	return 0;
-}
-
-static void free_pages_of(struct memfd_words_ser *page)
-{
-	while (page) {
-		u64 next_pa = page->next_pa;
-
-		kho_unpreserve_free(page);
-		page = next_pa ? phys_to_virt(next_pa) : NULL;
-	}
-}
-
-/* Call @fn for all memory in a record that can be believed. */
-static int walk(const struct memfd_words_ser *page, size_t header,
-		memory_fn *fn, void *arg)
-{
-	u64 i, index = 0;
-	int rc;
-
-	while (page) {
-		const u64 *words = (const void *)page + header;
-
-		for (i = 0; i < page->nr; i++) {
-			unsigned int order = words[i] >> MEMFD_ORDER_SHIFT &
-					     MEMFD_ORDER_MASK;
-			unsigned long nr = order ? 1UL << order :
-				((words[i] >> MEMFD_PFN_BITS) &
-				 (MEMFD_RUN_MAX - 1)) + 1;
-
-			if (words[i] & MEMFD_WORD_INDEX) {
-				index = words[i] & MEMFD_INDEX_MASK;
-				continue;
-			}
-			rc = fn(arg, index, words[i] & MEMFD_PFN_MASK, nr,
-				order);
-			if (rc)
-				return rc;
-			index += nr;
-			cond_resched();
-		}
-		page = page->next_pa ? phys_to_virt(page->next_pa) : NULL;
-		header = sizeof(*page);
-	}
-	return 0;
-}
-
-/*
- * Preserving
- */
 
 /**
  * struct preserved - a file that is preserved
@@ -192,67 +92,61 @@ static int walk(const struct memfd_words_ser *page, size_t header,
  * @tail: what freeze found besides; its first page is NULL when it found nothing
  */
 struct preserved {
-	struct writer main;
-	struct writer tail;
+	struct part main;
+	struct part tail;
 };
 
 /* Preserve and write the run. */
-static int flush_run(struct writer *w)
+static int flush_run(struct part *part)
 {
-	unsigned long nr = w->run_nr;
+	unsigned long nr = part->run_nr;
 	int rc;
 
 	if (!nr)
 		return 0;
-	rc = kho_preserve_pages(pfn_to_page(w->run_pfn), nr);
+	rc = kho_preserve_pages(pfn_to_page(part->run_pfn), nr);
 	if (rc)
 		return rc;
-	rc = write_word(w, w->run_pfn | (u64)(nr - 1) << MEMFD_PFN_BITS);
+	rc = shmem_record_add(&part->record, part->run_index, part->run_pfn, nr,
+			      0);
 	if (rc) {
-		kho_unpreserve_pages(pfn_to_page(w->run_pfn), nr);
+		kho_unpreserve_pages(pfn_to_page(part->run_pfn), nr);
 		return rc;
 	}
-	w->run_nr = 0;
+	part->run_nr = 0;
 	return 0;
 }
 
 /* Takes over the reference to the folio, whether it succeeds or not. */
-static int add_folio(struct writer *w, struct folio *folio)
+static int add_folio(struct part *part, struct folio *folio)
 {
 	unsigned int order = folio_order(folio);
 	unsigned long pfn = folio_pfn(folio);
 	int rc;
 
-	if (!order && w->run_nr && w->index == folio->index &&
-	    pfn == w->run_pfn + w->run_nr && w->run_nr < MEMFD_RUN_MAX)
-		goto longer;
-
-	rc = flush_run(w);
-	if (!rc && w->index != folio->index) {
-		rc = write_word(w, MEMFD_WORD_INDEX | folio->index);
-		w->index = folio->index;
+	if (!order && part->run_nr && part->run_nr < MEMFD_RUN_MAX &&
+	    pfn == part->run_pfn + part->run_nr &&
+	    folio->index == part->run_index + part->run_nr) {
+		part->run_nr++;
+		return 0;
 	}
+
+	rc = flush_run(part);
 	if (rc)
 		goto err_put;
 	if (!order) {
-		w->run_pfn = pfn;
-		goto longer;
+		part->run_index = folio->index;
+		part->run_pfn = pfn;
+		part->run_nr = 1;
+		return 0;
 	}
-
 	rc = kho_preserve_folio(folio);
 	if (rc)
 		goto err_put;
-	rc = write_word(w, pfn | (u64)order << MEMFD_ORDER_SHIFT);
+	rc = shmem_record_add(&part->record, folio->index, pfn, 1UL << order,
+			      order);
 	if (rc)
 		goto err_unpreserve;
-	w->index += 1UL << order;
-	w->nr_pages += 1UL << order;
-	return 0;
-
-longer:
-	w->run_nr++;
-	w->index++;
-	w->nr_pages++;
 	return 0;
 
 err_unpreserve:
@@ -268,79 +162,26 @@ static void put_run(unsigned long pfn, unsigned long nr)
 		folio_put(pfn_folio(pfn));
 }
 
-static int unpreserve_memory(void *unused, u64 index, unsigned long pfn,
-			     unsigned long nr, unsigned int order)
+/* Undo everything that was done for a list. */
+static void undo(struct part *part, size_t header)
 {
-	if (order) {
-		kho_unpreserve_folio(pfn_folio(pfn));
-		folio_put(pfn_folio(pfn));
-	} else {
-		kho_unpreserve_pages(pfn_to_page(pfn), nr);
-		put_run(pfn, nr);
-	}
-	return 0;
-}
+	struct shmem_record_iter iter;
 
-/* Undo everything that a writer did. */
-static void writer_undo(struct writer *w, size_t header)
-{
-	if (!w->first)
+	if (!part->record.first)
 		return;
-	put_run(w->run_pfn, w->run_nr);
-	walk(w->first, header, unpreserve_memory, NULL);
-	free_pages_of(w->first);
-	w->first = NULL;
-}
-
-/* Finish a part; what follows it comes at @next_pa. */
-static void seal(struct writer *w, u64 next_pa)
-{
-	w->last->next_pa = next_pa;
-	w->last->checksum = page_checksum(w->last);
-}
-
-/**
- * struct cursor - where a sorted record is, for looking up growing indices
- * @page: current page
- * @words: its words
- * @next: next word
- * @start: what the last memory covers
- * @end: exclusive
- */
-struct cursor {
-	const struct memfd_words_ser *page;
-	const u64 *words;
-	u64 next;
-	u64 start;
-	u64 end;
-};
-
-static bool written(struct cursor *c, u64 index)
-{
-	while (c->end <= index) {
-		unsigned int order;
-		u64 word;
-
-		if (c->next == c->page->nr) {
-			if (!c->page->next_pa)
-				return false;
-			c->page = phys_to_virt(c->page->next_pa);
-			c->words = (const u64 *)(c->page + 1);
-			c->next = 0;
-			continue;
+	put_run(part->run_pfn, part->run_nr);
+	iter = shmem_record_start(part->record.first, header, 0);
+	while (shmem_record_next(&iter)) {
+		if (iter.order) {
+			kho_unpreserve_folio(pfn_folio(iter.pfn));
+			folio_put(pfn_folio(iter.pfn));
+		} else {
+			kho_unpreserve_pages(pfn_to_page(iter.pfn), iter.nr);
+			put_run(iter.pfn, iter.nr);
 		}
-		word = c->words[c->next++];
-		if (word & MEMFD_WORD_INDEX) {
-			c->start = word & MEMFD_INDEX_MASK;
-			c->end = c->start;
-			continue;
-		}
-		order = word >> MEMFD_ORDER_SHIFT & MEMFD_ORDER_MASK;
-		c->start = c->end;
-		c->end += order ? 1ULL << order :
-			  ((word >> MEMFD_PFN_BITS) & (MEMFD_RUN_MAX - 1)) + 1;
+		cond_resched();
 	}
-	return c->start <= index;
+	shmem_record_free(&part->record);
 }
 
 /* Memory that was allocated but never used is filled, so that it can cross. */
@@ -349,6 +190,8 @@ static int make_uptodate(struct inode *inode, struct folio *folio)
 	struct folio *same;
 	int rc;
 
+	if (folio_test_uptodate(folio))
+		return 0;
 	/* Waits for whoever has just added it. */
 	folio_lock(folio);
 	folio_unlock(folio);
@@ -362,11 +205,17 @@ static int make_uptodate(struct inode *inode, struct folio *folio)
 	return 0;
 }
 
+static bool is_known(struct shmem_record_iter *iter, u64 index)
+{
+	return shmem_record_seek(iter, index) && iter->index <= index;
+}
+
 /*
- * Add all memory of a file to a record, but for what is in @known. Memory beyond
+ * Add all memory of a file to a list, but for what is in @known. Memory beyond
  * the end was allocated in advance and is empty: it does not cross.
  */
-static int scan(struct inode *inode, struct writer *w, struct cursor *known)
+static int scan(struct inode *inode, struct part *part,
+		struct shmem_record_iter *known)
 {
 	pgoff_t start = 0, end = DIV_ROUND_UP(i_size_read(inode), PAGE_SIZE);
 	pgoff_t indices[PAGEVEC_SIZE];
@@ -395,7 +244,7 @@ static int scan(struct inode *inode, struct writer *w, struct cursor *known)
 				}
 				continue;
 			}
-			if (rc || (known && written(known, folio->index))) {
+			if (rc || (known && is_known(known, folio->index))) {
 				folio_put(folio);
 				continue;
 			}
@@ -403,31 +252,33 @@ static int scan(struct inode *inode, struct writer *w, struct cursor *known)
 			if (rc)
 				folio_put(folio);
 			else
-				rc = add_folio(w, folio);
+				rc = add_folio(part, folio);
 		}
 		if (rc == -EAGAIN)
 			rc = 0;
 		folio_batch_reinit(&batch);
 		cond_resched();
 	}
-	return rc ?: flush_run(w);
+	return rc ?: flush_run(part);
 }
 
 static void fill_header(const struct preserved *p, struct file *file)
 {
-	struct memfd_ser *ser = (struct memfd_ser *)p->main.first;
+	struct memfd_ser *ser = (struct memfd_ser *)p->main.record.first;
+	bool tail = p->tail.record.first;
 	struct inode *inode = file_inode(file);
 
 	ser->size = i_size_read(inode);
 	ser->pos = file->f_pos;
-	ser->nr_pages = p->main.nr_pages +
-			(p->tail.first ? p->tail.nr_pages : 0);
+	ser->nr_pages = p->main.record.nr_pages +
+			(tail ? p->tail.record.nr_pages : 0);
+	ser->tail_pa = tail ? virt_to_phys(p->tail.record.first) : 0;
 	ser->seals = SHMEM_I(inode)->seals;
 	ser->mode = inode->i_mode & 0777;
 	ser->flags = file->f_flags & (O_ACCMODE | O_APPEND | O_NONBLOCK |
 				      O_LARGEFILE);
 	strscpy_pad(ser->name, file->f_path.dentry->d_name.name);
-	ser->words.checksum = page_checksum(&ser->words);
+	shmem_record_seal(&ser->words);
 }
 
 static bool shmem_can_preserve(struct liveupdate_file_handler *handler,
@@ -450,23 +301,23 @@ static int shmem_preserve(struct liveupdate_file_op_args *args)
 	rc = -EBUSY;
 	if (shmem_size_frozen(inode))
 		goto err_unlock;
-	rc = writer_init(&p->main, sizeof(struct memfd_ser));
+	rc = shmem_record_begin(&p->main.record, SHMEM_RECORD_MAIN);
 	if (rc)
 		goto err_unlock;
 	set_flag(inode, SHMEM_FROZEN, true);
 	rc = scan(inode, &p->main, NULL);
 	if (rc)
 		goto err_undo;
-	seal(&p->main, 0);
+	shmem_record_end(&p->main.record);
 	fill_header(p, args->file);
 	inode_unlock(inode);
 
-	args->serialized_data = virt_to_phys(p->main.first);
+	args->serialized_data = virt_to_phys(p->main.record.first);
 	args->private_data = p;
 	return 0;
 
 err_undo:
-	writer_undo(&p->main, sizeof(struct memfd_ser));
+	undo(&p->main, SHMEM_RECORD_MAIN);
 	set_flag(inode, SHMEM_FROZEN, false);
 err_unlock:
 	inode_unlock(inode);
@@ -480,7 +331,7 @@ static void shmem_unpreserve(struct liveupdate_file_op_args *args)
 	struct preserved *p = args->private_data;
 
 	inode_lock(inode);
-	writer_undo(&p->main, sizeof(struct memfd_ser));
+	undo(&p->main, SHMEM_RECORD_MAIN);
 	set_flag(inode, SHMEM_FROZEN, false);
 	inode_unlock(inode);
 	kfree(p);
@@ -499,33 +350,34 @@ static int shmem_freeze(struct liveupdate_file_op_args *args)
 {
 	struct inode *inode = file_inode(args->file);
 	struct preserved *p = args->private_data;
-	struct cursor known = {
-		.page = p->main.first,
-		.words = (void *)p->main.first + sizeof(struct memfd_ser),
-	};
+	struct shmem_record_iter known;
 	int rc = 0;
 
 	inode_lock(inode);
 	set_final(inode, true);
-	if (inode->i_mapping->nrpages == p->main.nr_pages &&
+	if (inode->i_mapping->nrpages == p->main.record.nr_pages &&
 	    !SHMEM_I(inode)->swapped)
 		goto out;
 
-	rc = writer_init(&p->tail, sizeof(struct memfd_words_ser));
+	rc = shmem_record_begin(&p->tail.record, SHMEM_RECORD_TAIL);
 	if (rc)
 		goto err_final;
+	known = shmem_record_start(p->main.record.first, SHMEM_RECORD_MAIN, 0);
 	rc = scan(inode, &p->tail, &known);
 	if (rc)
 		goto err_undo;
-	seal(&p->tail, 0);
-	seal(&p->main, virt_to_phys(p->tail.first));
+	/* Nothing besides: what there is more lies beyond the end. */
+	if (p->tail.record.nr_pages)
+		shmem_record_end(&p->tail.record);
+	else
+		shmem_record_free(&p->tail.record);
 out:
 	fill_header(p, args->file);
 	inode_unlock(inode);
 	return 0;
 
 err_undo:
-	writer_undo(&p->tail, sizeof(struct memfd_words_ser));
+	undo(&p->tail, SHMEM_RECORD_TAIL);
 err_final:
 	set_final(inode, false);
 	inode_unlock(inode);
@@ -536,8 +388,7 @@ static void shmem_unfreeze(struct liveupdate_file_op_args *args)
 {
 	struct preserved *p = args->private_data;
 
-	seal(&p->main, 0);
-	writer_undo(&p->tail, sizeof(struct memfd_words_ser));
+	undo(&p->tail, SHMEM_RECORD_TAIL);
 	fill_header(p, args->file);
 	set_final(file_inode(args->file), false);
 }
@@ -545,110 +396,6 @@ static void shmem_unfreeze(struct liveupdate_file_op_args *args)
 /*
  * Retrieving
  */
-
-/* All pages of the record are where they should be and as they were. */
-static const struct memfd_ser *check_pages(u64 first_pa)
-{
-	size_t header = sizeof(struct memfd_ser);
-	const struct memfd_words_ser *page;
-	u64 pa, pages = 0;
-
-	for (pa = first_pa; pa; pa = page->next_pa) {
-		if (!PAGE_ALIGNED(pa) || !kho_is_pending(pa, PAGE_SIZE) ||
-		    pages++ > totalram_pages())
-			return NULL;
-		page = phys_to_virt(pa);
-		if (page->checksum != page_checksum(page) ||
-		    page->nr > (PAGE_SIZE - header) / sizeof(u64))
-			return NULL;
-		header = sizeof(*page);
-	}
-	return pages ? phys_to_virt(first_pa) : NULL;
-}
-
-/* What is checked of all memory before any is restored. */
-struct check {
-	u64 end;
-	u64 nr_pages;
-};
-
-static int check_memory(void *arg, u64 index, unsigned long pfn,
-			unsigned long nr, unsigned int order)
-{
-	struct check *check = arg;
-
-	if (order > MAX_PAGE_ORDER || !IS_ALIGNED(index, 1UL << order) ||
-	    !IS_ALIGNED(pfn, 1UL << order) ||
-	    index >= DIV_ROUND_UP(check->end, PAGE_SIZE) ||
-	    !kho_is_pending(PFN_PHYS(pfn), nr << PAGE_SHIFT))
-		return -EINVAL;
-	check->nr_pages += nr;
-	return 0;
-}
-
-static const struct memfd_ser *check_record(u64 first_pa)
-{
-	const struct memfd_ser *ser = check_pages(first_pa);
-	struct check check = { };
-
-	if (!ser)
-		return NULL;
-	check.end = ser->size;
-	if (ser->size > MAX_LFS_FILESIZE || ser->pos > MAX_LFS_FILESIZE ||
-	    ser->reserved || ser->mode & ~0777 ||
-	    strnlen(ser->name, sizeof(ser->name)) == sizeof(ser->name) ||
-	    walk(&ser->words, sizeof(*ser), check_memory, &check) ||
-	    check.nr_pages != ser->nr_pages)
-		return NULL;
-	return ser;
-}
-
-/* Frees what cannot be used. */
-static int insert_folio(struct inode *inode, u64 index, struct folio *folio)
-{
-	/* All that may fail has been done before: nothing could be undone. */
-	const gfp_t gfp = GFP_KERNEL | __GFP_NOFAIL;
-	int rc;
-
-	__folio_set_locked(folio);
-	__folio_set_swapbacked(folio);
-	folio_mark_uptodate(folio);
-	rc = mem_cgroup_charge(folio, current->mm, gfp);
-	rc = rc ?: shmem_add_to_page_cache(folio, inode->i_mapping, index, NULL,
-					   gfp);
-	if (!rc) {
-		shmem_recalc_inode(inode, folio_nr_pages(folio), 0);
-		folio_mark_dirty(folio);
-		folio_add_lru(folio);
-	}
-	folio_unlock(folio);
-	folio_put(folio);
-	return rc;
-}
-
-static int restore_memory(void *arg, u64 index, unsigned long pfn,
-			  unsigned long nr, unsigned int order)
-{
-	struct inode *inode = arg;
-	struct folio *folio;
-	struct page *page;
-	int rc = 0;
-
-	if (order) {
-		folio = kho_restore_folio(PFN_PHYS(pfn));
-		if (!folio)
-			return -EINVAL;
-		/* Such as shmem allocates */
-		folio_set_large_rmappable(folio);
-		return insert_folio(inode, index, folio);
-	}
-	page = kho_restore_pages(PFN_PHYS(pfn), nr);
-	if (!page)
-		return -EINVAL;
-	for (; nr; nr--, page++, index++)
-		rc = insert_folio(inode, index, page_folio(page)) ?: rc;
-	return rc;
-}
 
 /* The file as it was, but without contents. */
 static struct file *make_file(const struct memfd_ser *ser)
@@ -677,22 +424,9 @@ static struct file *make_file(const struct memfd_ser *ser)
 	return file;
 }
 
-static void free_record(const struct memfd_ser *ser)
-{
-	u64 pa = virt_to_phys((void *)ser);
-
-	while (pa) {
-		struct memfd_words_ser *page = phys_to_virt(pa);
-
-		pa = page->next_pa;
-		kho_restore_free(page);
-	}
-}
-
 static int shmem_retrieve(struct liveupdate_file_op_args *args)
 {
-	const struct memfd_ser *ser = check_record(args->serialized_data);
-	struct inode *inode;
+	const struct memfd_ser *ser = shmem_record_check(args->serialized_data);
 	struct file *file;
 	int rc;
 
@@ -703,33 +437,34 @@ static int shmem_retrieve(struct liveupdate_file_op_args *args)
 	file = make_file(ser);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	inode = file_inode(file);
-	rc = shmem_inode_acct_blocks(inode, ser->nr_pages);
-	if (rc)
-		goto err_put;
-
-	inode_lock(inode);
-	set_flag(inode, SHMEM_FROZEN, true);
-	rc = walk(&ser->words, sizeof(*ser), restore_memory, inode);
-	inode_unlock(inode);
+	rc = shmem_restore_begin(file_inode(file), ser);
 	if (rc) {
-		/* The record was whole, so this is a bug; do not hide it. */
-		WARN_ONCE(1, "memory of a file is not as recorded: %d\n", rc);
-		goto err_put;
+		fput(file);
+		return rc;
 	}
-	free_record(ser);
+	set_flag(file_inode(file), SHMEM_FROZEN, true);
 	args->file = file;
 	return 0;
-
-err_put:
-	fput(file);
-	return rc;
 }
 
-static int discard_memory(void *unused, u64 index, unsigned long pfn,
-			  unsigned long nr, unsigned int order)
+static bool shmem_can_finish(struct liveupdate_file_op_args *args)
 {
-	return kho_discard_range(PFN_PHYS(pfn), nr << PAGE_SHIFT);
+	int rc = shmem_restore_all(file_inode(args->file));
+
+	if (rc)
+		pr_info_ratelimited("token %#llx cannot be finished yet: restoring its memory: %pe\n",
+				    args->token, ERR_PTR(rc));
+	return !rc;
+}
+
+static void discard_list(const struct memfd_words_ser *page, size_t header)
+{
+	struct shmem_record_iter iter = shmem_record_start(page, header, 0);
+
+	while (shmem_record_next(&iter)) {
+		kho_discard_range(PFN_PHYS(iter.pfn), iter.nr << PAGE_SHIFT);
+		cond_resched();
+	}
 }
 
 static void shmem_finish(struct liveupdate_file_op_args *args)
@@ -737,17 +472,20 @@ static void shmem_finish(struct liveupdate_file_op_args *args)
 	const struct memfd_ser *ser;
 
 	if (args->retrieved) {
+		shmem_restore_end(file_inode(args->file));
 		set_flag(file_inode(args->file), SHMEM_FROZEN, false);
 		return;
 	}
-	ser = check_record(args->serialized_data);
+	ser = shmem_record_check(args->serialized_data);
 	if (!ser) {
 		pr_err("token %#llx: the record is damaged; its memory stays until /memory is discarded\n",
 		       args->token);
 		return;
 	}
-	walk(&ser->words, sizeof(*ser), discard_memory, NULL);
-	free_record(ser);
+	discard_list(&ser->words, SHMEM_RECORD_MAIN);
+	if (shmem_record_tail(ser))
+		discard_list(shmem_record_tail(ser), SHMEM_RECORD_TAIL);
+	shmem_record_restore_free(ser);
 }
 
 static const struct liveupdate_file_ops shmem_liveupdate_ops = {
@@ -757,6 +495,7 @@ static const struct liveupdate_file_ops shmem_liveupdate_ops = {
 	.freeze = shmem_freeze,
 	.unfreeze = shmem_unfreeze,
 	.retrieve = shmem_retrieve,
+	.can_finish = shmem_can_finish,
 	.finish = shmem_finish,
 	.owner = THIS_MODULE,
 };

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Hooks in mm/shmem.c for files that survive a kexec, and what their handler
- * needs of shmem. See mm/shmem_liveupdate.c.
+ * needs of shmem. See mm/shmem_liveupdate.c and mm/shmem_restore.c.
  */
 #ifndef _LINUX_SHMEM_LIVEUPDATE_H
 #define _LINUX_SHMEM_LIVEUPDATE_H
 
 #include <linux/bits.h>
+#include <linux/rcupdate.h>
 #include <linux/shmem_fs.h>
 
 /*
@@ -26,6 +27,9 @@ void shmem_recalc_inode(struct inode *inode, long alloced, long swapped);
 #ifdef CONFIG_LIVEUPDATE
 
 int __shmem_wait_final(struct inode *inode);
+int __shmem_restore_at(struct inode *inode, pgoff_t index);
+int __shmem_restore_all(struct inode *inode);
+u64 __shmem_restore_left(struct inode *inode);
 
 /* May the size become another, or memory be taken away? */
 static inline bool shmem_size_frozen(const struct inode *inode)
@@ -51,6 +55,36 @@ static inline int shmem_wait_final(struct inode *inode)
 	return unlikely(shmem_final(inode)) ? __shmem_wait_final(inode) : 0;
 }
 
+/* Is there memory of the old kernel that is not in the page cache yet? */
+static inline bool shmem_restoring(const struct inode *inode)
+{
+	const struct shmem_inode_info *info =
+		container_of(inode, struct shmem_inode_info, vfs_inode);
+
+	return unlikely(rcu_access_pointer(info->restore));
+}
+
+/*
+ * The page cache has nothing here: 0 if the file has not either, 1 to look again,
+ * or an error and the memory is as before.
+ */
+static inline int shmem_restore_at(struct inode *inode, pgoff_t index)
+{
+	return shmem_restoring(inode) ? __shmem_restore_at(inode, index) : 0;
+}
+
+/* Put all into the page cache; 0, or an error and the rest is as before. */
+static inline int shmem_restore_all(struct inode *inode)
+{
+	return shmem_restoring(inode) ? __shmem_restore_all(inode) : 0;
+}
+
+/* How many pages are not in the page cache yet. */
+static inline u64 shmem_restore_left(struct inode *inode)
+{
+	return shmem_restoring(inode) ? __shmem_restore_left(inode) : 0;
+}
+
 #else
 
 static inline bool shmem_size_frozen(const struct inode *inode)
@@ -64,6 +98,26 @@ static inline bool shmem_final(const struct inode *inode)
 }
 
 static inline int shmem_wait_final(struct inode *inode)
+{
+	return 0;
+}
+
+static inline bool shmem_restoring(const struct inode *inode)
+{
+	return false;
+}
+
+static inline int shmem_restore_at(struct inode *inode, pgoff_t index)
+{
+	return 0;
+}
+
+static inline int shmem_restore_all(struct inode *inode)
+{
+	return 0;
+}
+
+static inline u64 shmem_restore_left(struct inode *inode)
 {
 	return 0;
 }

@@ -5,8 +5,10 @@
  *
  * The record of the session carries the physical address of a page with a struct
  * memfd_ser. What lies where in the file is told by words, which follow in this
- * page and in a list of further ones. A word is either a place in the file, where
- * the next memory goes, or memory, after which the place is behind it.
+ * page and in a list of further ones; there may be a second list, of what was added
+ * to holes later. A word is either a place in the file, where the next memory goes,
+ * or memory, after which the place is behind it. A list begins at place 0; places
+ * grow within it, and no place is in both.
  */
 #ifndef _LINUX_KHO_ABI_MEMFD_H
 #define _LINUX_KHO_ABI_MEMFD_H
@@ -48,6 +50,7 @@ struct memfd_words_ser {
  * @size: bytes of the file
  * @pos: file position
  * @nr_pages: pages that have memory
+ * @tail_pa: first page of the second list, or 0
  * @seals: F_SEAL_*
  * @mode: permission bits
  * @flags: O_* flags of the descriptor
@@ -59,6 +62,7 @@ struct memfd_ser {
 	__u64 size;
 	__u64 pos;
 	__u64 nr_pages;
+	__u64 tail_pa;
 	__u32 seals;
 	__u32 mode;
 	__u32 flags;
@@ -66,8 +70,6 @@ struct memfd_ser {
 	char name[256];
 };
 
-#define MEMFD_FIRST_WORDS \
-	((MEMFD_SER_PAGE - sizeof(struct memfd_ser)) / sizeof(__u64))
 #define MEMFD_MORE_WORDS \
 	((MEMFD_SER_PAGE - sizeof(struct memfd_words_ser)) / sizeof(__u64))
 

@@ -40,12 +40,13 @@ case $GENERATION in
 	mkdir -p /mnt/cgroup
 	mount -t cgroup2 cgroup2 /mnt/cgroup
 	echo +memory >/mnt/cgroup/cgroup.subtree_control
-	mkdir /mnt/cgroup/vm
+	mkdir /mnt/cgroup/vm /mnt/cgroup/other
 	(
 		exec sh -c 'echo $$ >/mnt/cgroup/vm/cgroup.procs && exec kho-memfd charge'
 	) || fail "taking a file back in a cgroup"
 	charged=$(sed -n 's/^shmem //p' /mnt/cgroup/vm/memory.stat)
 	same "bytes of shared memory charged" "$charged" $((4096 * 4096))
+	same "of them to who touched it" "$(sed -n 's/^shmem //p' /mnt/cgroup/other/memory.stat)" 0
 	[ "$(cat /mnt/cgroup/vm/memory.current)" -ge "$charged" ] || fail "memory.current is less than that"
 	;;
 esac

@@ -49,9 +49,8 @@ static struct word_part word_part(unsigned long pfn, unsigned long nr)
 	return part;
 }
 
-/* Heads in @part of a range whose units have 1 << @order frames. */
-static u64 head_mask(unsigned long pfn, const struct word_part *part,
-		     unsigned int order)
+/* Heads in a word, the first frame of which begins a unit of 1 << @order. */
+static u64 word_heads(unsigned int order)
 {
 	static const u64 every[] = {
 		~0ULL, 0x5555555555555555ULL, 0x1111111111111111ULL,
@@ -59,8 +58,15 @@ static u64 head_mask(unsigned long pfn, const struct word_part *part,
 		0x0000000100000001ULL,
 	};
 
-	if (order < ARRAY_SIZE(every))
-		return every[order] & part->mask;
+	return order < ARRAY_SIZE(every) ? every[order] : 1;
+}
+
+/* Heads in @part of a range whose units have 1 << @order frames. */
+static u64 head_mask(unsigned long pfn, const struct word_part *part,
+		     unsigned int order)
+{
+	if (order < 6)
+		return word_heads(order) & part->mask;
 	return pfn & ((1UL << order) - 1) ? 0 : BIT_ULL(pfn % 64);
 }
 
@@ -82,10 +88,14 @@ static struct kho_leaf_ser *map_leaf(const struct kho_map *map,
 	struct kho_node_ser *node = READ_ONCE(map->root);
 	int level;
 
-	for (level = KHO_MAP_LEVELS - 1; node && level >= 0; level--) {
+	if (!node)
+		return NULL;
+	for (level = KHO_MAP_LEVELS - 1; level >= 0; level--) {
 		u64 pa = READ_ONCE(node->slot_pa[slot_index(pfn, level)]);
 
-		node = pa ? phys_to_virt(pa) : NULL;
+		if (!pa)
+			return NULL;
+		node = phys_to_virt(pa);
 	}
 	return (struct kho_leaf_ser *)node;
 }
@@ -177,15 +187,68 @@ static void clear_bits(__u64 *word, u64 mask)
 		;
 }
 
+/* Frames of a range that are whole words of one leaf, if it begins with one. */
+static unsigned long whole_words(unsigned long pfn, unsigned long nr)
+{
+	unsigned long in_leaf = KHO_LEAF_FRAMES - pfn % KHO_LEAF_FRAMES;
+
+	return pfn % 64 ? 0 : round_down(min(nr, in_leaf), 64);
+}
+
+/*
+ * Claim whole words of a leaf and set their heads. Large units and long runs are
+ * mostly these, so it is done with one atomic operation a word: the heads of
+ * frames that are claimed have no other writer.
+ *
+ * Return: how many frames were claimed; not all of them when some are in use
+ */
+static unsigned long claim_words(struct kho_leaf_ser *leaf, unsigned long pfn,
+				 unsigned long nr, unsigned int order)
+{
+	__u64 *used = &leaf->used[pfn % KHO_LEAF_FRAMES / 64];
+	__u64 *head = &leaf->head[pfn % KHO_LEAF_FRAMES / 64];
+	const unsigned long inside = order < 6 ? 0 : (1UL << order) - 1;
+	const unsigned long end = pfn + nr;
+	unsigned long at;
+
+	for (at = pfn; at < end; at += 64, used++, head++) {
+		if (cmpxchg(used, 0, ~0ULL))
+			break;
+		if (!(at & inside))
+			WRITE_ONCE(*head, word_heads(order));
+	}
+	return at - pfn;
+}
+
+/* Undo claim_words(). */
+static void clear_words(struct kho_leaf_ser *leaf, unsigned long pfn,
+			unsigned long nr)
+{
+	unsigned long i = pfn % KHO_LEAF_FRAMES / 64;
+
+	for (; nr; nr -= 64, i++) {
+		WRITE_ONCE(leaf->head[i], 0);
+		/* From here on somebody else may claim the frames. */
+		smp_store_release(&leaf->used[i], 0);
+	}
+}
+
 static void map_clear(struct kho_map *map, unsigned long pfn, unsigned long nr)
 {
 	struct kho_leaf_ser *leaf = NULL;
 
 	while (nr) {
 		struct word_part part = word_part(pfn, nr);
+		unsigned long words = whole_words(pfn, nr);
 
 		if (!leaf || !(pfn % KHO_LEAF_FRAMES))
 			leaf = map_leaf(map, pfn);
+		if (words) {
+			clear_words(leaf, pfn, words);
+			pfn += words;
+			nr -= words;
+			continue;
+		}
 		clear_bits(&leaf->head[part.index], part.mask);
 		/* From here on somebody else may claim the frames. */
 		clear_bits(&leaf->used[part.index], part.mask);
@@ -208,6 +271,7 @@ static int map_set(struct kho_map *map, unsigned long pfn, unsigned long nr,
 
 	while (nr) {
 		struct word_part part = word_part(pfn, nr);
+		unsigned long words = whole_words(pfn, nr), done;
 
 		if (!leaf || !(pfn % KHO_LEAF_FRAMES)) {
 			rc = -ENOMEM;
@@ -216,6 +280,14 @@ static int map_set(struct kho_map *map, unsigned long pfn, unsigned long nr,
 				goto err_clear;
 		}
 		rc = -EEXIST;
+		if (words) {
+			done = claim_words(leaf, pfn, words, order);
+			pfn += done;
+			nr -= done;
+			if (done != words)
+				goto err_clear;
+			continue;
+		}
 		if (!claim(&leaf->used[part.index], part.mask))
 			goto err_clear;
 		set_bits(&leaf->head[part.index], head_mask(pfn, &part, order));
@@ -229,20 +301,37 @@ err_clear:
 	return rc;
 }
 
-/* As map_set(), for frames in one word of a leaf that is there already. */
-static bool map_set_in_word(struct kho_map *map, unsigned long pfn,
+/*
+ * As map_set(), for what most callers come with: a part of a word, or whole words,
+ * of a leaf that is there already.
+ */
+static bool map_set_in_leaf(struct kho_map *map, unsigned long pfn,
 			    unsigned long nr, unsigned int order)
 {
-	struct word_part part = word_part(pfn, nr);
 	struct kho_leaf_ser *leaf;
+	struct word_part part;
+	unsigned long done;
 
-	if (part.count != nr || order >= 6 || (pfn | nr) & ((1UL << order) - 1))
+	if (order >= KHO_LEAF_SHIFT || (pfn | nr) & ((1UL << order) - 1) ||
+	    pfn >> KHO_MAP_PFN_BITS)
 		return false;
-	leaf = pfn >> KHO_MAP_PFN_BITS ? NULL : map_leaf(map, pfn);
-	if (!leaf || !claim(&leaf->used[part.index], part.mask))
+	leaf = map_leaf(map, pfn);
+	if (!leaf)
 		return false;
-	set_bits(&leaf->head[part.index], head_mask(pfn, &part, order));
-	return true;
+	if (nr <= 64 - pfn % 64) {
+		part = word_part(pfn, nr);
+		if (!claim(&leaf->used[part.index], part.mask))
+			return false;
+		set_bits(&leaf->head[part.index],
+			 head_mask(pfn, &part, order));
+		return true;
+	}
+	if (whole_words(pfn, nr) != nr)
+		return false;
+	done = claim_words(leaf, pfn, nr, order);
+	if (done != nr)
+		clear_words(leaf, pfn, done);
+	return done == nr;
 }
 
 /**
@@ -265,7 +354,7 @@ int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned long nr,
 	down_read(&map->sem);
 	if (map->sealed)
 		rc = -EBUSY;
-	else if (!nr || !map_set_in_word(map, pfn, nr, order))
+	else if (!nr || !map_set_in_leaf(map, pfn, nr, order))
 		rc = map_set(map, pfn, nr, order);
 	if (!rc)
 		atomic_long_add(nr, &map->nr_frames);

@@ -23,6 +23,8 @@ typedef struct {
 	_read;								\
 })
 #define WRITE_ONCE(x, value)	__atomic_store_n(&(x), value, __ATOMIC_RELEASE)
+#define smp_store_release(ptr, value) \
+	__atomic_store_n(ptr, value, __ATOMIC_RELEASE)
 
 #define try_cmpxchg(ptr, old, new) ({					\
 	bool _done = __atomic_compare_exchange_n(ptr, old, new, false,	\

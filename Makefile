@@ -4,6 +4,7 @@
 export KERNEL_SRC
 T ?=
 CONFIG ?= base
+B ?=
 
 .DEFAULT_GOAL := build
 .PHONY: build setup prepare run test check bench refresh clean help
@@ -23,8 +24,8 @@ test: setup ## run all tests; T=name runs one (T='vm-*,name2' several)
 check: setup ## static checks: sparse, W=1, checkpatch, kernel-doc, shellcheck, and that refreshing changes nothing
 	@scripts/check
 
-bench: setup ## print the figures of the README
-	@scripts/bench
+bench: setup ## print the figures of the README; B='files 256 1024' only one table and these sizes, in MiB
+	@scripts/bench $(B)
 
 refresh: setup ## put the edits made in build/tree to existing files into patches/
 	@scripts/refresh
@@ -45,4 +46,4 @@ clean: ## remove everything that was built, fetched or logged
 help: ## this list
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z%-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
-	@echo 'Variables: CONFIG=base|debug|stock, T=test, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package)'
+	@echo 'Variables: CONFIG=base|debug|stock, T=test, B=rows, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package)'

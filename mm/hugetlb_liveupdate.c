@@ -5,8 +5,9 @@
  * Life cycle, old kernel: preserve freezes the size of the file, takes a reference
  * to each of its pages (so that none migrates), preserves the page as one unit and
  * lists it. Faults may still add pages into holes. freeze stops that, looks for
- * pages that were added, and writes the header; until unfreeze a fault into a hole
- * is a SIGBUS, because its page would be lost. unpreserve undoes all this.
+ * pages that were added, and writes the header. Between freeze and unfreeze whoever
+ * faults in a hole waits, because the page would be lost. unpreserve undoes all
+ * this.
  *
  * Next kernel: retrieve checks the record and makes an unlinked file. All that can
  * fail comes first: charges, entries of the reserve map, slots of the page cache,
@@ -42,6 +43,8 @@
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include "hugetlb_vmemmap.h"
@@ -64,6 +67,9 @@ struct outgoing {
 	struct hugetlb_file_ser *header;
 	struct chain chain;
 };
+
+/* Who has faulted in a hole between freeze and unfreeze. */
+static DECLARE_WAIT_QUEUE_HEAD(thaw_wait);
 
 struct cursor {
 	const struct hugetlb_chunk_ser *chunk;
@@ -228,6 +234,8 @@ static void write_header(struct outgoing *out, struct file *file)
 	header->page_shift = huge_page_shift(hstate_inode(inode));
 	header->nr = out->chain.nr;
 	header->chunk_pa = out->chain.nr ? virt_to_phys(out->chain.first) : 0;
+	strscpy_pad((char *)header->name, file->f_path.dentry->d_name.name,
+		    sizeof(header->name));
 	header->checksum = hugetlb_file_checksum(header);
 }
 
@@ -256,6 +264,40 @@ static bool set_frozen(struct inode *inode, enum hugetlb_frozen from,
 		WRITE_ONCE(info->frozen, to);
 	inode_unlock(inode);
 	return ok;
+}
+
+/* Pages may be added again. */
+static void thaw_pages(struct inode *inode)
+{
+	set_frozen(inode, HUGETLB_PAGES_FROZEN, HUGETLB_SIZE_FROZEN);
+	wake_up_all(&thaw_wait);
+}
+
+/**
+ * hugetlb_wait_thawed - wait until pages may be added to a file again
+ * @vmf: of a fault in a hole
+ *
+ * Context: may sleep, possibly until the jump. The fault mutex and the lock of the
+ * mapping are not held.
+ * Return: what makes the fault be tried again, or the task end if it was killed
+ */
+vm_fault_t hugetlb_wait_thawed(struct vm_fault *vmf)
+{
+	struct file *file = vmf->vma->vm_file;
+	struct inode *inode = file_inode(file);
+
+	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY)) {
+		wait_event_killable(thaw_wait, !hugetlb_pages_frozen(inode));
+		return 0;
+	}
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
+	/* Without the lock the mapping may go away. */
+	get_file(file);
+	release_fault_lock(vmf);
+	wait_event_killable(thaw_wait, !hugetlb_pages_frozen(inode));
+	fput(file);
+	return VM_FAULT_RETRY;
 }
 
 static int hugetlb_liveupdate_preserve(struct liveupdate_file_op_args *args)
@@ -315,8 +357,7 @@ static int hugetlb_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	    out->chain.nr)
 		rc = collect(out);
 	if (rc) {
-		set_frozen(out->inode, HUGETLB_PAGES_FROZEN,
-			   HUGETLB_SIZE_FROZEN);
+		thaw_pages(out->inode);
 		return rc;
 	}
 	write_header(out, args->file);
@@ -327,7 +368,7 @@ static void hugetlb_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 {
 	struct outgoing *out = args->private_data;
 
-	set_frozen(out->inode, HUGETLB_PAGES_FROZEN, HUGETLB_SIZE_FROZEN);
+	thaw_pages(out->inode);
 }
 
 static bool header_ok(const struct hugetlb_file_ser *header)
@@ -339,6 +380,9 @@ static bool header_ok(const struct hugetlb_file_ser *header)
 	if (header->flags & ~O_ACCMODE || header->flags == O_ACCMODE)
 		return false;
 	if (header->mode & ~S_IALLUGO || header->seals & ~ALL_SEALS)
+		return false;
+	if (strnlen((const char *)header->name, sizeof(header->name)) ==
+	    sizeof(header->name))
 		return false;
 	return header->page_shift > PAGE_SHIFT &&
 	       header->page_shift < MAX_PHYSMEM_BITS &&
@@ -383,22 +427,56 @@ static bool chunks_ok(const struct hugetlb_file_ser *header)
 	return nr == header->nr;
 }
 
+static int compare_pfns(const void *a, const void *b)
+{
+	const u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A page that is listed twice could be restored once only. */
+static int check_unique(const struct hugetlb_file_ser *header)
+{
+	struct cursor cursor = first_of(header);
+	const struct hugetlb_entry_ser *entry;
+	u64 *pfns, i = 0;
+	int rc = 0;
+
+	if (!header->nr)
+		return 0;
+	pfns = kvmalloc_array(header->nr, sizeof(*pfns), GFP_KERNEL);
+	if (!pfns)
+		return -ENOMEM;
+	while ((entry = next_entry(&cursor)))
+		pfns[i++] = entry->pfn;
+	sort(pfns, header->nr, sizeof(*pfns), compare_pfns, NULL);
+	for (i = 1; i < header->nr; i++)
+		if (pfns[i] == pfns[i - 1])
+			rc = -EINVAL;
+	kvfree(pfns);
+	return rc;
+}
+
 /* The header of a file of the old kernel, or ERR_PTR() and nothing changed. */
 static const struct hugetlb_file_ser *
 read_record(const struct liveupdate_file_op_args *args)
 {
 	const struct hugetlb_file_ser *header;
+	int rc = -EINVAL;
 
 	if (!kho_can_restore_folio(args->serialized_data, 0))
 		goto damaged;
 	header = phys_to_virt(args->serialized_data);
 	if (!header_ok(header) || !chunks_ok(header))
 		goto damaged;
-	return header;
+	rc = check_unique(header);
+	if (!rc)
+		return header;
 
 damaged:
-	pr_err("token %#llx: the record is damaged\n", args->token);
-	return ERR_PTR(-EINVAL);
+	pr_err("token %#llx: the record %s\n", args->token,
+	       rc == -ENOMEM ? "cannot be checked: no memory" : "is damaged");
+	return ERR_PTR(rc);
 }
 
 /* Free the record, but not the pages that it lists. */
@@ -665,7 +743,7 @@ static struct file *make_file(const struct hugetlb_file_ser *header)
 {
 	struct file *file, *reopened;
 
-	file = hugetlb_file_setup("liveupdate", 0, VM_NORESERVE,
+	file = hugetlb_file_setup((const char *)header->name, 0, VM_NORESERVE,
 				  HUGETLB_ANONHUGE_INODE, header->page_shift);
 	if (IS_ERR(file))
 		return file;

@@ -7,6 +7,7 @@
 #define _LINUX_HUGETLB_LIVEUPDATE_H
 
 #include <linux/hugetlb.h>
+#include <linux/mm_types.h>
 
 #ifdef CONFIG_LIVEUPDATE
 
@@ -14,7 +15,7 @@
 enum hugetlb_frozen {
 	HUGETLB_NOT_FROZEN,
 	HUGETLB_SIZE_FROZEN,	/* pages may be added into holes only */
-	HUGETLB_PAGES_FROZEN,	/* no page may be added, see hugetlb_fault_barrier() */
+	HUGETLB_PAGES_FROZEN,	/* no page may be added: faults in holes wait */
 };
 
 static inline void hugetlb_init_frozen(struct inode *inode)
@@ -32,6 +33,8 @@ static inline bool hugetlb_pages_frozen(struct inode *inode)
 	return READ_ONCE(HUGETLBFS_I(inode)->frozen) == HUGETLB_PAGES_FROZEN;
 }
 
+vm_fault_t hugetlb_wait_thawed(struct vm_fault *vmf);
+
 /* For mm/hugetlb_liveupdate.c, in mm/hugetlb.c because of what is static there */
 int hugetlb_resv_add(struct inode *inode, long from, long to);
 void hugetlb_resv_clear(struct inode *inode);
@@ -42,6 +45,7 @@ void hugetlb_fault_barrier(void);
 static inline void hugetlb_init_frozen(struct inode *inode) { }
 static inline bool hugetlb_size_frozen(struct inode *inode) { return false; }
 static inline bool hugetlb_pages_frozen(struct inode *inode) { return false; }
+static inline vm_fault_t hugetlb_wait_thawed(struct vm_fault *vmf) { return 0; }
 
 #endif /* CONFIG_LIVEUPDATE */
 #endif /* _LINUX_HUGETLB_LIVEUPDATE_H */

@@ -22,6 +22,7 @@
 #include <linux/debugfs.h>
 #include <linux/init.h>
 #include <linux/kho.h>
+#include <linux/kho/abi/hugetlb.h>
 #include <linux/kho/abi/kho_test.h>
 #include <linux/libfdt.h>
 #include <linux/list.h>
@@ -693,6 +694,10 @@ static int corrupt(const char *what, u64 bit)
 		record = kho_session_record(bit / (8 * sizeof(*record)));
 		target = (u8 *)record;
 		size = sizeof(*record);
+	} else if (!strcmp(what, "data") &&
+		   kho_session_record(bit / (8 * PAGE_SIZE))) {
+		record = kho_session_record(bit / (8 * PAGE_SIZE));
+		target = phys_to_virt(record->data);
 #endif
 	} else if (!strcmp(what, "subtree") && subtree) {
 		target = subtree;
@@ -704,6 +709,42 @@ static int corrupt(const char *what, u64 bit)
 	target[bit / 8] ^= 1 << (bit % 8);
 	return 0;
 }
+
+#if defined(CONFIG_LIVEUPDATE) && defined(CONFIG_HUGETLBFS)
+/* Flip a bit of what a file of huge pages is, such that the checksum is right. */
+static int forge(const char *what, u64 nr, u64 bit)
+{
+	struct liveupdate_record_ser *record = kho_session_record(nr);
+	struct hugetlb_file_ser *file;
+	struct hugetlb_chunk_ser *chunk;
+
+	if (kho_get_state() != KHO_FINAL || !record ||
+	    strcmp(record->compatible, HUGETLB_LIVEUPDATE_COMPATIBLE))
+		return -EINVAL;
+	file = phys_to_virt(record->data);
+	chunk = phys_to_virt(file->chunk_pa);
+	if (!strcmp(what, "header")) {
+		((u8 *)file)[bit / 8 % sizeof(*file)] ^= 1 << (bit % 8);
+		file->checksum = hugetlb_file_checksum(file);
+	} else if (!strcmp(what, "chunk") && file->chunk_pa) {
+		((u8 *)chunk)[bit / 8 % sizeof(*chunk)] ^= 1 << (bit % 8);
+		chunk->checksum = hugetlb_chunk_checksum(chunk);
+	} else if (!strcmp(what, "twice") && file->chunk_pa) {
+		chunk->entry[bit % (chunk->nr - 1) + 1].pfn = chunk->entry[0].pfn;
+		chunk->checksum = hugetlb_chunk_checksum(chunk);
+	} else if (!strcmp(what, "list") && file->chunk_pa) {
+		((u8 *)chunk)[bit / 8 % sizeof(*chunk)] ^= 1 << (bit % 8);
+	} else {
+		return -EINVAL;
+	}
+	return 0;
+}
+#else
+static int forge(const char *what, u64 nr, u64 bit)
+{
+	return -EOPNOTSUPP;
+}
+#endif
 
 /*
  * Commands
@@ -736,6 +777,8 @@ static int run_command(char *line)
 		return look(nr, order, seed);
 	if (sscanf(line, "corrupt %15s %llu", arg, &nr) == 2)
 		return corrupt(arg, nr);
+	if (sscanf(line, "forge %15s %llu %llu", arg, &nr, &seed) == 3)
+		return forge(arg, nr, seed);
 	if (sscanf(line, "version %u", &order) == 1) {
 		version = order;
 		return 0;

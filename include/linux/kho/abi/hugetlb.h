@@ -17,6 +17,8 @@
 
 #define HUGETLB_LIVEUPDATE_COMPATIBLE	"hugetlb-v1"
 
+#define HUGETLB_NAME_SIZE	256
+
 /**
  * struct hugetlb_file_ser - a file of huge pages
  * @size: bytes
@@ -27,6 +29,7 @@
  * @page_shift: a huge page has 1 << @page_shift bytes
  * @nr: huge pages, all chunks together
  * @chunk_pa: first struct hugetlb_chunk_ser, 0 when @nr is 0
+ * @name: of the file, the rest filled with zeroes
  * @checksum: kho_checksum() of what comes before
  */
 struct hugetlb_file_ser {
@@ -38,6 +41,7 @@ struct hugetlb_file_ser {
 	__u32 page_shift;
 	__u64 nr;
 	__u64 chunk_pa;
+	__u8 name[HUGETLB_NAME_SIZE];
 	__u64 checksum;
 };
 

@@ -6,7 +6,10 @@
  *						background: sessions end when closed
  *	kho-hugetlb close SESSION FILE...	as make, but give them up again
  *	kho-hugetlb take SESSION FILE...	retrieve them, compare all, finish
+ *	kho-hugetlb hold SESSION FILE...	the same, but stay and keep them
+ *	kho-hugetlb cold SESSION FILE...	make what hold has, in no session, and stay
  *	kho-hugetlb drop SESSION		finish without retrieving any
+ *	kho-hugetlb wait SESSION		fault in a hole of a file that is handed over
  *	kho-hugetlb try ERRNO SESSION TOKEN	retrieving must fail like this, twice
  *
  * FILE is TOKEN:SHIFT:PAGES[:OPTION,...]; a huge page has 1 << SHIFT bytes.
@@ -16,29 +19,37 @@
  *	seal	F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_SEAL
  *	write	besides, F_SEAL_WRITE
  *	fs	a file on a hugetlbfs mount, open for reading, and not a memfd
+ *	run	with holes: they are filled one by one until the jump
  *
  * With -n before all this, the n-th allocation of memory in the kernel fails in
  * preserving and retrieving, for every n until one comes through without.
  *
- * Compared are every byte, size, position, seals, permissions, which pages there
- * are, and what the pool counts at every step.
+ * Compared are every byte, size, position, seals, permissions, name, which pages
+ * there are, what the pool counts at every step and on each node, and how much of
+ * the memory map a page takes.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/liveupdate.h>
 #include <linux/memfd.h>
+#include <linux/mempolicy.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
-#define MAX_FILES 16
+#define MAX_FILES 32
+#define MAX_NODES 2
 
 static bool inject;
 
@@ -46,13 +57,16 @@ struct file {
 	uint64_t token;
 	unsigned int shift;
 	uint64_t pages;
-	bool holes, late, seal, write, fs;
+	bool holes, late, seal, write, fs, run;
+	long nr;
+	uint64_t filled;	/* of a file that is run: the last hole */
 	int fd;
 	uint64_t *map;
 };
 
 struct pool {
 	long nr, free, resv, surplus;
+	long node_nr[MAX_NODES], node_free[MAX_NODES], node_surplus[MAX_NODES];
 };
 
 static void fail(const char *what, uint64_t token)
@@ -81,27 +95,88 @@ static void refused(const char *what, const struct file *file, int rc, int wante
 	}
 }
 
-static long count(unsigned int shift, const char *name)
+static long number(const char *path)
 {
-	char path[128];
-	FILE *in;
+	FILE *in = fopen(path, "r");
 	long nr;
 
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%lukB/%s_hugepages",
-		 1UL << (shift - 10), name);
-	in = fopen(path, "r");
 	if (!in || fscanf(in, "%ld", &nr) != 1)
 		fail(path, 0);
 	fclose(in);
 	return nr;
 }
 
+static long count(const char *dir, unsigned int shift, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/hugepages/hugepages-%lukB/%s_hugepages", dir,
+		 1UL << (shift - 10), name);
+	return number(path);
+}
+
+static void set_pool(unsigned int shift, long nr)
+{
+	char path[128];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%lukB/nr_hugepages",
+		 1UL << (shift - 10));
+	out = fopen(path, "w");
+	if (!out || fprintf(out, "%ld", nr) < 0 || fclose(out))
+		fail(path, 0);
+}
+
 static struct pool read_pool(unsigned int shift)
 {
-	return (struct pool) {
-		.nr = count(shift, "nr"), .free = count(shift, "free"),
-		.resv = count(shift, "resv"), .surplus = count(shift, "surplus"),
+	static const char all[] = "/sys/kernel/mm";
+	struct pool pool = {
+		.nr = count(all, shift, "nr"), .free = count(all, shift, "free"),
+		.resv = count(all, shift, "resv"), .surplus = count(all, shift, "surplus"),
 	};
+	char node[64];
+	int i;
+
+	for (i = 0; i < MAX_NODES; i++) {
+		snprintf(node, sizeof(node), "/sys/devices/system/node/node%d", i);
+		if (access(node, F_OK))
+			continue;
+		pool.node_nr[i] = count(node, shift, "nr");
+		pool.node_free[i] = count(node, shift, "free");
+		pool.node_surplus[i] = count(node, shift, "surplus");
+	}
+	return pool;
+}
+
+static long counter(const char *name)
+{
+	FILE *in = fopen("/proc/vmstat", "r");
+	char is[64];
+	long value;
+
+	while (in && fscanf(in, "%63s %ld", is, &value) == 2) {
+		if (!strcmp(is, name)) {
+			fclose(in);
+			return value;
+		}
+	}
+	fail(name, 0);
+	return 0;
+}
+
+/* Pages of the memory map, those that were given back not counted. */
+static long memory_map(void)
+{
+	return counter("nr_memmap_pages") + counter("nr_memmap_boot_pages");
+}
+
+/* Pages of the memory map that one huge page gives back, optimised. */
+static long saved_by(unsigned int shift)
+{
+	if (!number("/proc/sys/vm/hugetlb_optimize_vmemmap"))
+		return 0;
+	/* 64 bytes for 4096, and one page has to stay */
+	return (64L << (shift - 12)) / 4096 - 1;
 }
 
 /* The pool has grown by this, compared to @before. */
@@ -121,8 +196,26 @@ static void pool_is(const char *when, const struct file *file, const struct pool
 	same(what, file->token, now.surplus, before->surplus);
 }
 
+/* Each node has got as many pages as the file has there, and all are in use. */
+static void nodes_are(const struct file *file, const struct pool *before, const long *nr)
+{
+	struct pool now = read_pool(file->shift);
+	int i;
+
+	for (i = 0; i < MAX_NODES; i++) {
+		same("total pages of a node", file->token, now.node_nr[i],
+		     before->node_nr[i] + nr[i]);
+		same("free pages of a node", file->token, now.node_free[i],
+		     before->node_free[i]);
+		same("surplus pages of a node", file->token, now.node_surplus[i],
+		     before->node_surplus[i]);
+	}
+}
+
 static bool is_hole(const struct file *file, uint64_t page)
 {
+	if (file->run && page <= file->filled)
+		return false;
 	return file->holes && page % 3 == 1 && !(file->late && page % 2);
 }
 
@@ -143,6 +236,8 @@ static long pages_of(const struct file *file)
 
 static uint64_t word(const struct file *file, uint64_t i)
 {
+	if (file->run && !i)
+		return file->filled;
 	return (file->token << 48) + i * 0x9e3779b97f4a7c15ULL;
 }
 
@@ -159,6 +254,29 @@ static void fill(struct file *file, bool late)
 	}
 }
 
+static void fill_page(struct file *file, uint64_t page)
+{
+	const uint64_t words = 1UL << (file->shift - 3);
+	uint64_t i;
+
+	for (i = page * words; i < (page + 1) * words; i++)
+		file->map[i] = word(file, i);
+}
+
+/* A thread: fills the holes, and says in the first word how far it came. */
+static void *run(void *arg)
+{
+	struct file *file = arg;
+	uint64_t page;
+
+	for (page = 1; page < file->pages; page += 3) {
+		fill_page(file, page);
+		__atomic_store_n(&file->map[0], page, __ATOMIC_RELEASE);
+		usleep(10000);
+	}
+	return NULL;
+}
+
 static void compare(const struct file *file)
 {
 	const uint64_t words = 1UL << (file->shift - 3);
@@ -166,6 +284,9 @@ static void compare(const struct file *file)
 	uint64_t page, i;
 
 	for (page = 0; page < file->pages; page++) {
+		/* This one may have been begun. */
+		if (file->run && page == file->filled + 3)
+			continue;
 		for (i = page * words; i < (page + 1) * words; i++) {
 			if (is_hole(file, page)) {
 				/* Reading a mapping would fill the hole. */
@@ -250,14 +371,29 @@ static bool nth_is_left(int fd)
 	return strtoul(text, NULL, 10);
 }
 
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
 /* ioctl(), before which it has failed in every way that has to do with memory. */
 static int try_ioctl(const char *what, int session, unsigned long cmd, void *arg)
 {
 	unsigned int n;
 	int fd, rc;
 
-	if (!inject)
-		return ioctl(session, cmd, arg);
+	if (!inject) {
+		const uint64_t start = now();
+
+		rc = ioctl(session, cmd, arg);
+		/* (instructions, with --icount) */
+		if (!rc)
+			printf("%s: %llu ns\n", what, (unsigned long long)(now() - start));
+		return rc;
+	}
 	fd = open("/proc/self/fail-nth", O_RDWR);
 	if (fd < 0)
 		fail("fail-nth", 0);
@@ -292,10 +428,8 @@ static int preserve(int session, const struct file *file)
 	return try_ioctl("preserve", session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
 }
 
-static void make(int session, struct file *file)
+static void create(struct file *file)
 {
-	struct file again = *file;
-
 	if (file->fs)
 		make_fs(file);
 	else
@@ -305,6 +439,13 @@ static void make(int session, struct file *file)
 		fail("memfd_create", file->token);
 	map(file, PROT_READ | PROT_WRITE, MAP_NORESERVE);
 	fill(file, false);
+}
+
+static void make(int session, struct file *file)
+{
+	struct file again = *file;
+
+	create(file);
 	if (file->write)
 		munmap(file->map, size_of(file));
 	if (file->fs)
@@ -322,6 +463,7 @@ static void make(int session, struct file *file)
 	/* It counts where the descriptor is when the handover becomes final. */
 	if (lseek(file->fd, file->token * 4097, SEEK_SET) < 0)
 		fail("lseek", file->token);
+	file->nr = pages_of(file);
 }
 
 static int open_session(const char *name, bool incoming)
@@ -357,20 +499,114 @@ static void finish(int session)
 		fail("finish", 0);
 }
 
+static void name_is(const struct file *file, const char *wanted)
+{
+	char path[64], is[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	if (readlink(path, is, sizeof(is) - 1) < 0 || strcmp(is, wanted))
+		fail(is, file->token);
+}
+
+/* Where the pages are, as far as they can be touched without making more. */
+static void count_nodes(const struct file *file, long *nr)
+{
+	uint64_t page;
+	int node;
+
+	memset(nr, 0, MAX_NODES * sizeof(*nr));
+	for (page = 0; page < file->pages; page++) {
+		if (is_hole(file, page))
+			continue;
+		if (syscall(SYS_get_mempolicy, &node, NULL, 0,
+			    (char *)file->map + (page << file->shift),
+			    MPOL_F_NODE | MPOL_F_ADDR) || node >= MAX_NODES)
+			fail("get_mempolicy", file->token);
+		nr[node]++;
+	}
+}
+
+/* A private mapping has its own pages when it writes, in a child too. */
+static void map_private(const struct file *file)
+{
+	const uint64_t words = 1UL << (file->shift - 3);
+	struct pool before = read_pool(file->shift);
+	struct file copy = *file;
+	int status;
+
+	set_pool(file->shift, before.nr + 2);
+	if (read_pool(file->shift).nr != before.nr + 2) {
+		/* (There may be no further GiB in one piece.) */
+		set_pool(file->shift, before.nr);
+		return;
+	}
+	copy.map = mmap(NULL, size_of(file), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_NORESERVE, file->fd, 0);
+	if (copy.map == MAP_FAILED)
+		fail("map privately", file->token);
+	same("a word", file->token, copy.map[5], word(file, 5));
+	copy.map[5] = 1;
+	if (!fork()) {
+		same("a word in the child", file->token, copy.map[5], 1);
+		copy.map[5] = 2;
+		same("what the child wrote", file->token, copy.map[5], 2);
+		same("the next word", file->token, copy.map[6], word(file, 6));
+		_exit(0);
+	}
+	if (wait(&status) < 0 || status)
+		fail("a child", file->token);
+	same("a word after the child's end", file->token, copy.map[5], 1);
+	same("a word far away", file->token, copy.map[words - 1], word(file, words - 1));
+	same("a word of the file", file->token, file->map[5], word(file, 5));
+	munmap(copy.map, size_of(file));
+	pool_is("mapped privately", file, &before, 2, 2, 0);
+	set_pool(file->shift, before.nr);
+}
+
+/* Who lowers the pool's size does not take pages from the file. */
+static void lower_pool(const struct file *file)
+{
+	struct pool before = read_pool(file->shift), low;
+
+	if (before.free)
+		return;
+	set_pool(file->shift, 0);
+	low = read_pool(file->shift);
+	same("total pages of the lowered pool", file->token, low.nr, before.nr);
+	same("surplus pages of the lowered pool", file->token, low.surplus, before.nr);
+	set_pool(file->shift, before.nr);
+	pool_is("pool as large as before", file, &before, 0, 0, 0);
+}
+
 static void take(int session, struct file *file)
 {
 	struct pool before = read_pool(file->shift);
-	const long nr = pages_of(file);
+	const long map_before = memory_map();
+	long nr, on_node[MAX_NODES];
 	struct stat stat;
 
 	file->fd = retrieve(session, file->token);
 	if (file->fd < 0 || fstat(file->fd, &stat))
 		fail("retrieve", file->token);
+	if (file->run) {
+		map(file, PROT_READ, MAP_NORESERVE);
+		file->filled = file->map[0];
+		munmap(file->map, size_of(file));
+		printf("token %llu: %llu of %llu pages when it ended\n",
+		       (unsigned long long)file->token, (unsigned long long)file->filled,
+		       (unsigned long long)file->pages);
+	}
+	nr = pages_of(file);
+	if (file->run && stat.st_blocks == (nr + 1) << (file->shift - 9))
+		nr++;
 	pool_is("retrieved", file, &before, nr, 0, 0);
 	same("position", file->token, lseek(file->fd, 0, SEEK_CUR), file->token * 4097);
 	same("size", file->token, stat.st_size, size_of(file));
 	same("permissions", file->token, stat.st_mode, S_IFREG | 0640);
 	same("blocks", file->token, stat.st_blocks, nr << (file->shift - 9));
+	same("pages of the memory map", file->token, memory_map() - map_before,
+	     -nr * saved_by(file->shift));
+	name_is(file, file->fs ? "/file (deleted)" : "/memfd:guest (deleted)");
 	same("access", file->token, fcntl(file->fd, F_GETFL) & O_ACCMODE,
 	     file->fs ? O_RDONLY : O_RDWR);
 	same("seals", file->token, fcntl(file->fd, F_GET_SEALS),
@@ -386,14 +622,22 @@ static void take(int session, struct file *file)
 	map(file, PROT_READ, MAP_NORESERVE);
 	compare(file);
 	pool_is("compared", file, &before, nr, 0, 0);
+	count_nodes(file, on_node);
+	/* (A page that was just begun is on a node that is not known.) */
+	if (!file->run)
+		nodes_are(file, &before, on_node);
+	map_private(file);
+	lower_pool(file);
+	compare(file);
 	munmap(file->map, size_of(file));
+	file->nr = nr;
 }
 
 /* It is an ordinary file now. */
 static void use_and_close(struct file *file)
 {
 	struct pool before = read_pool(file->shift);
-	const long nr = pages_of(file), holes = file->pages - nr;
+	const long nr = file->nr, holes = file->pages - nr;
 
 	if (!file->seal && !file->fs) {
 		if (before.free - before.resv >= holes) {
@@ -435,6 +679,82 @@ static void parse(struct file *file, char *text)
 	file->seal = strstr(end, "seal") || strstr(end, "write");
 	file->write = strstr(end, "write");
 	file->fs = strstr(end, "fs");
+	file->run = strstr(end, "run");
+}
+
+/* What the kernel says a thread of this process is doing. */
+static char state_of(pid_t tid)
+{
+	char path[64], state = '?';
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	in = fopen(path, "r");
+	if (!in || fscanf(in, "%*d %*s %c", &state) != 1)
+		fail(path, 0);
+	fclose(in);
+	return state;
+}
+
+static void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		fail(path, 0);
+	close(fd);
+}
+
+struct fault {
+	struct file *file;
+	pid_t tid;
+	bool done;
+};
+
+static void *fault_in(void *arg)
+{
+	struct fault *fault = arg;
+
+	__atomic_store_n(&fault->tid, gettid(), __ATOMIC_RELEASE);
+	fill_page(fault->file, 1);
+	__atomic_store_n(&fault->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/*
+ * Between finalize and its undoing nothing may be added to a file, and nobody may
+ * be hurt by that: who touches a hole waits. An image is loaded.
+ */
+static int fault_while_final(int session)
+{
+	struct file file = { .token = 1, .shift = 21, .pages = 4, .holes = true };
+	struct fault fault = { .file = &file };
+	pthread_t thread;
+	int i;
+
+	make(session, &file);
+	for (i = 0; i < 2; i++) {
+		write_text("/sys/kernel/kho/activate", "1");
+		write_text("/sys/kernel/kho/finalize", "1");
+		if (!i && pthread_create(&thread, NULL, fault_in, &fault))
+			fail("pthread_create", 1);
+		while (!i && (!__atomic_load_n(&fault.tid, __ATOMIC_ACQUIRE) ||
+			      state_of(fault.tid) != 'D')) {
+			if (__atomic_load_n(&fault.done, __ATOMIC_ACQUIRE))
+				fail("a hole was filled after finalize", 1);
+			usleep(1000);
+		}
+		/* What was there, and reading, is as ever. */
+		same("a word", 1, file.map[7], word(&file, 7));
+		write_text("/sys/kernel/kho/finalize", "0");
+		if (!i)
+			pthread_join(thread, NULL);
+		write_text("/sys/kernel/kho/activate", "0");
+	}
+	file.holes = false;
+	file.pages = 2;
+	compare(&file);
+	return 0;
 }
 
 static int try(const char *wanted, const char *session_name, const char *token)
@@ -446,7 +766,8 @@ static int try(const char *wanted, const char *session_name, const char *token)
 				 strerrorname_np(errno) : "0";
 
 		if (strcmp(is, wanted)) {
-			fprintf(stderr, "kho-hugetlb: retrieve gives %s, expected %s\n", is, wanted);
+			fprintf(stderr, "kho-hugetlb: retrieve gives %s, expected %s\n",
+				is, wanted);
 			return 1;
 		}
 	}
@@ -457,7 +778,8 @@ int main(int argc, char **argv)
 {
 	struct file files[MAX_FILES];
 	int session, i, nr = argc - 3;
-	bool incoming;
+	bool incoming, hold;
+	pthread_t thread;
 
 	if (argc > 1 && !strcmp(argv[1], "-n")) {
 		inject = true;
@@ -467,11 +789,21 @@ int main(int argc, char **argv)
 	}
 	if (argc == 5 && !strcmp(argv[1], "try"))
 		return try(argv[2], argv[3], argv[4]);
+	if (argc == 3 && !strcmp(argv[1], "wait"))
+		return fault_while_final(open_session(argv[2], false));
 	if (argc < 3 || nr > MAX_FILES) {
 		fprintf(stderr, "kho-hugetlb: its source says how to use it\n");
 		return 2;
 	}
-	incoming = !strcmp(argv[1], "take") || !strcmp(argv[1], "drop");
+	if (!strcmp(argv[1], "cold")) {
+		for (i = 0; i < nr; i++) {
+			parse(&files[i], argv[i + 3]);
+			create(&files[i]);
+		}
+		return daemon(0, 0) ? 1 : pause();
+	}
+	hold = !strcmp(argv[1], "hold");
+	incoming = hold || !strcmp(argv[1], "take") || !strcmp(argv[1], "drop");
 	session = open_session(argv[2], incoming);
 	for (i = 0; i < nr; i++) {
 		parse(&files[i], argv[i + 3]);
@@ -482,11 +814,18 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "make")) {
 		fflush(NULL);
-		return daemon(0, 0) ? 1 : pause();
+		if (daemon(0, 0))
+			return 1;
+		for (i = 0; i < nr; i++)
+			if (files[i].run && pthread_create(&thread, NULL, run, &files[i]))
+				return 1;
+		return pause();
 	}
 	if (incoming)
 		finish(session);
 	close(session);
+	if (hold)
+		return daemon(0, 0) ? 1 : pause();
 	for (i = 0; i < nr && strcmp(argv[1], "drop"); i++) {
 		if (!incoming && files[i].fs)
 			continue;

@@ -1,0 +1,13 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# hugetlb-wait: who touches a hole of a file of huge pages after finalize waits, and goes on when that is undone.
+set -e
+# shellcheck source=kho-lib.sh
+. kho-lib
+
+echo 10 >/proc/sys/vm/nr_hugepages
+load_next false
+kho-hugetlb wait kept
+echo 0 >/proc/sys/vm/nr_hugepages
+same "HugePages_Total" "$(meminfo HugePages_Total)" 0
+nothing_left

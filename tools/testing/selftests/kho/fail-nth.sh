@@ -7,17 +7,6 @@ set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
 
-inject() {
-	for kind in failslab fail_page_alloc; do
-		dir=/sys/kernel/debug/$kind
-		[ -d $dir ] || fail "this kernel has no $dir"
-		echo N >$dir/ignore-gfp-wait
-		echo 0 >$dir/verbose
-	done
-	echo N >/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem
-	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
-}
-
 # snapshot: what must not change when an attempt fails. (Without a process of its own: they take long with all checkers on.)
 # Nodes of a map may stay until its last frame goes.
 snapshot() {

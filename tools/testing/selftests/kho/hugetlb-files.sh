@@ -21,12 +21,7 @@ emptied() {
 nth=
 if [ "$1" = -n ]; then
 	nth=-n
-	for kind in failslab fail_page_alloc; do
-		echo N >/sys/kernel/debug/$kind/ignore-gfp-wait
-		echo 0 >/sys/kernel/debug/$kind/verbose
-	done
-	echo N >/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem
-	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
+	inject
 	shift
 fi
 pools=$1 next=$2

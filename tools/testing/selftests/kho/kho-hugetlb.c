@@ -65,7 +65,7 @@ struct file {
 };
 
 struct pool {
-	long nr, free, resv, surplus;
+	long nr, free, resv, surplus, set;
 	long node_nr[MAX_NODES], node_free[MAX_NODES], node_surplus[MAX_NODES];
 };
 
@@ -137,6 +137,8 @@ static struct pool read_pool(unsigned int shift)
 	char node[64];
 	int i;
 
+	/* There it is as it was set, here as it is. */
+	pool.set = shift == 21 ? number("/proc/sys/vm/nr_hugepages") : pool.nr - pool.surplus;
 	for (i = 0; i < MAX_NODES; i++) {
 		snprintf(node, sizeof(node), "/sys/devices/system/node/node%d", i);
 		if (access(node, F_OK))
@@ -194,6 +196,8 @@ static void pool_is(const char *when, const struct file *file, const struct pool
 	same(what, file->token, now.resv, before->resv + resv);
 	snprintf(what, sizeof(what), "%s: surplus pages", when);
 	same(what, file->token, now.surplus, before->surplus);
+	snprintf(what, sizeof(what), "%s: pages to be there", when);
+	same(what, file->token, now.set, before->set + nr);
 }
 
 /* Each node has got as many pages as the file has there, and all are in use. */
@@ -534,12 +538,12 @@ static void map_private(const struct file *file)
 	struct file copy = *file;
 	int status;
 
-	set_pool(file->shift, before.nr + 2);
-	if (read_pool(file->shift).nr != before.nr + 2) {
-		/* (There may be no further GiB in one piece.) */
-		set_pool(file->shift, before.nr);
+	/* (To look for another GiB in one piece takes minutes.) */
+	if (file->shift > 21)
 		return;
-	}
+	set_pool(file->shift, before.nr + 2);
+	same("total pages of the larger pool", file->token, read_pool(file->shift).nr,
+	     before.nr + 2);
 	copy.map = mmap(NULL, size_of(file), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_NORESERVE, file->fd, 0);
 	if (copy.map == MAP_FAILED)

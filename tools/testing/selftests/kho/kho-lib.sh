@@ -175,3 +175,15 @@ sessions_are() {
 
 # discard_session NAME [ERRNO]
 discard_session() { expect "${2:-0}" write $kho/discard_session "$1"; }
+
+# inject: allow /proc/self/fail-nth to make any allocation of memory fail. Needs the debug kernel.
+inject() {
+	for kind in failslab fail_page_alloc; do
+		dir=/sys/kernel/debug/$kind
+		[ -d $dir ] || fail "this kernel has no $dir"
+		echo N >$dir/ignore-gfp-wait
+		echo 0 >$dir/verbose
+	done
+	echo N >/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem
+	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
+}

@@ -7,90 +7,28 @@
  *	kho-memfd check		retrieve them and compare every byte
  *	kho-memfd swap		preserve a file that is swapped out; stays
  *	kho-memfd check-swap
- *	kho-memfd charge	retrieve the dense file and hold it until it is killed
+ *	kho-memfd charge	retrieve the dense file, have it touched and hold it
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <linux/liveupdate.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define PAGE		4096UL
-#define WORDS		(PAGE / 8)
+#include "kho-file.h"
+
 #define SPARSE_PAGES	16384UL
 #define DENSE_PAGES	4096UL
 #define HUGE_PAGES	2048UL
+#define MIXED_PAGES	1800UL
 #define RING_PAGES	1000UL
+#define TWO_PAGES	600UL
 #define HOLE_PAGES	100000UL
 #define SWAP_PAGES	8192UL
 
-enum { EMPTY, BYTE, SPARSE, DENSE, HUGE, SEALED, RING, HOLES, TMPFS, LATE, NR };
+enum { EMPTY, BYTE, SPARSE, DENSE, HUGE, SEALED, RING, HOLES, TMPFS, LATE, TWO,
+       MIXED, KILLED, WRONLY, NR };
 
 static int session;
-
-#define must(x) ({							\
-	long _r = (long)(x);						\
-	if (_r < 0) {							\
-		fprintf(stderr, "kho-memfd: line %d: %s: %s\n",		\
-			__LINE__, #x, strerror(errno));			\
-		exit(1);						\
-	}								\
-	_r;								\
-})
-
-#define check(x) do {							\
-	if (!(x)) {							\
-		fprintf(stderr, "kho-memfd: line %d: not so: %s\n",	\
-			__LINE__, #x);					\
-		exit(1);						\
-	}								\
-} while (0)
-
-#define refused(e, x) check((long)(x) < 0 && errno == (e))
-
-static uint64_t word_of(uint64_t seed, uint64_t page, uint64_t i)
-{
-	return (seed << 48 ^ page << 16 ^ i) * 0x9e3779b97f4a7c15ULL + 1;
-}
-
-static void fill_page(uint64_t *mem, uint64_t seed, uint64_t page)
-{
-	for (uint64_t i = 0; i < WORDS; i++)
-		mem[i] = word_of(seed, page, i);
-}
-
-static int page_is(const uint64_t *mem, uint64_t seed, uint64_t page)
-{
-	for (uint64_t i = 0; i < WORDS; i++)
-		if (mem[i] != word_of(seed, page, i))
-			return 0;
-	return 1;
-}
-
-static int page_empty(const uint64_t *mem)
-{
-	for (uint64_t i = 0; i < WORDS; i++)
-		if (mem[i])
-			return 0;
-	return 1;
-}
-
-static uint64_t *map(int fd, uint64_t pages)
-{
-	void *mem = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 fd, 0);
-
-	check(mem != MAP_FAILED);
-	return mem;
-}
 
 static int new_file(const char *name, uint64_t pages)
 {
@@ -98,43 +36,6 @@ static int new_file(const char *name, uint64_t pages)
 
 	must(ftruncate(fd, pages * PAGE));
 	return fd;
-}
-
-static int make_session(const char *name, unsigned long command)
-{
-	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg) };
-	int dev = must(open("/dev/liveupdate", O_RDWR | O_CLOEXEC));
-
-	strcpy((char *)arg.name, name);
-	must(ioctl(dev, command, &arg));
-	close(dev);
-	return arg.fd;
-}
-
-static int preserve(int fd, uint64_t token)
-{
-	struct liveupdate_session_preserve_fd arg = {
-		.size = sizeof(arg), .fd = fd, .token = token,
-	};
-
-	return ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
-}
-
-static int retrieve(uint64_t token)
-{
-	struct liveupdate_session_retrieve_fd arg = {
-		.size = sizeof(arg), .token = token,
-	};
-
-	must(ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg));
-	return arg.fd;
-}
-
-static void finish(void)
-{
-	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
-
-	must(ioctl(session, LIVEUPDATE_SESSION_FINISH, &arg));
 }
 
 static void frozen(int fd)
@@ -170,6 +71,19 @@ static void *write_ring(void *mem)
 	return NULL;
 }
 
+/* The same in every other page, for two at once. */
+static void *write_every_other(void *mem)
+{
+	uint64_t *words = mem;
+
+	for (uint64_t round = 1;; round++)
+		for (uint64_t page = 0; page < TWO_PAGES; page += 2)
+			for (uint64_t i = 0; i < WORDS; i++)
+				__atomic_store_n(&words[page * WORDS + i], round,
+						 __ATOMIC_RELAXED);
+	return NULL;
+}
+
 /* Fills holes; says in the first page how far it came. */
 static void *fill_holes(void *mem)
 {
@@ -183,22 +97,13 @@ static void *fill_holes(void *mem)
 	return NULL;
 }
 
-/* The caller goes on when the child says so; the child stays. */
-static int ready_pipe[2];
-
-static void go_on(void)
-{
-	must(write(ready_pipe[1], "", 1));
-	for (;;)
-		pause();
-}
-
 static void make(void)
 {
 	int fd[NR + 1];
-	uint64_t *mem, *ring, *holes, *huge;
+	uint64_t *mem, *ring, *holes, *huge, *two, *mem_killed;
 	pthread_t thread;
 	struct stat st;
+	pid_t child;
 
 	session = make_session("files", LIVEUPDATE_IOCTL_CREATE_SESSION);
 	fd[EMPTY] = new_file("empty", 0);
@@ -253,9 +158,31 @@ static void make(void)
 	must(fallocate(fd[LATE], 0, 0, 5 * PAGE));
 	must(fallocate(fd[LATE], FALLOC_FL_KEEP_SIZE, 10 * PAGE, 5 * PAGE));
 
+	fd[TWO] = new_file("two", TWO_PAGES);
+	two = map(fd[TWO], TWO_PAGES);
+
+	/* A part of a huge page is taken out, so that it is split. */
+	fd[MIXED] = must(open("/mnt/huge/mixed", O_RDWR | O_CREAT, 0600));
+	must(ftruncate(fd[MIXED], MIXED_PAGES * PAGE));
+	mem = map(fd[MIXED], MIXED_PAGES);
+	for (uint64_t i = 0; i < MIXED_PAGES; i++)
+		fill_page(mem + i * WORDS, MIXED, i);
+	must(fallocate(fd[MIXED], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		       600 * PAGE, 3 * PAGE));
+
+	/* Who writes to it gets killed, in the middle of it. */
+	fd[KILLED] = new_file("killed", RING_PAGES);
+	mem_killed = map(fd[KILLED], RING_PAGES);
+	child = must(fork());
+	if (!child)
+		write_ring(mem_killed);
+
+	fd[WRONLY] = must(open("/mnt/huge/wronly", O_WRONLY | O_CREAT, 0600));
+	must(write(fd[WRONLY], "write", 5));
+
 	for (int i = 0; i < NR; i++) {
-		must(preserve(fd[i], i));
-		refused(EBUSY, preserve(fd[i], 100 + i));
+		must(preserve(session, fd[i], i));
+		refused(EBUSY, preserve(session, fd[i], 100 + i));
 		if (i != SEALED && i != TMPFS)
 			frozen(fd[i]);
 	}
@@ -271,6 +198,12 @@ static void make(void)
 
 	check(!pthread_create(&thread, NULL, write_ring, ring));
 	check(!pthread_create(&thread, NULL, fill_holes, holes));
+	check(!pthread_create(&thread, NULL, write_every_other, two));
+	check(!pthread_create(&thread, NULL, write_every_other, two + WORDS));
+	while (__atomic_load_n(&mem_killed[0], __ATOMIC_RELAXED) < 2)
+		usleep(1000);
+	must(kill(child, SIGKILL));
+	must(waitpid(child, NULL, 0));
 	/* Some are held by the session alone. */
 	close(fd[SPARSE]);
 	close(fd[DENSE]);
@@ -288,6 +221,39 @@ static void check_ring(int fd)
 		i++;
 	for (; i < RING_PAGES * WORDS; i++)
 		check(words[i] == rounds - 1);
+}
+
+static void check_two(int fd)
+{
+	uint64_t *words = map(fd, TWO_PAGES);
+
+	for (uint64_t first = 0; first < 2; first++) {
+		uint64_t rounds = words[first * WORDS], page;
+		int behind = 0;
+
+		check(rounds > 0);
+		for (page = first; page < TWO_PAGES; page += 2) {
+			for (uint64_t i = 0; i < WORDS; i++) {
+				behind |= words[page * WORDS + i] != rounds;
+				check(words[page * WORDS + i] == rounds - behind);
+			}
+		}
+	}
+}
+
+static void check_mixed(int fd)
+{
+	uint64_t *mem = map(fd, MIXED_PAGES);
+
+	check(lseek(fd, 599 * PAGE, SEEK_HOLE) == (off_t)(600 * PAGE));
+	check(lseek(fd, 600 * PAGE, SEEK_DATA) == (off_t)(603 * PAGE));
+	for (uint64_t i = 0; i < MIXED_PAGES; i++) {
+		if (i >= 600 && i < 603)
+			check(page_empty(mem + i * WORDS));
+		else
+			check(page_is(mem + i * WORDS, MIXED, i));
+	}
+	munmap(mem, MIXED_PAGES * PAGE);
 }
 
 static void check_holes(int fd)
@@ -409,17 +375,18 @@ static void check_all(void)
 {
 	static const int order[NR] = {
 		TMPFS, RING, EMPTY, HUGE, SEALED, DENSE, BYTE, LATE, HOLES,
-		SPARSE,
+		SPARSE, KILLED, TWO, WRONLY, MIXED,
 	};
 	long huge = meminfo("ShmemHugePages");
 	uint64_t page[WORDS];
 	char bytes[10] = "";
 	struct stat st;
-	int fd[NR];
+	char path[64];
+	int fd[NR], other;
 
 	session = make_session("files", LIVEUPDATE_IOCTL_RETRIEVE_SESSION);
 	for (int i = 0; i < NR; i++)
-		fd[order[i]] = retrieve(order[i]);
+		fd[order[i]] = retrieve(session, order[i]);
 	for (int i = 0; i < NR; i++)
 		if (i != SEALED && i != TMPFS && i != DENSE)
 			frozen(fd[i]);
@@ -441,6 +408,17 @@ static void check_all(void)
 	refused(EPERM, pwrite(fd[SEALED], page, PAGE, 0));
 	refused(EPERM, ftruncate(fd[SEALED], 0));
 	check_ring(fd[RING]);
+	check_ring(fd[KILLED]);
+	check_two(fd[TWO]);
+	check_mixed(fd[MIXED]);
+	refused(EBADF, pread(fd[WRONLY], bytes, 1, 0));
+	check(lseek(fd[WRONLY], 0, SEEK_CUR) == 5);
+	check(pwrite(fd[WRONLY], "W", 1, 0) == 1);
+	sprintf(path, "/proc/self/fd/%d", fd[WRONLY]);
+	other = must(open(path, O_RDONLY));
+	check(pread(other, bytes, 10, 0) == 5 && !memcmp(bytes, "Write", 5));
+	close(other);
+	memset(bytes, 0, sizeof(bytes));
 	check_holes(fd[HOLES]);
 	must(fstat(fd[TMPFS], &st));
 	check(st.st_size == 5 && (st.st_mode & 07777) == 0444);
@@ -457,7 +435,7 @@ static void check_all(void)
 		check(page_empty(page));
 	}
 
-	finish();
+	finish(session);
 	close(session);
 	check_ordinary(fd[DENSE]);
 	must(ftruncate(fd[SPARSE], 0));
@@ -479,7 +457,7 @@ static void swap(void)
 			fill_page(mem + i * WORDS, 1, i);
 	must(madvise(mem, SWAP_PAGES * PAGE, MADV_PAGEOUT));
 	check(meminfo("SwapTotal") - meminfo("SwapFree") > 10000);
-	must(preserve(fd, 1));
+	must(preserve(session, fd, 1));
 	check(meminfo("SwapTotal") - meminfo("SwapFree") < 1000);
 	/* Now it cannot be swapped out. */
 	must(madvise(mem, SWAP_PAGES * PAGE, MADV_PAGEOUT));
@@ -493,7 +471,7 @@ static void check_swap(void)
 	int fd;
 
 	session = make_session("swap", LIVEUPDATE_IOCTL_RETRIEVE_SESSION);
-	fd = retrieve(1);
+	fd = retrieve(session, 1);
 	mem = map(fd, SWAP_PAGES);
 	for (i = 0; i < SWAP_PAGES; i++) {
 		if (i % 5)
@@ -502,7 +480,7 @@ static void check_swap(void)
 			check(lseek(fd, i * PAGE, SEEK_HOLE) ==
 			      (off_t)(i * PAGE));
 	}
-	finish();
+	finish(session);
 }
 
 /* Who takes the file back pays, not who touches it: that is somebody in another cgroup. */
@@ -512,7 +490,7 @@ static void charge(void)
 	uint64_t *mem;
 
 	session = make_session("files", LIVEUPDATE_IOCTL_RETRIEVE_SESSION);
-	fd = retrieve(DENSE);
+	fd = retrieve(session, DENSE);
 	if (!must(fork())) {
 		procs = must(open("/mnt/cgroup/other/cgroup.procs", O_WRONLY));
 		must(write(procs, "0", 1));
@@ -529,7 +507,6 @@ static void charge(void)
 int main(int argc, char **argv)
 {
 	void (*stay)(void) = NULL;
-	char byte;
 
 	if (argc != 2)
 		return 2;
@@ -546,11 +523,5 @@ int main(int argc, char **argv)
 			check_swap();
 		return 0;
 	}
-	must(pipe(ready_pipe));
-	if (!must(fork())) {
-		close(ready_pipe[0]);
-		stay();
-	}
-	close(ready_pipe[1]);
-	return read(ready_pipe[0], &byte, 1) != 1;
+	return in_background(stay);
 }

@@ -409,7 +409,8 @@ static bool chunks_ok(const struct hugetlb_file_ser *header)
 
 		if (!kho_can_restore_folio(pa, 0) ||
 		    chunk->checksum != hugetlb_chunk_checksum(chunk) ||
-		    !chunk->nr || chunk->nr > HUGETLB_CHUNK_ENTRIES)
+		    chunk->reserved || !chunk->nr ||
+		    chunk->nr > HUGETLB_CHUNK_ENTRIES)
 			return false;
 		/* A cycle would get beyond this. */
 		nr += chunk->nr;

@@ -10,15 +10,15 @@ set -e
 word=64
 size=0 pos=$word flags=$((2 * word)) mode=$((2 * word + 32)) seals=$((3 * word)) shift_=$((3 * word + 32))
 nr=$((4 * word)) chunk_pa=$((5 * word)) name=$((6 * word))
-next_pa=$word entries=$((2 * word)) index=$((4 * word)) pfn=$((5 * word)) second=$((2 * word))
+next_pa=$word entries=$((2 * word)) reserved=$((3 * word)) index=$((4 * word)) pfn=$((5 * word)) second=$((2 * word))
 
 # Which bits of the records of tokens 2, 3, ...; tokens 1 and 100 stay as they are.
 lies="data:$((nr + 1)) data:$((name + 3))
-	list:$((pfn + 9)) list:$((index + 1))
+	list:$((pfn + 9)) list:$((index + 1)) list:$((index + 2 * second + 5)) list:20000
 	header:$((size + 63)) header:$((pos + 63)) header:$((flags + 7)) header:$((mode + 31)) header:$((seals + 31))
 	header:$((shift_)) header:$((shift_ + 5)) header:$((shift_ + 31)) header:$((nr + 1)) header:$((nr + 40))
 	header:$((chunk_pa + 3)) header:$((chunk_pa + 12)) header:$((chunk_pa + 50)) header:$((chunk_pa + 62))
-	chunk:$((next_pa + 5)) chunk:$((next_pa + 40)) chunk:$((entries + 1)) chunk:$((entries + 62))
+	chunk:$((reserved + 3)) chunk:$((next_pa + 5)) chunk:$((next_pa + 40)) chunk:$((entries + 1)) chunk:$((entries + 62))
 	chunk:$((index + second)) chunk:$((index + 63)) chunk:$((pfn + 1)) chunk:$((pfn + 63)) chunk:$((pfn + second + 30))
 	twice:0"
 kept="1:21:3:holes,late 100:21:7:seal"

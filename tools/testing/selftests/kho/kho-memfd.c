@@ -77,10 +77,13 @@ static void *write_every_other(void *mem)
 	uint64_t *words = mem;
 
 	for (uint64_t round = 1;; round++)
-		for (uint64_t page = 0; page < TWO_PAGES; page += 2)
+		for (uint64_t page = 0; page < TWO_PAGES; page += 2) {
 			for (uint64_t i = 0; i < WORDS; i++)
 				__atomic_store_n(&words[page * WORDS + i], round,
 						 __ATOMIC_RELAXED);
+			/* (Leaves a processor to the live update) */
+			usleep(1000);
+		}
 	return NULL;
 }
 

@@ -48,7 +48,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define MAX_FILES 32
+#define MAX_FILES 64
 #define MAX_NODES 2
 
 static bool inject;

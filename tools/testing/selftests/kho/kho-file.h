@@ -17,6 +17,10 @@
 #define PAGE		4096UL
 #define WORDS		(PAGE / 8)
 
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(x)	(sizeof(x) / sizeof((x)[0]))
+#endif
+
 /* What a failing check is about, for its message; NULL for nothing special */
 static const char *about;
 

@@ -478,8 +478,8 @@ static int open_session(const char *name, bool incoming)
 
 	if (fd < 0)
 		fail("/dev/liveupdate", 0);
-	strncpy((char *)create.name, name, sizeof(create.name) - 1);
-	strncpy((char *)retrieve.name, name, sizeof(retrieve.name) - 1);
+	snprintf((char *)create.name, sizeof(create.name), "%s", name);
+	snprintf((char *)retrieve.name, sizeof(retrieve.name), "%s", name);
 	if (incoming ? ioctl(fd, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &retrieve) :
 		       ioctl(fd, LIVEUPDATE_IOCTL_CREATE_SESSION, &create))
 		fail(name, 0);

@@ -25,8 +25,10 @@
 #define HOLE_PAGES	100000UL
 #define SWAP_PAGES	8192UL
 
-enum { EMPTY, BYTE, SPARSE, DENSE, HUGE, SEALED, RING, HOLES, TMPFS, LATE, TWO,
-       MIXED, KILLED, WRONLY, NR };
+enum {
+	EMPTY, BYTE, SPARSE, DENSE, HUGE, SEALED, RING, HOLES, TMPFS, LATE, TWO, MIXED,
+	KILLED, WRONLY, NR
+};
 
 static int session;
 
@@ -313,7 +315,7 @@ static void check_dense(int fd)
 	munmap(mem, DENSE_PAGES * PAGE);
 }
 
-static long meminfo(const char *name)
+static long kib_of(const char *name)
 {
 	FILE *file = fopen("/proc/meminfo", "r");
 	char line[128];
@@ -342,7 +344,7 @@ static void check_huge(int fd, long before)
 		else
 			check(page_empty(mem + i * WORDS));
 	}
-	check(meminfo("ShmemHugePages") - before >= 3 * 2048);
+	check(kib_of("ShmemHugePages") - before >= 3 * 2048);
 	munmap(mem, HUGE_PAGES * PAGE);
 }
 
@@ -380,7 +382,7 @@ static void check_all(void)
 		TMPFS, RING, EMPTY, HUGE, SEALED, DENSE, BYTE, LATE, HOLES,
 		SPARSE, KILLED, TWO, WRONLY, MIXED,
 	};
-	long huge = meminfo("ShmemHugePages");
+	long huge = kib_of("ShmemHugePages");
 	uint64_t page[WORDS];
 	char bytes[10] = "";
 	struct stat st;
@@ -442,7 +444,7 @@ static void check_all(void)
 	close(session);
 	check_ordinary(fd[DENSE]);
 	must(ftruncate(fd[SPARSE], 0));
-	check(meminfo("ShmemHugePages") - huge >= 3 * 2048);
+	check(kib_of("ShmemHugePages") - huge >= 3 * 2048);
 	for (int i = 0; i < NR; i++)
 		close(fd[i]);
 }
@@ -459,12 +461,12 @@ static void swap(void)
 		if (i % 5)
 			fill_page(mem + i * WORDS, 1, i);
 	must(madvise(mem, SWAP_PAGES * PAGE, MADV_PAGEOUT));
-	check(meminfo("SwapTotal") - meminfo("SwapFree") > 10000);
+	check(kib_of("SwapTotal") - kib_of("SwapFree") > 10000);
 	must(preserve(session, fd, 1));
-	check(meminfo("SwapTotal") - meminfo("SwapFree") < 1000);
+	check(kib_of("SwapTotal") - kib_of("SwapFree") < 1000);
 	/* Now it cannot be swapped out. */
 	must(madvise(mem, SWAP_PAGES * PAGE, MADV_PAGEOUT));
-	check(meminfo("SwapTotal") - meminfo("SwapFree") < 1000);
+	check(kib_of("SwapTotal") - kib_of("SwapFree") < 1000);
 	go_on();
 }
 

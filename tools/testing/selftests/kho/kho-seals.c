@@ -22,8 +22,8 @@ static const int all[] = {
 	F_SEAL_EXEC,
 };
 
-#define NR	(sizeof(all) / sizeof(all[0]))
-#define SETS	(1U << NR)
+#define NR	ARRAY_SIZE(all)
+#define SETS	64U
 
 static unsigned int flags;
 static uint64_t unit = PAGE;

@@ -131,7 +131,6 @@ static void make_file(struct file *file, uint64_t token)
 			       FALLOC_FL_KEEP_SIZE, 5 * PAGE, 4 * PAGE));
 }
 
-
 static void same_bytes(const uint8_t *is, const uint8_t *wanted, uint64_t at,
 		       uint64_t size)
 {
@@ -529,7 +528,7 @@ static const struct way system_calls[] = {
 	{ "write", by_write },
 };
 
-#define MAX_WAYS (sizeof(all_ways) / sizeof(all_ways[0]))
+#define MAX_WAYS ARRAY_SIZE(all_ways)
 
 static const struct way *ways = all_ways;
 static uint64_t nr_files = MAX_WAYS * KINDS;
@@ -620,7 +619,7 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "-n")) {
 		inject = true;
 		ways = system_calls;
-		nr_files = sizeof(system_calls) / sizeof(system_calls[0]) * KINDS;
+		nr_files = ARRAY_SIZE(system_calls) * KINDS;
 		argv++;
 		argc--;
 	}

@@ -383,43 +383,80 @@ static uint64_t now(void)
 	return time.tv_sec * 1000000000ULL + time.tv_nsec;
 }
 
-/* ioctl(), before which it has failed in every way that has to do with memory. */
-static int try_ioctl(const char *what, int session, unsigned long cmd, void *arg)
+static int fail_nth(void)
 {
-	unsigned int n;
-	int fd, rc;
+	static int fd;
 
-	if (!inject) {
-		const uint64_t start = now();
-
-		rc = ioctl(session, cmd, arg);
-		/* (instructions, with --icount) */
-		if (!rc)
-			printf("%s: %llu ns\n", what, (unsigned long long)(now() - start));
-		return rc;
-	}
-	fd = open("/proc/self/fail-nth", O_RDWR);
+	if (!fd)
+		fd = open("/proc/self/fail-nth", O_RDWR);
 	if (fd < 0)
 		fail("fail-nth", 0);
-	for (n = 1; ; n++) {
-		bool left;
-		int err;
+	return fd;
+}
 
-		set_nth(fd, n);
-		rc = ioctl(session, cmd, arg);
-		err = errno;
-		left = nth_is_left(fd);
-		set_nth(fd, 0);
-		if (rc == -1 && (left || (err != ENOMEM && err != ENOSPC))) {
-			errno = err;
-			fprintf(stderr, "kho-hugetlb: allocation %u failing: ", n);
-			fail(what, 0);
-		}
-		if (!rc)
-			break;
+/* With allocation @n failing. @reached: did it come that far? */
+static int nth_ioctl(unsigned int n, int session, unsigned long cmd, void *arg, bool *reached)
+{
+	int rc, err;
+
+	set_nth(fail_nth(), n);
+	rc = ioctl(session, cmd, arg);
+	err = errno;
+	*reached = !nth_is_left(fail_nth());
+	set_nth(fail_nth(), 0);
+	if (rc && (!*reached || (err != ENOMEM && err != ENOSPC))) {
+		errno = err;
+		fprintf(stderr, "kho-hugetlb: allocation %u failing: ", n);
+		fail("ioctl", 0);
 	}
-	printf("%s: failed with each of the first %u allocations\n", what, n - 1);
-	close(fd);
+	return rc;
+}
+
+static int open_session(const char *name, bool incoming);
+
+/* As often as allocations can fail, each time in a session that is closed then */
+static void try_preserve(void *arg)
+{
+	unsigned int n, failed = 0;
+	bool reached = true;
+
+	for (n = 1; reached; n++) {
+		int session = open_session("scratch", false);
+
+		if (nth_ioctl(n, session, LIVEUPDATE_SESSION_PRESERVE_FD, arg, &reached))
+			failed++;
+		close(session);
+	}
+	printf("preserve: %u allocations, %u errors\n", n - 2, failed);
+	if (failed < 4)
+		fail("too few allocations failed", 0);
+}
+
+/*
+ * Until it works. It can do without some allocations; as it cannot be undone, the
+ * next file begins behind that one.
+ */
+static int try_retrieve(int session, void *arg)
+{
+	static unsigned int from = 1;
+	unsigned int n = from;
+	bool reached;
+
+	while (nth_ioctl(n, session, LIVEUPDATE_SESSION_RETRIEVE_FD, arg, &reached))
+		n++;
+	printf("retrieve: works with allocation %u failing, not with those from %u\n", n, from);
+	from = reached ? n + 1 : 1;
+	return 0;
+}
+
+static int timed_ioctl(const char *what, int session, unsigned long cmd, void *arg)
+{
+	const uint64_t start = now();
+	int rc = ioctl(session, cmd, arg);
+
+	/* (instructions, with --icount) */
+	if (!rc)
+		printf("%s: %llu ns\n", what, (unsigned long long)(now() - start));
 	return rc;
 }
 
@@ -429,7 +466,9 @@ static int preserve(int session, const struct file *file)
 		.size = sizeof(arg), .fd = file->fd, .token = file->token,
 	};
 
-	return try_ioctl("preserve", session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
+	if (inject)
+		try_preserve(&arg);
+	return timed_ioctl("preserve", session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
 }
 
 static void create(struct file *file)
@@ -490,9 +529,10 @@ static int open_session(const char *name, bool incoming)
 static int retrieve(int session, uint64_t token)
 {
 	struct liveupdate_session_retrieve_fd arg = { .size = sizeof(arg), .token = token };
+	int rc = inject ? try_retrieve(session, &arg) :
+			  timed_ioctl("retrieve", session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg);
 
-	return try_ioctl("retrieve", session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg) ?
-	       -1 : arg.fd;
+	return rc ? -1 : arg.fd;
 }
 
 static void finish(int session)

@@ -31,7 +31,7 @@
  *	take-all S N SEED	retrieve and check as many, and close them
  *	nth COMMAND		the first allocation of memory in the kernel fails, then
  *				the second, ... until it works; to have failed with
- *				anything but ENOMEM is an error
+ *				anything but ENOMEM, or ENOSPC for an inode, is an error
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -366,7 +366,7 @@ static int run_nth(char **w, int nr)
 		why = errno;
 		injected = was_injected(fd);
 		set_nth(fd, 0);
-		if (rc && why != ENOMEM)
+		if (rc && why != ENOMEM && why != ENOSPC)
 			break;
 		if (!rc) {
 			/* It could do without that one: on, if that is simple to undo. */

@@ -72,40 +72,64 @@ static void want_pattern(struct file *file, uint64_t token)
 }
 
 static bool inject;
+static unsigned int nr_failed;
 
-/* May it be tried again, with the next allocation failing? */
-static bool again(int fd, unsigned int *nth, bool error_before, int wanted)
+static int fail_nth(void)
 {
-	int error = errno;
+	static int fd;
+
+	if (!fd)
+		fd = must(open("/proc/self/fail-nth", O_RDWR));
+	return fd;
+}
+
+/* From here on the @n-th allocation of memory fails. */
+static void arm(unsigned int n)
+{
 	char text[16];
 
-	if (*nth) {
-		check(must(pread(fd, text, sizeof(text), 0)) > 0);
-		must(pwrite(fd, "0", 1, 0));
-		if (!error_before)
-			return false;
-		errno = error;
-		if (text[0] != '0' || error != wanted)
-			failed(__LINE__, "it failed", strerror(error));
-	}
-	++*nth;
-	snprintf(text, sizeof(text), "%u", *nth);
-	must(pwrite(fd, text, strlen(text), 0));
+	if (!inject)
+		return;
+	snprintf(text, sizeof(text), "%u", n);
+	must(pwrite(fail_nth(), text, strlen(text), 0));
+}
+
+/* No longer. Did it come that far? */
+static bool disarm(void)
+{
+	char text[16] = "";
+	int error = errno;
+
+	if (!inject)
+		return false;
+	check(must(pread(fail_nth(), text, sizeof(text) - 1, 0)) > 0);
+	must(pwrite(fail_nth(), "0", 1, 0));
+	errno = error;
+	return !atoi(text);
+}
+
+static bool failed_for_memory(int wanted)
+{
+	check(disarm());
+	check(errno == wanted || (wanted == ENOMEM && errno == ENOSPC));
+	nr_failed++;
 	return true;
 }
 
-/* What @call returns, at last; without memory it fails with @errno_. */
-#define nth(call, errno_) ({							\
-	int _fd = inject ? must(open("/proc/self/fail-nth", O_RDWR)) : -1; \
-	unsigned int _n = 0;						\
-	long _rc = 0;							\
+/*
+ * What @call returns when the n-th allocation fails no longer makes it fail with
+ * @errno_. When it could do without that one, the next time begins behind it.
+ */
+#define nth(call, errno_) ({						\
+	static unsigned int _from = 1;					\
+	unsigned int _n = _from;					\
+	long _rc;							\
 									\
-	if (!inject)							\
-		_rc = (call);						\
-	while (inject && again(_fd, &_n, _rc < 0, errno_))			\
-		_rc = (call);						\
-	if (inject)							\
-		close(_fd);						\
+	arm(_n);							\
+	while ((_rc = (call)) < 0 && inject &&				\
+	       failed_for_memory(errno_))				\
+		arm(++_n);						\
+	_from = disarm() ? _n + 1 : 1;					\
 	must(_rc);							\
 })
 
@@ -524,6 +548,9 @@ static const struct way all_ways[] = {
 
 static const struct way system_calls[] = {
 	{ "nothing", by_nothing },
+	{ "nothing", by_nothing },
+	{ "nothing", by_nothing },
+	{ "nothing", by_nothing },
 	{ "read", by_read },
 	{ "write", by_write },
 };
@@ -533,19 +560,54 @@ static const struct way system_calls[] = {
 static const struct way *ways = all_ways;
 static uint64_t nr_files = MAX_WAYS * KINDS;
 
+/* With failing allocations a session for each file, so that each can be finished. */
+static int open_session(uint64_t token, unsigned long command, int before)
+{
+	char name[32];
+
+	if (token && !inject)
+		return before;
+	snprintf(name, sizeof(name), "touch-%lu", token);
+	return make_session(name, command);
+}
+
+/* In a session that is closed each time, until nothing fails */
+static void try_preserve(int fd)
+{
+	unsigned int n = 1;
+	bool came_so_far = inject;
+
+	for (; came_so_far; n++) {
+		int session = make_session("scratch", LIVEUPDATE_IOCTL_CREATE_SESSION);
+
+		arm(n);
+		if (preserve(session, fd, 1) < 0)
+			failed_for_memory(ENOMEM);
+		else
+			came_so_far = disarm();
+		close(session);
+	}
+}
+
 static void make(void)
 {
-	int session = make_session("touch", LIVEUPDATE_IOCTL_CREATE_SESSION);
+	int session = -1;
 
 	for (uint64_t token = 0; token < nr_files; token++) {
 		struct file file = { .kind = token % KINDS };
 
 		want_pattern(&file, token);
 		make_file(&file, token);
-		nth(preserve(session, file.fd, token), ENOMEM);
+		session = open_session(token, LIVEUPDATE_IOCTL_CREATE_SESSION, session);
+		try_preserve(file.fd);
+		must(preserve(session, file.fd, token));
 		close(file.fd);
 		free(file.want);
 	}
+	if (inject)
+		printf("making: %u failures\n", nr_failed);
+	check(!inject || nr_failed >= 5 * nr_files);
+	fflush(stdout);
 	go_on();
 }
 
@@ -579,7 +641,7 @@ static void resize(struct file *file)
 
 static void take(void)
 {
-	int session = make_session("touch", LIVEUPDATE_IOCTL_RETRIEVE_SESSION);
+	int session = -1;
 	static struct file files[MAX_WAYS * KINDS];
 	static char what[MAX_WAYS * KINDS][80];
 	struct stat st;
@@ -592,18 +654,24 @@ static void take(void)
 		snprintf(what[token], sizeof(what[0]), "%s by %s, token %lu",
 			 kind_names[file->kind], ways[token / KINDS].name, token);
 		want_pattern(file, token);
+		session = open_session(token, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, session);
 		file->fd = nth(try_retrieve(session, token), ENOMEM);
 		file->mem = (uint8_t *)map(file->fd, PAGES);
 		must(fstat(file->fd, &st));
 		check(st.st_size == SIZE);
 		check((uint64_t)st.st_blocks >= data_pages(file) * 8);
 		ways[token / KINDS].touch(file);
-		/* One is compared when the session is finished only. */
+		/* Some are compared when the session is finished only. */
 		if (token >= KINDS)
 			compare(file);
+		if (inject || token == nr_files - 1) {
+			nth(try_finish(session), EBUSY);
+			close(session);
+		}
 	}
-	nth(try_finish(session), EBUSY);
-	close(session);
+	if (inject)
+		printf("taking: %u failures\n", nr_failed);
+	check(!inject || nr_failed >= 20);
 	for (uint64_t token = 0; token < nr_files; token++) {
 		about = what[token];
 		if (token >= KINDS || token == 1)

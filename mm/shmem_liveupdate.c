@@ -30,7 +30,6 @@
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/shmem_liveupdate.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
@@ -210,6 +209,54 @@ static bool is_known(struct shmem_record_iter *iter, u64 index)
 	return shmem_record_seek(iter, index) && iter->index <= index;
 }
 
+/**
+ * struct found - an entry of the page cache
+ * @folio: with a reference, or NULL when it is swapped out
+ * @index: where in the file; anywhere in it for a large folio
+ */
+struct found {
+	struct folio *folio;
+	pgoff_t index;
+};
+
+/*
+ * The next entries of the page cache. As find_get_entries(), but with the lock
+ * held, which makes a reference cost little: it is most of what preserving costs.
+ */
+static unsigned int find_entries(struct address_space *mapping, pgoff_t start,
+				 pgoff_t end, struct found *found,
+				 unsigned int max)
+{
+	XA_STATE(xas, &mapping->i_pages, start);
+	unsigned int nr = 0;
+	void *entry;
+
+	xas_lock_irq(&xas);
+	xas_for_each(&xas, entry, end) {
+		found[nr].index = xas.xa_index;
+		found[nr].folio = xa_is_value(entry) ? NULL : entry;
+		if (found[nr].folio)
+			folio_get(found[nr].folio);
+		if (++nr == max)
+			break;
+	}
+	xas_unlock_irq(&xas);
+	return nr;
+}
+
+static int swap_in(struct inode *inode, pgoff_t index)
+{
+	struct folio *folio;
+	int rc;
+
+	rc = shmem_get_folio(inode, index, 0, &folio, SGP_CACHE);
+	if (rc)
+		return rc;
+	folio_unlock(folio);
+	folio_put(folio);
+	return 0;
+}
+
 /*
  * Add all memory of a file to a list, but for what is in @known. Memory beyond
  * the end was allocated in advance and is empty: it does not cross.
@@ -218,33 +265,34 @@ static int scan(struct inode *inode, struct part *part,
 		struct shmem_record_iter *known)
 {
 	pgoff_t start = 0, end = DIV_ROUND_UP(i_size_read(inode), PAGE_SIZE);
-	pgoff_t indices[PAGEVEC_SIZE];
-	struct folio_batch batch;
-	unsigned int i;
+	struct found found[32];
+	unsigned int i, nr;
+	bool again;
 	int rc = 0;
 
-	folio_batch_init(&batch);
-	while (!rc && end && start < end &&
-	       find_get_entries(inode->i_mapping, &start, end - 1, &batch,
-				indices)) {
-		for (i = 0; i < folio_batch_count(&batch); i++) {
-			struct folio *folio = batch.folios[i];
+	while (!rc && start < end) {
+		nr = find_entries(inode->i_mapping, start, end - 1, found,
+				  ARRAY_SIZE(found));
+		if (!nr)
+			break;
+		again = false;
+		for (i = 0; i < nr; i++) {
+			struct folio *folio = found[i].folio;
 
-			if (xa_is_value(folio)) {
-				if (rc)
-					continue;
-				/* Then look again: it may be of another size. */
-				rc = shmem_get_folio(inode, indices[i], 0,
-						     &folio, SGP_CACHE);
-				if (!rc) {
-					folio_unlock(folio);
-					folio_put(folio);
-					start = min(start, indices[i]);
-					rc = -EAGAIN;
-				}
+			if (!folio && !rc && !again) {
+				/* Look again: it may be of another size. */
+				rc = swap_in(inode, found[i].index);
+				start = found[i].index;
+				again = true;
+			}
+			if (!folio)
+				continue;
+			if (rc || again) {
+				folio_put(folio);
 				continue;
 			}
-			if (rc || (known && is_known(known, folio->index))) {
+			start = folio_next_index(folio);
+			if (known && is_known(known, folio->index)) {
 				folio_put(folio);
 				continue;
 			}
@@ -254,9 +302,6 @@ static int scan(struct inode *inode, struct part *part,
 			else
 				rc = add_folio(part, folio);
 		}
-		if (rc == -EAGAIN)
-			rc = 0;
-		folio_batch_reinit(&batch);
 		cond_resched();
 	}
 	return rc ?: flush_run(part);

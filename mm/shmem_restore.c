@@ -80,7 +80,7 @@ struct list {
 struct shmem_restore {
 	struct rcu_head rcu;
 	refcount_t refs;
-	struct mutex lock;
+	struct mutex lock;		/* see above */
 	struct inode *inode;
 	const struct memfd_ser *ser;
 	struct list lists[2];

@@ -13,13 +13,14 @@
 #ifndef _LINUX_KHO_ABI_MEMFD_H
 #define _LINUX_KHO_ABI_MEMFD_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
 #define MEMFD_COMPATIBLE	"memfd-v1"
 #define MEMFD_SER_PAGE		4096
 
 /* Bit 63 set: bits 0 to 51 are an index, in pages */
-#define MEMFD_WORD_INDEX	(1ULL << 63)
+#define MEMFD_WORD_INDEX	BIT_ULL(63)
 #define MEMFD_INDEX_MASK	((1ULL << 52) - 1)
 
 /*
@@ -28,7 +29,7 @@
  */
 #define MEMFD_PFN_BITS		40
 #define MEMFD_PFN_MASK		((1ULL << MEMFD_PFN_BITS) - 1)
-#define MEMFD_RUN_MAX		(1U << 16)
+#define MEMFD_RUN_MAX		BIT(16)
 #define MEMFD_ORDER_SHIFT	56
 #define MEMFD_ORDER_MASK	0x1f
 

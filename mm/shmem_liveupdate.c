@@ -70,19 +70,26 @@ static void set_flag(struct inode *inode, unsigned long flag, bool on)
  * Preserving
  */
 
+/* Pages of a run at most: preserving it does not take too long at a stretch. */
+#define RUN_PAGES	MEMFD_RUN_MAX
+
 /**
  * struct part - a list of the record, and what goes into it next
  * @record: the list
- * @run_index: single pages that follow each other and are neither preserved nor
- *	       written yet: where in the file
- * @run_pfn: first frame
- * @run_nr: how many
+ * @run: folios of one order that follow each other and are neither preserved nor
+ *	 written yet: the first one
+ * @run_index: where in the file the next one would be
+ * @run_pfn: and where in memory
+ * @run_nr: how many there are
+ * @run_order: their order
  */
 struct part {
 	struct shmem_record record;
+	struct folio *run;
 	u64 run_index;
 	unsigned long run_pfn;
 	unsigned long run_nr;
+	unsigned int run_order;
 };
 
 /**
@@ -98,18 +105,18 @@ struct preserved {
 /* Preserve and write the run. */
 static int flush_run(struct part *part)
 {
-	unsigned long nr = part->run_nr;
+	unsigned long nr = part->run_nr, pages = nr << part->run_order;
 	int rc;
 
 	if (!nr)
 		return 0;
-	rc = kho_preserve_pages(pfn_to_page(part->run_pfn), nr);
+	rc = kho_preserve_folios(part->run, nr);
 	if (rc)
 		return rc;
-	rc = shmem_record_add(&part->record, part->run_index, part->run_pfn, nr,
-			      0);
+	rc = shmem_record_add(&part->record, part->run_index - pages,
+			      part->run_pfn - pages, nr, part->run_order);
 	if (rc) {
-		kho_unpreserve_pages(pfn_to_page(part->run_pfn), nr);
+		kho_unpreserve_folios(part->run, nr);
 		return rc;
 	}
 	part->run_nr = 0;
@@ -119,45 +126,32 @@ static int flush_run(struct part *part)
 /* Takes over the reference to the folio, whether it succeeds or not. */
 static int add_folio(struct part *part, struct folio *folio)
 {
-	unsigned int order = folio_order(folio);
-	unsigned long pfn = folio_pfn(folio);
+	const unsigned int order = folio_order(folio);
+	const unsigned long pfn = folio_pfn(folio);
 	int rc;
 
-	if (!order && part->run_nr && part->run_nr < MEMFD_RUN_MAX &&
-	    pfn == part->run_pfn + part->run_nr &&
-	    folio->index == part->run_index + part->run_nr) {
-		part->run_nr++;
-		return 0;
-	}
-
-	rc = flush_run(part);
-	if (rc)
-		goto err_put;
-	if (!order) {
+	if (!part->run_nr || order != part->run_order ||
+	    pfn != part->run_pfn || folio->index != part->run_index ||
+	    part->run_nr << order >= RUN_PAGES) {
+		rc = flush_run(part);
+		if (rc) {
+			folio_put(folio);
+			return rc;
+		}
+		part->run = folio;
 		part->run_index = folio->index;
 		part->run_pfn = pfn;
-		part->run_nr = 1;
-		return 0;
+		part->run_order = order;
 	}
-	rc = kho_preserve_folio(folio);
-	if (rc)
-		goto err_put;
-	rc = shmem_record_add(&part->record, folio->index, pfn, 1UL << order,
-			      order);
-	if (rc)
-		goto err_unpreserve;
+	part->run_nr++;
+	part->run_index += 1UL << order;
+	part->run_pfn += 1UL << order;
 	return 0;
-
-err_unpreserve:
-	kho_unpreserve_folio(folio);
-err_put:
-	folio_put(folio);
-	return rc;
 }
 
-static void put_run(unsigned long pfn, unsigned long nr)
+static void put_run(unsigned long pfn, unsigned long nr, unsigned int order)
 {
-	for (; nr; nr--, pfn++)
+	for (; nr; nr--, pfn += 1UL << order)
 		folio_put(pfn_folio(pfn));
 }
 
@@ -165,19 +159,17 @@ static void put_run(unsigned long pfn, unsigned long nr)
 static void undo(struct part *part, size_t header)
 {
 	struct shmem_record_iter iter;
+	unsigned long nr;
 
 	if (!part->record.first)
 		return;
-	put_run(part->run_pfn, part->run_nr);
+	put_run(part->run_pfn - (part->run_nr << part->run_order), part->run_nr,
+		part->run_order);
 	iter = shmem_record_start(part->record.first, header, 0);
 	while (shmem_record_next(&iter)) {
-		if (iter.order) {
-			kho_unpreserve_folio(pfn_folio(iter.pfn));
-			folio_put(pfn_folio(iter.pfn));
-		} else {
-			kho_unpreserve_pages(pfn_to_page(iter.pfn), iter.nr);
-			put_run(iter.pfn, iter.nr);
-		}
+		nr = iter.nr >> iter.order;
+		kho_unpreserve_folios(pfn_folio(iter.pfn), nr);
+		put_run(iter.pfn, nr, iter.order);
 		cond_resched();
 	}
 	shmem_record_free(&part->record);

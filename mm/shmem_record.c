@@ -69,8 +69,8 @@ static int add_word(struct shmem_record *record, u64 word)
  * @record: where
  * @index: first page in the file; grows from call to call
  * @pfn: first frame
- * @nr: how many pages, up to MEMFD_RUN_MAX if @order is 0
- * @order: that of the folio, or 0
+ * @nr: how many folios follow each other, up to MEMFD_RUN_MAX
+ * @order: their order
  *
  * Return: 0 or -ENOMEM, and the memory is not in the record
  */
@@ -85,12 +85,12 @@ int shmem_record_add(struct shmem_record *record, u64 index, unsigned long pfn,
 			return rc;
 		record->index = index;
 	}
-	rc = add_word(record, pfn | (order ? (u64)order << MEMFD_ORDER_SHIFT :
-					     (u64)(nr - 1) << MEMFD_PFN_BITS));
+	rc = add_word(record, pfn | (u64)(nr - 1) << MEMFD_PFN_BITS |
+			      (u64)order << MEMFD_ORDER_SHIFT);
 	if (rc)
 		return rc;
-	record->index += nr;
-	record->nr_pages += nr;
+	record->index += nr << order;
+	record->nr_pages += nr << order;
 	return 0;
 }
 
@@ -157,8 +157,8 @@ bool shmem_record_next(struct shmem_record_iter *iter)
 	}
 	iter->pfn = word & MEMFD_PFN_MASK;
 	iter->order = word >> MEMFD_ORDER_SHIFT & MEMFD_ORDER_MASK;
-	iter->nr = iter->order ? 1UL << iter->order :
-		   ((word >> MEMFD_PFN_BITS) & (MEMFD_RUN_MAX - 1)) + 1;
+	iter->nr = ((word >> MEMFD_PFN_BITS & (MEMFD_RUN_MAX - 1)) + 1) <<
+		   iter->order;
 	return true;
 }
 
@@ -206,11 +206,9 @@ static u64 memory_sane(struct shmem_record_iter iter, u64 size,
 	u64 end = 0, nr_pages = 0;
 
 	while (shmem_record_next(&iter)) {
-		unsigned long nr = 1UL << iter.order;
-
 		if (iter.order > MAX_PAGE_ORDER || iter.index < end ||
 		    iter.index >= DIV_ROUND_UP(size, PAGE_SIZE) ||
-		    !IS_ALIGNED(iter.index | iter.pfn, nr) ||
+		    !IS_ALIGNED(iter.index | iter.pfn, 1UL << iter.order) ||
 		    !kho_is_pending(PFN_PHYS(iter.pfn), iter.nr << PAGE_SHIFT))
 			return 0;
 		end = iter.index + iter.nr;

@@ -42,7 +42,7 @@ void shmem_record_seal(struct memfd_words_ser *page);
  * @index: where in the file the current memory lies
  * @nr: how many pages it has; 0 before the first memory and after the last
  * @pfn: its first frame
- * @order: that of the folio; 0 for single pages
+ * @order: that of the folios
  */
 struct shmem_record_iter {
 	const struct memfd_words_ser *page;

@@ -236,13 +236,15 @@ static int restore_memory(struct shmem_restore *r, u64 index, unsigned long pfn,
 {
 	struct folio *folio;
 
+	r->page = NULL;
 	if (order) {
-		folio = kho_restore_folio(PFN_PHYS(pfn));
-		r->page = folio ? folio_page(folio, 0) : NULL;
-		nr = 1;
-		/* Such as shmem allocates */
-		if (folio)
+		folio = kho_can_restore_folio(PFN_PHYS(pfn), order) ?
+			kho_restore_folio(PFN_PHYS(pfn)) : NULL;
+		if (folio) {
+			/* Such as shmem allocates */
 			folio_set_large_rmappable(folio);
+			r->page = folio_page(folio, 0);
+		}
 	} else {
 		r->page = kho_restore_pages(PFN_PHYS(pfn), nr);
 	}
@@ -283,6 +285,22 @@ static int restore_run(struct shmem_restore *r, u64 index, unsigned long pfn,
 	return rc;
 }
 
+/* Restore folios that begin in a part of the file, and the one that it begins in. */
+static int restore_folios(struct shmem_restore *r,
+			  const struct shmem_record_iter *iter, u64 start,
+			  u64 end)
+{
+	u64 index = round_down(start, 1UL << iter->order);
+	int rc = 0;
+
+	for (; !rc && index < end; index += 1UL << iter->order)
+		if (!xa_load(&r->inode->i_mapping->i_pages, index))
+			rc = restore_memory(r, index,
+					    iter->pfn + index - iter->index, 1,
+					    iter->order);
+	return rc;
+}
+
 /* Restore what the record has of a part of the file. */
 static int restore_part(struct shmem_restore *r, u64 start, u64 end)
 {
@@ -296,14 +314,12 @@ static int restore_part(struct shmem_restore *r, u64 start, u64 end)
 			u64 from = max(iter.index, start);
 			u64 to = min(iter.index + iter.nr, end);
 
-			if (!iter.order)
+			if (iter.order)
+				rc = restore_folios(r, &iter, from, to);
+			else
 				rc = restore_run(r, from,
 						 iter.pfn + from - iter.index,
 						 to - from);
-			else if (!xa_load(&r->inode->i_mapping->i_pages,
-					  iter.index))
-				rc = restore_memory(r, iter.index, iter.pfn,
-						    iter.nr, iter.order);
 			more = shmem_record_next(&iter);
 		}
 	}

@@ -80,6 +80,9 @@ void kho_unpreserve_folio(struct folio *folio);
 struct folio *kho_restore_folio(phys_addr_t phys);
 bool kho_can_restore_folio(phys_addr_t phys, unsigned int order);
 
+int kho_preserve_folios(struct folio *folio, unsigned long nr);
+void kho_unpreserve_folios(struct folio *folio, unsigned long nr);
+
 int kho_preserve_pages(struct page *page, unsigned long nr_pages);
 void kho_unpreserve_pages(struct page *page, unsigned long nr_pages);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages);
@@ -150,6 +153,14 @@ static inline bool kho_can_restore_folio(phys_addr_t phys, unsigned int order)
 {
 	return false;
 }
+
+static inline int kho_preserve_folios(struct folio *folio, unsigned long nr)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void kho_unpreserve_folios(struct folio *folio,
+					 unsigned long nr) { }
 
 static inline int kho_preserve_pages(struct page *page, unsigned long nr_pages)
 {

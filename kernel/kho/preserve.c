@@ -205,6 +205,36 @@ void kho_unpreserve_folio(struct folio *folio)
 EXPORT_SYMBOL_GPL(kho_unpreserve_folio);
 
 /**
+ * kho_preserve_folios - preserve folios that follow each other
+ * @folio: the first one; all have its order
+ * @nr: how many
+ *
+ * As kho_preserve_folio() for each, but it costs less.
+ *
+ * Context: may sleep.
+ * Return: as kho_preserve_folio(); all or nothing
+ */
+int kho_preserve_folios(struct folio *folio, unsigned long nr)
+{
+	return preserve(folio_pfn(folio), nr << folio_order(folio),
+			folio_order(folio));
+}
+EXPORT_SYMBOL_GPL(kho_preserve_folios);
+
+/**
+ * kho_unpreserve_folios - undo kho_preserve_folios()
+ * @folio: the first one
+ * @nr: how many; a part of what was preserved will do
+ *
+ * Context: may sleep. Not between finalize and its undoing.
+ */
+void kho_unpreserve_folios(struct folio *folio, unsigned long nr)
+{
+	unpreserve(folio_pfn(folio), nr << folio_order(folio));
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_folios);
+
+/**
  * kho_preserve_pages - preserve pages that follow each other
  * @page: the first one
  * @nr_pages: how many

@@ -24,8 +24,8 @@
 #define MEMFD_INDEX_MASK	((1ULL << 52) - 1)
 
 /*
- * Bit 63 clear: memory. Bits 0 to 39 are the first frame; of order 0, bits 40 to
- * 55 are how many pages there are, less one; bits 56 to 60 are the order.
+ * Bit 63 clear: memory. Bits 0 to 39 are the first frame, bits 40 to 55 how many
+ * folios follow each other, less one, and bits 56 to 60 their order.
  */
 #define MEMFD_PFN_BITS		40
 #define MEMFD_PFN_MASK		((1ULL << MEMFD_PFN_BITS) - 1)

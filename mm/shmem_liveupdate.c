@@ -181,6 +181,8 @@ static int make_uptodate(struct inode *inode, struct folio *folio)
 	struct folio *same;
 	int rc;
 
+	if (folio_contain_hwpoisoned_page(folio))
+		return -EHWPOISON;
 	if (folio_test_uptodate(folio))
 		return 0;
 	/* Waits for whoever has just added it. */
@@ -488,6 +490,9 @@ static bool shmem_can_finish(struct liveupdate_file_op_args *args)
 {
 	int rc = shmem_restore_all(file_inode(args->file));
 
+	/* Trying again would not help. */
+	if (rc == -EIO)
+		return true;
 	if (rc)
 		pr_info_ratelimited("token %#llx cannot be finished yet: restoring its memory: %pe\n",
 				    args->token, ERR_PTR(rc));
@@ -507,10 +512,19 @@ static void discard_list(const struct memfd_words_ser *page, size_t header)
 static void shmem_finish(struct liveupdate_file_op_args *args)
 {
 	const struct memfd_ser *ser;
+	struct inode *inode;
+	u64 lost;
 
 	if (args->retrieved) {
-		shmem_restore_end(file_inode(args->file));
-		set_flag(file_inode(args->file), SHMEM_FROZEN, false);
+		inode = file_inode(args->file);
+		lost = shmem_restore_left(inode);
+		if (lost) {
+			pr_err("token %#llx: the record is wrong: %llu pages are lost; touching them is an error, and the size stays fixed\n",
+			       args->token, lost);
+			return;
+		}
+		shmem_restore_end(inode);
+		set_flag(inode, SHMEM_FROZEN, false);
 		return;
 	}
 	ser = shmem_record_check(args->serialized_data);

@@ -12,7 +12,9 @@
  * not restored yet.
  *
  * Nothing is lost when something fails midway: memory that the core has given back
- * and that is not in the page cache is kept, and goes there before any other.
+ * and that is not in the page cache is kept, and goes there before any other. What
+ * the core does not give back, as the record is wrong, is never taken for a hole:
+ * touching it is an error for as long as the file exists.
  *
  * Locks: shmem_restore.lock over everything; inside inode_lock, mmap_lock and
  * session locks, outside those of reclaim, the page cache and the core. An inode's
@@ -73,6 +75,7 @@ struct list {
  * @lists: of it
  * @memcg: to be charged
  * @nr_left: pages not in the page cache
+ * @broken: some of them are not there as recorded
  * @page: memory that the core has given back and the page cache has not got
  * @index: where it goes
  * @nr: how many folios
@@ -86,6 +89,7 @@ struct shmem_restore {
 	struct list lists[2];
 	struct mem_cgroup *memcg;
 	u64 nr_left;
+	bool broken;
 	struct page *page;
 	u64 index;
 	unsigned long nr;
@@ -170,16 +174,18 @@ static bool find_memory(const struct list *list, u64 index,
 
 static int insert_folio(struct shmem_restore *r, struct folio *folio)
 {
+	struct address_space *mapping = r->inode->i_mapping;
+	/* What must not wait for this file's own writeback says so there. */
+	const gfp_t gfp = mapping_gfp_constraint(mapping, GFP_KERNEL);
 	int rc;
 
 	__folio_set_locked(folio);
 	__folio_set_swapbacked(folio);
 	folio_mark_uptodate(folio);
-	rc = mem_cgroup_charge(folio, NULL, GFP_KERNEL);
+	rc = mem_cgroup_charge(folio, NULL, gfp);
 	if (rc)
 		goto err_unlock;
-	rc = shmem_add_to_page_cache(folio, r->inode->i_mapping, r->index, NULL,
-				     GFP_KERNEL);
+	rc = shmem_add_to_page_cache(folio, mapping, r->index, NULL, gfp);
 	if (rc)
 		goto err_uncharge;
 	folio_mark_dirty(folio);
@@ -251,7 +257,8 @@ static int restore_memory(struct shmem_restore *r, u64 index, unsigned long pfn,
 	if (!r->page) {
 		pr_err_ratelimited("memory of a file is not as recorded: pfn %#lx\n",
 				   pfn);
-		return -EIO;
+		r->broken = true;
+		return 0;
 	}
 	r->index = index;
 	r->nr = nr;
@@ -326,6 +333,19 @@ static int restore_part(struct shmem_restore *r, u64 start, u64 end)
 	return rc;
 }
 
+/* Does the record have something here? */
+static bool is_recorded(struct shmem_restore *r, u64 index)
+{
+	struct shmem_record_iter iter;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(r->lists); i++)
+		if (find_memory(&r->lists[i], index, &iter) &&
+		    iter.index <= index)
+			return true;
+	return false;
+}
+
 /**
  * __shmem_restore_at - restore what belongs to an empty place in the page cache
  * @inode: the file's
@@ -333,7 +353,7 @@ static int restore_part(struct shmem_restore *r, u64 start, u64 end)
  *
  * Context: may sleep; inside inode_lock and mmap_lock.
  * Return: 0 if it is a hole; 1 if there is something now; -EINTR when the task is
- * being killed, -ENOMEM, -ENOSPC or -EIO, and nothing is lost
+ * being killed, -ENOMEM or -ENOSPC, and nothing is lost; -EIO if the record is wrong
  */
 int __shmem_restore_at(struct inode *inode, pgoff_t index)
 {
@@ -350,6 +370,8 @@ int __shmem_restore_at(struct inode *inode, pgoff_t index)
 		rc = restore_part(r, start, start + AROUND);
 	if (!rc)
 		rc = !!xa_load(&inode->i_mapping->i_pages, index);
+	if (!rc && r->broken && is_recorded(r, index))
+		rc = -EIO;
 	mutex_unlock(&r->lock);
 out_put:
 	put_restore(r);
@@ -376,7 +398,8 @@ static u64 next_memory(struct shmem_restore *r, u64 index)
  * Lets others restore what they need in between.
  *
  * Context: may sleep; inside inode_lock.
- * Return: 0; -ENOMEM, -ENOSPC or -EIO, and nothing is lost
+ * Return: 0; -ENOMEM or -ENOSPC, and nothing is lost; -EIO if all was restored but
+ * for what is not as recorded
  */
 int __shmem_restore_all(struct inode *inode)
 {
@@ -399,6 +422,8 @@ int __shmem_restore_all(struct inode *inode)
 		index += AROUND_ALL;
 		cond_resched();
 	}
+	if (!rc && READ_ONCE(r->nr_left))
+		rc = -EIO;
 	put_restore(r);
 	return rc;
 }
@@ -456,10 +481,10 @@ int shmem_restore_begin(struct inode *inode, const struct memfd_ser *ser)
 }
 
 /**
- * shmem_restore_end - all has been restored; forget the record
- * @inode: the file's, after shmem_restore_all() succeeded
+ * __shmem_restore_end - all has been restored, or the file is gone: forget the record
+ * @inode: the file's
  */
-void shmem_restore_end(struct inode *inode)
+void __shmem_restore_end(struct inode *inode)
 {
 	struct shmem_restore *r;
 
@@ -468,7 +493,6 @@ void shmem_restore_end(struct inode *inode)
 		return;
 	/* Who came before this is still using the record. */
 	mutex_lock(&r->lock);
-	WARN_ON_ONCE(r->nr_left);
 	r->lists[0].nr = 0;
 	r->lists[1].nr = 0;
 	mutex_unlock(&r->lock);

@@ -7,6 +7,5 @@ struct inode;
 struct memfd_ser;
 
 int shmem_restore_begin(struct inode *inode, const struct memfd_ser *ser);
-void shmem_restore_end(struct inode *inode);
 
 #endif /* _MM_SHMEM_RESTORE_H */

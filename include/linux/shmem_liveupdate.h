@@ -30,6 +30,7 @@ int __shmem_wait_final(struct inode *inode);
 int __shmem_restore_at(struct inode *inode, pgoff_t index);
 int __shmem_restore_all(struct inode *inode);
 u64 __shmem_restore_left(struct inode *inode);
+void __shmem_restore_end(struct inode *inode);
 
 /* May the size become another, or memory be taken away? */
 static inline bool shmem_size_frozen(const struct inode *inode)
@@ -85,6 +86,13 @@ static inline u64 shmem_restore_left(struct inode *inode)
 	return shmem_restoring(inode) ? __shmem_restore_left(inode) : 0;
 }
 
+/* Nothing comes back any more. */
+static inline void shmem_restore_end(struct inode *inode)
+{
+	if (shmem_restoring(inode))
+		__shmem_restore_end(inode);
+}
+
 #else
 
 static inline bool shmem_size_frozen(const struct inode *inode)
@@ -121,6 +129,8 @@ static inline u64 shmem_restore_left(struct inode *inode)
 {
 	return 0;
 }
+
+static inline void shmem_restore_end(struct inode *inode) { }
 
 #endif /* CONFIG_LIVEUPDATE */
 #endif /* _LINUX_SHMEM_LIVEUPDATE_H */

@@ -24,6 +24,7 @@
 #include <linux/kho.h>
 #include <linux/kho/abi/hugetlb.h>
 #include <linux/kho/abi/kho_test.h>
+#include <linux/kho/abi/memfd.h>
 #include <linux/libfdt.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -710,16 +711,43 @@ static int corrupt(const char *what, u64 bit)
 	return 0;
 }
 
+#ifdef CONFIG_LIVEUPDATE
+/* Make the second memory in the record of a shared-memory file the first once more. */
+static int forge_memfd(struct memfd_ser *ser)
+{
+	u64 *words = (u64 *)(ser + 1), *first = NULL;
+	u64 i;
+
+	for (i = 0; i < ser->words.nr; i++) {
+		if (words[i] & MEMFD_WORD_INDEX)
+			continue;
+		if (first) {
+			words[i] &= ~MEMFD_PFN_MASK;
+			words[i] |= *first & MEMFD_PFN_MASK;
+			ser->words.checksum =
+				kho_checksum(0, &ser->words.next_pa,
+					     MEMFD_SER_PAGE - sizeof(u64));
+			return 0;
+		}
+		first = &words[i];
+	}
+	return -EINVAL;
+}
+#endif
+
 #if defined(CONFIG_LIVEUPDATE) && defined(CONFIG_HUGETLBFS)
-/* Flip a bit of what a file of huge pages is, such that the checksum is right. */
+/* Flip a bit of what a file is, such that the checksum is right. */
 static int forge(const char *what, u64 nr, u64 bit)
 {
 	struct liveupdate_record_ser *record = kho_session_record(nr);
 	struct hugetlb_file_ser *file;
 	struct hugetlb_chunk_ser *chunk;
 
-	if (kho_get_state() != KHO_FINAL || !record ||
-	    strcmp(record->compatible, HUGETLB_LIVEUPDATE_COMPATIBLE))
+	if (kho_get_state() != KHO_FINAL || !record)
+		return -EINVAL;
+	if (!strcmp(record->compatible, MEMFD_COMPATIBLE))
+		return forge_memfd(phys_to_virt(record->data));
+	if (strcmp(record->compatible, HUGETLB_LIVEUPDATE_COMPATIBLE))
 		return -EINVAL;
 	file = phys_to_virt(record->data);
 	chunk = phys_to_virt(file->chunk_pa);

@@ -11,7 +11,7 @@ if [ "$GENERATION" = 0 ]; then
 	file_is /proc/sys/vm/hugetlb_optimize_vmemmap 1
 	load_next hugetlb
 	before=$(meminfo MemTotal)
-	echo 700 >/proc/sys/vm/nr_hugepages
+	echo 640 >/proc/sys/vm/nr_hugepages
 	pool=$(meminfo HugePages_Total)
 	[ "$pool" -gt 500 ] || fail "the pool has $pool pages only"
 	given=$(($(meminfo MemTotal) - before))

@@ -187,3 +187,24 @@ inject() {
 	echo N >/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem
 	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
 }
+
+# Devices: nics: the addresses of the NICs that nic-rx can drive, in the order of their buses
+nics() {
+	for device in /sys/bus/pci/devices/*; do
+		[ "$(cat "$device/vendor")$(cat "$device/device")" != 0x80860x10d3 ] || basename "$device"
+	done
+}
+
+# to_vfio ADDRESS: vfio-pci becomes the device's driver
+to_vfio() {
+	echo vfio-pci >"/sys/bus/pci/devices/$1/driver_override"
+	echo "$1" >/sys/bus/pci/drivers_probe
+	[ -d "/sys/bus/pci/drivers/vfio-pci/$1" ] || fail "vfio-pci does not take $1"
+}
+
+# nic DIR COMMAND...: of the nic-rx that stays in the background there
+nic() {
+	dir=$1
+	shift
+	nic-rx on "$dir" "$@" || fail "nic-rx $dir: the command failed"
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands given as arguments, carried out at once or by a process in the background.
+ *
+ * The latter reads one command a line from DIR/in, a pipe. Its answer goes to
+ * DIR/out: a line with the problem, empty when all is well, then what is to be
+ * printed.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/stat.h>
+
+#include "keeper.h"
+
+#define WORDS_MAX	8
+
+static const char *program;
+static char problem[1024];
+static char text[4096];
+
+static void die(const char *what)
+{
+	fprintf(stderr, "%s: %s: %s\n", program, what, strerror(errno));
+	exit(2);
+}
+
+void keeper_say(const char *format, ...)
+{
+	size_t used = strlen(text);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text + used, sizeof(text) - used, format, args);
+	va_end(args);
+}
+
+void keeper_problem(const char *format, ...)
+{
+	int saved = errno;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(problem, sizeof(problem), format, args);
+	va_end(args);
+	errno = saved;
+}
+
+/* Whether the command did what it should; if not, problem says so. */
+static bool carry_out(const char *command, keeper_run *run)
+{
+	char copy[512], why[sizeof(problem)];
+	char *words[WORDS_MAX], *word, *rest = copy;
+	const char *wanted = "0", *got = "0";
+	int nr = 0;
+
+	problem[0] = 0;
+	text[0] = 0;
+	snprintf(copy, sizeof(copy), "%s", command);
+	while (nr < WORDS_MAX && (word = strsep(&rest, " ")))
+		if (*word)
+			words[nr++] = word;
+	if (nr && words[0][0] == 'E') {
+		wanted = words[0];
+		memmove(words, words + 1, --nr * sizeof(*words));
+	}
+	if (!nr)
+		return true;
+	errno = 0;
+	if (run(words, nr))
+		got = strerrorname_np(errno);
+	if (!strcmp(got, wanted)) {
+		problem[0] = 0;
+		return true;
+	}
+	snprintf(why, sizeof(why), "%s", problem);
+	snprintf(problem, sizeof(problem), "%.400s: %s, expected %s%s%.400s", command, got,
+		 wanted, why[0] ? ": " : "", why);
+	return false;
+}
+
+static void serve(const char *dir, keeper_run *run)
+{
+	char line[512];
+	FILE *in, *out;
+
+	setsid();
+	if (chdir(dir) ||
+	    !freopen("/dev/null", "r", stdin) ||
+	    !freopen("/dev/null", "w", stdout) ||
+	    !freopen("/dev/null", "w", stderr))
+		exit(2);
+	for (;;) {
+		in = fopen("in", "re");
+		if (!in || !fgets(line, sizeof(line), in))
+			exit(2);
+		fclose(in);
+		line[strcspn(line, "\n")] = 0;
+		carry_out(line, run);
+		out = fopen("out", "we");
+		if (!out)
+			exit(2);
+		fprintf(out, "%s\n%s", problem, text);
+		fclose(out);
+	}
+}
+
+/*
+ * Before any command: memory that a process pins for a device is counted against its
+ * address space, which has to be there as long as the device.
+ */
+static pid_t begin(const char *dir, keeper_run *run)
+{
+	char path[256];
+	FILE *out;
+	pid_t pid;
+
+	if (mkdir(dir, 0700))
+		die(dir);
+	snprintf(path, sizeof(path), "%s/in", dir);
+	if (mkfifo(path, 0600))
+		die(path);
+	snprintf(path, sizeof(path), "%s/out", dir);
+	if (mkfifo(path, 0600))
+		die(path);
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid)
+		serve(dir, run);
+	snprintf(path, sizeof(path), "%s/pid", dir);
+	out = fopen(path, "we");
+	if (!out || fprintf(out, "%d\n", pid) < 0 || fclose(out))
+		die(path);
+	return pid;
+}
+
+static bool ask(const char *dir, const char *command)
+{
+	char path[256];
+	FILE *in, *out;
+	size_t size;
+
+	snprintf(path, sizeof(path), "%s/in", dir);
+	in = fopen(path, "we");
+	if (!in)
+		die(path);
+	fprintf(in, "%s\n", command);
+	fclose(in);
+	snprintf(path, sizeof(path), "%s/out", dir);
+	out = fopen(path, "re");
+	if (!out || !fgets(problem, sizeof(problem), out))
+		die(path);
+	size = fread(text, 1, sizeof(text) - 1, out);
+	text[size] = 0;
+	fclose(out);
+	problem[strcspn(problem, "\n")] = 0;
+	return !problem[0];
+}
+
+int keeper(int argc, char **argv, keeper_run *run)
+{
+	const char *on = NULL;
+	pid_t pid = 0;
+	int i = 1;
+
+	program = argv[0];
+	if (argc > 2 && (!strcmp(argv[1], "start") || !strcmp(argv[1], "on"))) {
+		on = argv[2];
+		if (argv[1][0] == 's')
+			pid = begin(on, run);
+		i += 2;
+	}
+	for (; i < argc; i++) {
+		bool well = on ? ask(on, argv[i]) : carry_out(argv[i], run);
+
+		fputs(text, stdout);
+		fflush(stdout);
+		if (!well) {
+			fprintf(stderr, "%s: %s\n", program, problem);
+			if (pid)
+				kill(pid, SIGKILL);
+			return 1;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nic-rx: receives the frames that nic-send sends, in the memory of a device that
+ * belongs to this program by vfio, and knows whether one is missing.
+ *
+ *	nic-rx COMMAND...		see keeper.h
+ *	nic-rx start DIR COMMAND...
+ *	nic-rx on DIR COMMAND...
+ *
+ *	open ADDRESS		the vfio device of a PCI device, bound to an iommufd
+ *	memory RING		a file for that many descriptors, mapped page by page
+ *	attach			the device to the address space with these mappings
+ *	start			from reset to receiving
+ *	irq			wait by interrupts from now on, not by looking
+ *	go RATE			frames a second to be sent; 0: as many as are taken
+ *	receive NR		take as many frames
+ *	pass MS			take what comes in that time
+ *	stop			no more frames; take those that are under way
+ *	show			what was received
+ *	verify			fails with EBADMSG unless that is all that was sent, in
+ *				order and to the byte
+ *	master on|off		bus master, in config space
+ *	unmap PAGE		a page of buffers, from what the device is attached to
+ *	replace NR		attach the device in turn to two page tables with the
+ *				same content, taking what comes in between
+ *
+ * The counts are in the file too, so that whoever opens it goes on with them.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/eventfd.h>
+
+#include "e1000e.h"
+#include "frame.h"
+#include "keeper.h"
+#include "kho_vfio.h"
+
+/* No frame for so long is taken for the end. */
+#define QUIET_MS	10000
+#define STOP_TRIES	5
+
+/* In a page of the file */
+struct counts {
+	uint64_t expected;	/* the number that comes next */
+	uint64_t received;	/* whole and in order */
+	uint64_t lost;		/* numbers that were passed over */
+	uint64_t late;		/* frames with a number that was passed over, or twice */
+	uint64_t corrupt;	/* frames with any other content; their numbers are lost too */
+	uint64_t skipped;	/* descriptors that the device went past */
+	uint64_t last_time;
+	uint64_t gap;		/* longest from the sending of one frame to that of the next */
+	uint64_t gap_at;	/* number of the frame after it */
+	uint64_t refused;	/* frames that the sender could not give to anybody */
+	uint64_t interrupts;
+	uint64_t complete;	/* the last frame was there */
+};
+
+static int iommufd = -1, device = -1, event = -1;
+static uint32_t device_id, ioas;
+static struct dma_file file;
+static struct e1000e nic;
+static struct counts *counts;
+static uint32_t ring;
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
+
+static int open_device(const char *address)
+{
+	iommufd = iommufd_open();
+	if (iommufd < 0)
+		return -1;
+	device = vfio_open(address);
+	if (device < 0)
+		return -1;
+	return vfio_bind(device, iommufd, &device_id);
+}
+
+static int make_memory(uint32_t nr)
+{
+	if (nr < 64 || nr > E1000E_RING_MAX || nr % 8) {
+		errno = EINVAL;
+		return -1;
+	}
+	ring = nr;
+	if (dma_file_make(&file, e1000e_pages(ring)) || iommufd_ioas_alloc(iommufd, &ioas))
+		return -1;
+	counts = dma_file_page(&file, E1000E_PAGE_USER);
+	return e1000e_map(&file, ring, iommufd, ioas);
+}
+
+static int start(void)
+{
+	memset(counts, 0, sizeof(*counts));
+	return e1000e_open(&nic, device, &file) || e1000e_start(&nic, ring) ? -1 : 0;
+}
+
+static int use_interrupts(void)
+{
+	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event < 0 || vfio_msix(device, &event, 1))
+		return -1;
+	e1000e_interrupts(&nic);
+	return 0;
+}
+
+static int ask_sender(enum frame_kind kind, uint64_t number)
+{
+	uint8_t frame[FRAME_MAX];
+
+	return e1000e_send(&nic, frame, frame_make(frame, kind, number, 0, 0));
+}
+
+static void count_data(const struct frame_head *head)
+{
+	uint64_t gap = head->time - counts->last_time;
+
+	if (head->number < counts->expected) {
+		counts->late++;
+		return;
+	}
+	if (counts->expected && gap > counts->gap) {
+		counts->gap = gap;
+		counts->gap_at = head->number;
+	}
+	counts->lost += head->number - counts->expected;
+	counts->expected = head->number + 1;
+	counts->last_time = head->time;
+	counts->received++;
+}
+
+static void count(const void *frame, size_t size)
+{
+	uint8_t wanted[FRAME_MAX];
+	struct frame_head head;
+
+	memcpy(&head, frame, sizeof(head));
+	if (size < sizeof(head) ||
+	    size != frame_make(wanted, head.kind, head.number, head.time, head.refused) ||
+	    memcmp(frame, wanted, size) ||
+	    (head.kind != FRAME_DATA && head.kind != FRAME_LAST)) {
+		counts->corrupt++;
+	} else if (head.kind == FRAME_DATA) {
+		count_data(&head);
+	} else {
+		counts->lost += head.number - counts->expected;
+		counts->expected = head.number;
+		counts->refused = head.refused;
+		counts->complete = 1;
+	}
+}
+
+/* Takes one frame, or passes over one descriptor; false when there is neither. */
+static bool take(void)
+{
+	size_t size;
+	void *frame = e1000e_received(&nic, &size);
+
+	if (frame)
+		count(frame, size);
+	else if (e1000e_skipped(&nic))
+		counts->skipped++;
+	else
+		return false;
+	e1000e_next(&nic);
+	return true;
+}
+
+/* Until there may be more to take, or for so long */
+static int wait_for_frames(int ms)
+{
+	struct pollfd poll_event = { .fd = event, .events = POLLIN };
+	uint64_t nr;
+
+	if (event < 0) {
+		usleep(1000);
+		return 0;
+	}
+	if (poll(&poll_event, 1, ms) < 0)
+		return -1;
+	if (read(event, &nr, sizeof(nr)) == sizeof(nr)) {
+		counts->interrupts += nr;
+	} else if (take()) {
+		/* (the event may have come just now) */
+		if (poll(&poll_event, 1, 1000) == 1)
+			return 0;
+		keeper_problem("a frame, but no interrupt");
+		errno = EIO;
+		return -1;
+	}
+	return 0;
+}
+
+/* Takes frames until there are so many, or for so long, or until the last one. */
+static int receive(uint64_t nr, uint64_t ms)
+{
+	uint64_t enough = nr ? counts->received + nr : UINT64_MAX;
+	uint64_t start = now_ms();
+
+	while (counts->received < enough && !counts->complete) {
+		if (take()) {
+			if (nr)
+				start = now_ms();
+		} else if (now_ms() - start >= ms) {
+			if (!nr)
+				return 0;
+			keeper_problem("no frame for %" PRIu64 " ms after %" PRIu64, ms,
+				       counts->received);
+			errno = ETIMEDOUT;
+			return -1;
+		} else if (wait_for_frames(ms > 1000 ? 1000 : ms)) {
+			return -1;
+		}
+		if (!nr && now_ms() - start >= ms)
+			return 0;
+	}
+	return 0;
+}
+
+/* What was lost on the way may be this, or the answer. */
+static int stop(void)
+{
+	int i;
+
+	for (i = 0; i < STOP_TRIES; i++) {
+		if (ask_sender(FRAME_STOP, 0))
+			return -1;
+		if (receive(0, 2000))
+			return -1;
+		if (counts->complete)
+			return 0;
+	}
+	keeper_problem("the last frame does not come");
+	errno = ETIMEDOUT;
+	return -1;
+}
+
+static void show(void)
+{
+	keeper_say("received %" PRIu64 " lost %" PRIu64 " late %" PRIu64 " corrupt %" PRIu64
+		   " skipped %" PRIu64 " refused %" PRIu64 "\n",
+		   counts->received, counts->lost, counts->late, counts->corrupt,
+		   counts->skipped, counts->refused);
+	keeper_say("longest gap %" PRIu64 " us, before frame %" PRIu64 "\n",
+		   counts->gap / 1000, counts->gap_at);
+	if (counts->interrupts)
+		keeper_say("interrupts %" PRIu64 "\n", counts->interrupts);
+}
+
+static int verify(void)
+{
+	if (counts->complete && counts->received && counts->received == counts->expected &&
+	    !counts->lost && !counts->late && !counts->corrupt && !counts->skipped &&
+	    !counts->refused)
+		return 0;
+	keeper_problem("lost %" PRIu64 " late %" PRIu64 " corrupt %" PRIu64 " skipped %" PRIu64
+		       " refused %" PRIu64 " of %" PRIu64 "%s",
+		       counts->lost, counts->late, counts->corrupt, counts->skipped,
+		       counts->refused, counts->expected,
+		       counts->complete ? "" : ", and the end did not come");
+	errno = EBADMSG;
+	return -1;
+}
+
+static int replace(uint64_t nr)
+{
+	uint32_t other, hwpt[2];
+	uint64_t i, before = counts->received, start;
+	uint64_t longest = 0;
+
+	/* Both are full before the device gets to see them. */
+	if (iommufd_ioas_alloc(iommufd, &other) ||
+	    e1000e_map(&file, nic.state->ring, iommufd, other) ||
+	    iommufd_hwpt_alloc(iommufd, device_id, ioas, &hwpt[0]) ||
+	    iommufd_hwpt_alloc(iommufd, device_id, other, &hwpt[1]))
+		return -1;
+	for (i = 0; i < nr; i++) {
+		start = now_ms();
+		if (vfio_attach(device, hwpt[(i + 1) % 2]))
+			return -1;
+		if (now_ms() - start > longest)
+			longest = now_ms() - start;
+		while (take())
+			if (counts->complete)
+				break;
+	}
+	keeper_say("replaced %" PRIu64 " times, %" PRIu64 " frames meanwhile, longest %" PRIu64
+		   " ms\n", nr, counts->received - before, longest);
+	return 0;
+}
+
+static uint64_t number(const char *word)
+{
+	return strtoull(word, NULL, 0);
+}
+
+static int run(char **w, int nr)
+{
+	if (!strcmp(w[0], "open") && nr == 2)
+		return open_device(w[1]);
+	if (!strcmp(w[0], "memory") && nr == 2)
+		return make_memory(number(w[1]));
+	if (!strcmp(w[0], "attach") && nr == 1)
+		return vfio_attach(device, ioas);
+	if (!strcmp(w[0], "start") && nr == 1)
+		return start();
+	if (!strcmp(w[0], "irq") && nr == 1)
+		return use_interrupts();
+	if (!strcmp(w[0], "go") && nr == 2)
+		return ask_sender(FRAME_GO, number(w[1]));
+	if (!strcmp(w[0], "receive") && nr == 2)
+		return receive(number(w[1]), QUIET_MS);
+	if (!strcmp(w[0], "pass") && nr == 2)
+		return receive(0, number(w[1]));
+	if (!strcmp(w[0], "stop") && nr == 1)
+		return stop();
+	if (!strcmp(w[0], "verify") && nr == 1)
+		return verify();
+	if (!strcmp(w[0], "master") && nr == 2)
+		return e1000e_set_master(&nic, !strcmp(w[1], "on"));
+	if (!strcmp(w[0], "unmap") && nr == 2)
+		return iommufd_unmap(iommufd, ioas, DMA_PAGE, e1000e_buffer_iova(number(w[1])));
+	if (!strcmp(w[0], "replace") && nr == 2)
+		return replace(number(w[1]));
+	if (!strcmp(w[0], "show") && nr == 1) {
+		show();
+		return 0;
+	}
+	keeper_problem("no such command");
+	errno = EINVAL;
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	return keeper(argc, argv, run);
+}

@@ -121,6 +121,14 @@ static int ask_sender(enum frame_kind kind, uint64_t number)
 	return e1000e_send(&nic, frame, frame_make(frame, kind, number, 0, 0));
 }
 
+/* A rate, or after the last frame, a new run */
+static int go(uint64_t rate)
+{
+	if (counts->complete)
+		memset(counts, 0, sizeof(*counts));
+	return ask_sender(FRAME_GO, rate);
+}
+
 static void count_data(const struct frame_head *head)
 {
 	uint64_t gap = head->time - counts->last_time;
@@ -152,6 +160,8 @@ static void count(const void *frame, size_t size)
 		counts->corrupt++;
 	} else if (head.kind == FRAME_DATA) {
 		count_data(&head);
+	} else if (head.number < counts->expected) {
+		counts->late++;
 	} else {
 		counts->lost += head.number - counts->expected;
 		counts->expected = head.number;
@@ -317,7 +327,7 @@ static int run(char **w, int nr)
 	if (!strcmp(w[0], "irq") && nr == 1)
 		return use_interrupts();
 	if (!strcmp(w[0], "go") && nr == 2)
-		return ask_sender(FRAME_GO, number(w[1]));
+		return go(number(w[1]));
 	if (!strcmp(w[0], "receive") && nr == 2)
 		return receive(number(w[1]), QUIET_MS);
 	if (!strcmp(w[0], "pass") && nr == 2)

@@ -14,29 +14,29 @@
 
 /* Registers, and what is used of them */
 #define CTRL		0x0000
-#define  CTRL_SLU		(1U << 6)	/* set link up */
-#define  CTRL_RST		(1U << 26)
+#define  CTRL_SLU		0x00000040	/* set link up */
+#define  CTRL_RST		0x04000000
 #define STATUS		0x0008
-#define  STATUS_LU		(1U << 1)
+#define  STATUS_LU		0x00000002
 #define CTRL_EXT	0x0018
-#define  CTRL_EXT_EIAME		(1U << 24)
-#define  CTRL_EXT_IAME		(1U << 27)
+#define  CTRL_EXT_EIAME		0x01000000
+#define  CTRL_EXT_IAME		0x08000000
 #define IMS		0x00d0
 #define IMC		0x00d8
 #define EIAC		0x00dc
-#define  INT_RXQ0		(1U << 20)
+#define  INT_RXQ0		0x00100000
 #define IVAR		0x00e4
 #define  IVAR_RXQ0_VECTOR0	8		/* valid, vector 0 */
 #define RCTL		0x0100
-#define  RCTL_EN		(1U << 1)
-#define  RCTL_UPE		(1U << 3)	/* all unicast frames */
-#define  RCTL_MPE		(1U << 4)	/* all multicast frames */
-#define  RCTL_BAM		(1U << 15)	/* broadcast frames */
-#define  RCTL_BSIZE_1024	(1U << 16)
-#define  RCTL_SECRC		(1U << 26)	/* without checksum */
+#define  RCTL_EN		0x00000002
+#define  RCTL_UPE		0x00000008	/* all unicast frames */
+#define  RCTL_MPE		0x00000010	/* all multicast frames */
+#define  RCTL_BAM		0x00008000	/* broadcast frames */
+#define  RCTL_BSIZE_1024	0x00010000
+#define  RCTL_SECRC		0x04000000	/* without checksum */
 #define TCTL		0x0400
-#define  TCTL_EN		(1U << 1)
-#define  TCTL_PSP		(1U << 3)	/* pad short frames */
+#define  TCTL_EN		0x00000002
+#define  TCTL_PSP		0x00000008	/* pad short frames */
 #define RDBAL		0x2800
 #define RDBAH		0x2804
 #define RDLEN		0x2808
@@ -93,17 +93,17 @@ struct tx_desc {
 /* Descriptors go back to the device so many at a time. */
 #define BATCH		16
 
+/* What was in memory before is there for the device, and after, for us. */
 static uint32_t get(struct e1000e *nic, unsigned int reg)
 {
-	return *(volatile uint32_t *)(nic->regs + reg);
+	return __atomic_load_n((uint32_t *)(nic->regs + reg), __ATOMIC_ACQUIRE);
 }
 
 static void set(struct e1000e *nic, unsigned int reg, uint32_t value)
 {
-	*(volatile uint32_t *)(nic->regs + reg) = value;
+	__atomic_store_n((uint32_t *)(nic->regs + reg), value, __ATOMIC_RELEASE);
 }
 
-/* Waits until bits of a register, or of memory, are as they should be. */
 static bool passed(const struct timespec *since, int seconds)
 {
 	struct timespec now;
@@ -112,6 +112,7 @@ static bool passed(const struct timespec *since, int seconds)
 	return now.tv_sec - since->tv_sec > seconds;
 }
 
+/* Waits until bits of a register are as they should be. */
 static int wait_for(struct e1000e *nic, unsigned int reg, uint32_t mask, uint32_t wanted)
 {
 	struct timespec start;
@@ -239,7 +240,6 @@ int e1000e_start(struct e1000e *nic, uint32_t ring)
 	set(nic, RDBAH, IOVA_RING >> 32);
 	set(nic, RDLEN, ring * sizeof(struct rx_desc));
 	set(nic, RDH, 0);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* All but one: a full ring looks like an empty one. */
 	set(nic, RDT, ring - 1);
 	set(nic, RCTL, RCTL_EN | RCTL_UPE | RCTL_MPE | RCTL_BAM | RCTL_BSIZE_1024 | RCTL_SECRC);
@@ -278,7 +278,6 @@ void e1000e_next(struct e1000e *nic)
 	uint32_t i = nic->state->next;
 
 	make_ready(nic, i);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	nic->state->next = (i + 1) % nic->state->ring;
 	if (i % BATCH == BATCH - 1)
 		set(nic, RDT, i);
@@ -296,7 +295,6 @@ int e1000e_send(struct e1000e *nic, const void *frame, size_t size)
 		.length = size,
 		.command = TX_COMMAND,
 	};
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	nic->state->sent = (nic->state->sent + 1) % TX_RING;
 	set(nic, TDT, nic->state->sent);
 	clock_gettime(CLOCK_MONOTONIC, &start);

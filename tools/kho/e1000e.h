@@ -35,7 +35,7 @@ struct e1000e_state {
 
 struct e1000e {
 	int fd;
-	volatile uint8_t *regs;
+	uint8_t *regs;
 	const struct dma_file *file;
 	struct e1000e_state *state;
 };

@@ -18,8 +18,8 @@
 typedef int keeper_run(char **words, int nr);
 
 /* For a command: text to print, and a reason besides errno why it fails */
-void keeper_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void keeper_problem(const char *format, ...) __attribute__((format(printf, 1, 2)));
+__printf(1, 2) void keeper_say(const char *format, ...);
+__printf(1, 2) void keeper_problem(const char *format, ...);
 
 /* What main() returns */
 int keeper(int argc, char **argv, keeper_run *run);

@@ -27,7 +27,6 @@
  * The counts are in the file too, so that whoever opens it goes on with them.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,7 +223,7 @@ static int receive(uint64_t nr, uint64_t ms)
 		} else if (now_ms() - start >= ms) {
 			if (!nr)
 				return 0;
-			keeper_problem("no frame for %" PRIu64 " ms after %" PRIu64, ms,
+			keeper_problem("no frame for %lu ms after %lu", ms,
 				       counts->received);
 			errno = ETIMEDOUT;
 			return -1;
@@ -257,14 +256,13 @@ static int stop(void)
 
 static void show(void)
 {
-	keeper_say("received %" PRIu64 " lost %" PRIu64 " late %" PRIu64 " corrupt %" PRIu64
-		   " skipped %" PRIu64 " refused %" PRIu64 "\n",
+	keeper_say("received %lu lost %lu late %lu corrupt %lu skipped %lu refused %lu\n",
 		   counts->received, counts->lost, counts->late, counts->corrupt,
 		   counts->skipped, counts->refused);
-	keeper_say("longest gap %" PRIu64 " us, before frame %" PRIu64 "\n",
+	keeper_say("longest gap %lu us, before frame %lu\n",
 		   counts->gap / 1000, counts->gap_at);
 	if (counts->interrupts)
-		keeper_say("interrupts %" PRIu64 "\n", counts->interrupts);
+		keeper_say("interrupts %lu\n", counts->interrupts);
 }
 
 static int verify(void)
@@ -273,8 +271,7 @@ static int verify(void)
 	    !counts->lost && !counts->late && !counts->corrupt && !counts->skipped &&
 	    !counts->refused)
 		return 0;
-	keeper_problem("lost %" PRIu64 " late %" PRIu64 " corrupt %" PRIu64 " skipped %" PRIu64
-		       " refused %" PRIu64 " of %" PRIu64 "%s",
+	keeper_problem("lost %lu late %lu corrupt %lu skipped %lu refused %lu of %lu%s",
 		       counts->lost, counts->late, counts->corrupt, counts->skipped,
 		       counts->refused, counts->expected,
 		       counts->complete ? "" : ", and the end did not come");
@@ -304,8 +301,8 @@ static int replace(uint64_t nr)
 			if (counts->complete)
 				break;
 	}
-	keeper_say("replaced %" PRIu64 " times, %" PRIu64 " frames meanwhile, longest %" PRIu64
-		   " ms\n", nr, counts->received - before, longest);
+	keeper_say("replaced %lu times, %lu frames meanwhile, longest %lu ms\n",
+		   nr, counts->received - before, longest);
 	return 0;
 }
 

@@ -18,7 +18,6 @@
  * error, a line for each thing that happens. Ends when it finds that QEMU has gone.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -82,7 +81,7 @@ static void bye(const char *what)
 {
 	if (errno != ECONNREFUSED && errno != ECONNRESET && errno != ENOTCONN)
 		die(what);
-	say("QEMU is gone, %" PRIu64 " frames sent, %" PRIu64 " refused", next, refused);
+	say("QEMU is gone, %lu frames sent, %lu refused", next, refused);
 	exit(0);
 }
 
@@ -120,7 +119,7 @@ static void connect_to(int fd, const char *name)
 static void done_refusing(void)
 {
 	if (refusing)
-		say("refused %" PRIu64 " to %" PRIu64, refused_since, next - 1);
+		say("refused %lu to %lu", refused_since, next - 1);
 	refusing = false;
 	rounds = 0;
 }
@@ -154,6 +153,21 @@ static void beat_once(void)
 	beating = true;
 }
 
+/* Whether the next frame, which was not taken, is given up. */
+static bool refuse(void)
+{
+	if (!rate)
+		return false;
+	beat_once();
+	if (rounds < PATIENCE)
+		return false;
+	if (!refusing)
+		refused_since = next;
+	refusing = true;
+	refused++;
+	return true;
+}
+
 /* Sends all that is due; returns how long to wait. */
 static uint64_t send_due(void)
 {
@@ -163,19 +177,10 @@ static uint64_t send_due(void)
 	if (rate && time > due + BACKLOG * step)
 		due = time - BACKLOG * step;
 	while (!rate || due <= time) {
-		if (push(FRAME_DATA, next)) {
+		if (push(FRAME_DATA, next))
 			done_refusing();
-		} else if (!rate) {
-			return SECOND;	/* until there is room */
-		} else {
-			beat_once();
-			if (rounds < PATIENCE)
-				return SECOND / 1000;
-			if (!refusing)
-				refused_since = next;
-			refusing = true;
-			refused++;
-		}
+		else if (!refuse())
+			return rate ? SECOND / 1000 : SECOND;	/* or until there is room */
 		next++;
 		due += step;
 		if (!rate)
@@ -184,12 +189,12 @@ static uint64_t send_due(void)
 	return due - time;
 }
 
-static void stop(void)
+static void end_run(void)
 {
 	struct pollfd room = { .fd = data, .events = POLLOUT };
 
 	if (running)
-		say("stop: %" PRIu64 " frames sent, %" PRIu64 " refused", next - refused, refused);
+		say("stop: %lu frames sent, %lu refused", next - refused, refused);
 	done_refusing();
 	running = false;
 	while (!push(FRAME_LAST, next))
@@ -216,12 +221,12 @@ static void obey(void)
 			next = 0;
 			refused = 0;
 		}
-		say("go: %" PRIu64 " a second from frame %" PRIu64, head.number, next);
+		say("go: %lu a second from frame %lu", head.number, next);
 		rate = head.number;
 		due = now();
 		running = true;
 	} else if (head.kind == FRAME_STOP) {
-		stop();
+		end_run();
 	}
 }
 

@@ -180,7 +180,7 @@ static uint64_t send_due(void)
 		if (push(FRAME_DATA, next))
 			done_refusing();
 		else if (!refuse())
-			return rate ? SECOND / 1000 : SECOND;	/* or until there is room */
+			return rate ? SECOND / 5000 : SECOND;	/* or until there is room */
 		next++;
 		due += step;
 		if (!rate)

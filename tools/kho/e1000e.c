@@ -194,6 +194,9 @@ int e1000e_open(struct e1000e *nic, int fd, const struct dma_file *file)
 	nic->fd = fd;
 	nic->file = file;
 	nic->state = dma_file_page(file, PAGE_STATE);
+	nic->regs = NULL;
+	if (fd < 0)
+		return 0;
 	nic->regs = vfio_map_bar(fd, 0, &size);
 	return nic->regs ? 0 : -1;
 }
@@ -214,11 +217,12 @@ int e1000e_start(struct e1000e *nic, uint32_t ring)
 	uint32_t i;
 
 	*nic->state = (struct e1000e_state) { .ring = ring };
-	if (e1000e_set_master(nic, true))
+	/* Somebody may have left it running. It must not find memory before it is reset. */
+	if (e1000e_set_master(nic, false))
 		return -1;
 	set(nic, IMC, ~0U);
 	set(nic, CTRL, get(nic, CTRL) | CTRL_RST);
-	if (wait_for(nic, CTRL, CTRL_RST, 0))
+	if (wait_for(nic, CTRL, CTRL_RST, 0) || e1000e_set_master(nic, true))
 		return -1;
 	set(nic, IMC, ~0U);
 	set(nic, CTRL, get(nic, CTRL) | CTRL_SLU);
@@ -270,7 +274,7 @@ bool e1000e_skipped(struct e1000e *nic)
 	size_t size;
 
 	/* The head moves after a descriptor has been filled in. */
-	return get(nic, RDH) != nic->state->next && !e1000e_received(nic, &size);
+	return nic->regs && get(nic, RDH) != nic->state->next && !e1000e_received(nic, &size);
 }
 
 void e1000e_next(struct e1000e *nic)
@@ -279,7 +283,7 @@ void e1000e_next(struct e1000e *nic)
 
 	make_ready(nic, i);
 	nic->state->next = (i + 1) % nic->state->ring;
-	if (i % BATCH == BATCH - 1)
+	if (nic->regs && i % BATCH == BATCH - 1)
 		set(nic, RDT, i);
 }
 

@@ -49,7 +49,10 @@ int e1000e_map(const struct dma_file *file, uint32_t ring, int iommufd, uint32_t
 /* Where the device sees buffer page @nr */
 uint64_t e1000e_buffer_iova(uint32_t nr);
 
-/* @fd is the vfio device's. Leaves the device as it is. */
+/*
+ * @fd is the vfio device's. Leaves the device as it is. Without one (-1), what it has
+ * received can be read.
+ */
 int e1000e_open(struct e1000e *nic, int fd, const struct dma_file *file);
 
 int e1000e_set_master(struct e1000e *nic, bool on);

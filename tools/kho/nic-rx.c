@@ -15,14 +15,27 @@
  *	go RATE			frames a second to be sent; 0: as many as are taken
  *	receive NR		take as many frames
  *	pass MS			take what comes in that time
+ *	drain			take what is there
  *	stop			no more frames; take those that are under way
  *	show			what was received
  *	verify			fails with EBADMSG unless that is all that was sent, in
  *				order and to the byte
+ *	sound			fails with EBADMSG unless what was received until now is
+ *				without a gap, in order and to the byte
  *	master on|off		bus master, in config space
  *	unmap PAGE		a page of buffers, from what the device is attached to
  *	replace NR		attach the device in turn to two page tables with the
  *				same content, taking what comes in between
+ *
+ * For a live update, with WHAT one of file, device and iommufd:
+ *
+ *	session NAME		make one
+ *	retrieve NAME		open one of the old kernel
+ *	preserve WHAT TOKEN
+ *	take WHAT TOKEN
+ *	resume			receive on, with all that was taken (or is open already).
+ *				Without a device, only what is there can be received
+ *	finish
  *
  * The counts are in the file too, so that whoever opens it goes on with them.
  */
@@ -38,6 +51,7 @@
 #include "frame.h"
 #include "keeper.h"
 #include "kho_vfio.h"
+#include "session.h"
 
 /* No frame for so long is taken for the end. */
 #define QUIET_MS	10000
@@ -59,9 +73,9 @@ struct counts {
 	uint64_t complete;	/* the last frame was there */
 };
 
-static int iommufd = -1, device = -1, event = -1;
+static int iommufd = -1, device = -1, event = -1, session = -1;
 static uint32_t device_id, ioas;
-static struct dma_file file;
+static struct dma_file file = { .fd = -1 };
 static struct e1000e nic;
 static struct counts *counts;
 static uint32_t ring;
@@ -185,6 +199,12 @@ static bool take(void)
 	return true;
 }
 
+static void drain(void)
+{
+	while (!counts->complete && take())
+		;
+}
+
 /* Until there may be more to take, or for so long */
 static int wait_for_frames(int ms)
 {
@@ -265,11 +285,15 @@ static void show(void)
 		keeper_say("interrupts %lu\n", counts->interrupts);
 }
 
-static int verify(void)
+static bool is_sound(void)
 {
-	if (counts->complete && counts->received && counts->received == counts->expected &&
-	    !counts->lost && !counts->late && !counts->corrupt && !counts->skipped &&
-	    !counts->refused)
+	return counts->received && counts->received == counts->expected && !counts->lost &&
+	       !counts->late && !counts->corrupt && !counts->skipped;
+}
+
+static int verdict(bool good)
+{
+	if (good)
 		return 0;
 	keeper_problem("lost %lu late %lu corrupt %lu skipped %lu refused %lu of %lu%s",
 		       counts->lost, counts->late, counts->corrupt, counts->skipped,
@@ -297,18 +321,70 @@ static int replace(uint64_t nr)
 			return -1;
 		if (now_ms() - start > longest)
 			longest = now_ms() - start;
-		while (take())
-			if (counts->complete)
-				break;
+		drain();
 	}
 	keeper_say("replaced %lu times, %lu frames meanwhile, longest %lu ms\n",
 		   nr, counts->received - before, longest);
 	return 0;
 }
 
+static int *descriptor(const char *what)
+{
+	static int none = -1;
+
+	if (!strcmp(what, "file"))
+		return &file.fd;
+	if (!strcmp(what, "device"))
+		return &device;
+	if (!strcmp(what, "iommufd"))
+		return &iommufd;
+	return &none;
+}
+
+static int take_back(const char *what, uint64_t token)
+{
+	int fd = session_take(session, token);
+
+	if (fd < 0)
+		return -1;
+	*descriptor(what) = fd;
+	return 0;
+}
+
+/* All that has to be known is in the file. */
+static int resume(void)
+{
+	if (dma_file_open(&file, file.fd))
+		return -1;
+	counts = dma_file_page(&file, E1000E_PAGE_USER);
+	if (e1000e_open(&nic, device, &file))
+		return -1;
+	ring = nic.state->ring;
+	return 0;
+}
+
 static uint64_t number(const char *word)
 {
 	return strtoull(word, NULL, 0);
+}
+
+static int run_session(char **w, int nr)
+{
+	if (!strcmp(w[0], "session") && nr == 2)
+		return (session = session_create(w[1])) < 0 ? -1 : 0;
+	if (!strcmp(w[0], "retrieve") && nr == 2)
+		return (session = session_retrieve(w[1])) < 0 ? -1 : 0;
+	if (!strcmp(w[0], "preserve") && nr == 3)
+		return session_preserve(session, *descriptor(w[1]), number(w[2]));
+	if (!strcmp(w[0], "take") && nr == 3)
+		return take_back(w[1], number(w[2]));
+	if (!strcmp(w[0], "resume") && nr == 1)
+		return resume();
+	if (!strcmp(w[0], "finish") && nr == 1)
+		return session_finish(session);
+	keeper_problem("no such command");
+	errno = EINVAL;
+	return -1;
 }
 
 static int run(char **w, int nr)
@@ -329,10 +405,16 @@ static int run(char **w, int nr)
 		return receive(number(w[1]), QUIET_MS);
 	if (!strcmp(w[0], "pass") && nr == 2)
 		return receive(0, number(w[1]));
+	if (!strcmp(w[0], "drain") && nr == 1) {
+		drain();
+		return 0;
+	}
 	if (!strcmp(w[0], "stop") && nr == 1)
 		return stop();
 	if (!strcmp(w[0], "verify") && nr == 1)
-		return verify();
+		return verdict(is_sound() && counts->complete && !counts->refused);
+	if (!strcmp(w[0], "sound") && nr == 1)
+		return verdict(is_sound());
 	if (!strcmp(w[0], "master") && nr == 2)
 		return e1000e_set_master(&nic, !strcmp(w[1], "on"));
 	if (!strcmp(w[0], "unmap") && nr == 2)
@@ -343,9 +425,7 @@ static int run(char **w, int nr)
 		show();
 		return 0;
 	}
-	keeper_problem("no such command");
-	errno = EINVAL;
-	return -1;
+	return run_session(w, nr);
 }
 
 int main(int argc, char **argv)

@@ -31,8 +31,9 @@ for address in $addresses; do
 	nic-rx start "/tmp/$address" "open $address" "memory $ring" attach start || fail "$address does not start"
 done
 traffic 0
+# What another process would need, it would find.
 for address in $addresses; do
-	nic "/tmp/$address" irq
+	nic "/tmp/$address" resume irq
 done
 traffic 2000
 for address in $addresses; do

@@ -221,6 +221,9 @@ int e1000e_start(struct e1000e *nic, uint32_t ring)
 	if (e1000e_set_master(nic, false))
 		return -1;
 	set(nic, IMC, ~0U);
+	/* (The reset of the emulated device leaves these as they are.) */
+	set(nic, RCTL, 0);
+	set(nic, TCTL, 0);
 	set(nic, CTRL, get(nic, CTRL) | CTRL_RST);
 	if (wait_for(nic, CTRL, CTRL_RST, 0) || e1000e_set_master(nic, true))
 		return -1;

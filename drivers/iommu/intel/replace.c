@@ -10,7 +10,7 @@
  * complete, DMA is translated by either domain; the caller keeps both alive.
  *
  * Locks: the group's mutex, which the IOMMU core holds, over everything; inside it
- * dmar_domain.lock, and in that one intel_iommu.lock.
+ * dmar_domain.lock and intel_iommu.lock, never one inside the other.
  */
 #define pr_fmt(fmt) "DMAR: " fmt
 
@@ -87,24 +87,22 @@ static int set_contexts(struct dmar_domain *domain, struct device *dev)
 	return pci_for_each_dma_alias(to_pci_dev(dev), set_alias, &aliases);
 }
 
-static int set_pasid(struct dmar_domain *domain, struct device *dev)
+static int write_pasid(struct dmar_domain *domain, struct device *dev,
+		       bool dirty_tracking)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct intel_iommu *iommu = info->iommu;
 	struct pasid_entry new = { };
 	struct pasid_entry *pte;
-	unsigned long flags;
 	u16 did;
 
-	/* Dirty tracking can be switched at any time. */
-	spin_lock_irqsave(&domain->lock, flags);
 	pasid_set_domain_id(&new, domain_id_iommu(domain, iommu));
 	pasid_set_slptr(&new, virt_to_phys(domain->pgd));
 	pasid_set_address_width(&new, domain->agaw);
 	pasid_set_translation_type(&new, PASID_ENTRY_PGTT_SL_ONLY);
 	pasid_set_fault_enable(&new);
 	pasid_set_page_snoop(&new, !!ecap_smpwc(iommu->ecap));
-	if (domain->dirty_tracking)
+	if (dirty_tracking)
 		pasid_set_ssade(&new);
 	pasid_set_present(&new);
 
@@ -113,16 +111,42 @@ static int set_pasid(struct dmar_domain *domain, struct device *dev)
 	if (WARN_ON(!pte || !pasid_pte_is_present(pte) ||
 		    pasid_pte_get_pgtt(pte) != PASID_ENTRY_PGTT_SL_ONLY)) {
 		spin_unlock(&iommu->lock);
-		spin_unlock_irqrestore(&domain->lock, flags);
 		return -ENODEV;
 	}
 	did = pasid_get_domain_id(pte);
 	write_entry(iommu, pte->val, new.val[0], new.val[1]);
 	spin_unlock(&iommu->lock);
-	spin_unlock_irqrestore(&domain->lock, flags);
 
 	qi_flush_pasid_cache(iommu, did, QI_PC_PASID_SEL, IOMMU_NO_PASID);
 	return 0;
+}
+
+static bool tracks_dirty(struct dmar_domain *domain)
+{
+	unsigned long flags;
+	bool dirty;
+
+	spin_lock_irqsave(&domain->lock, flags);
+	dirty = domain->dirty_tracking;
+	spin_unlock_irqrestore(&domain->lock, flags);
+	return dirty;
+}
+
+static int set_pasid(struct dmar_domain *domain, struct device *dev)
+{
+	bool dirty;
+	int rc;
+
+	/*
+	 * Dirty tracking can be switched at any time, for all devices of the
+	 * domain, of which this is one already. The lock for that is taken inside
+	 * the IOMMU's, so ask before and after.
+	 */
+	do {
+		dirty = tracks_dirty(domain);
+		rc = write_pasid(domain, dev, dirty);
+	} while (!rc && dirty != tracks_dirty(domain));
+	return rc;
 }
 
 /* A domain whose table one write can make the device's. */

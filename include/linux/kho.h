@@ -93,6 +93,8 @@ int kho_restore_range(phys_addr_t phys, size_t size);
 int kho_discard_range(phys_addr_t phys, size_t size);
 bool kho_is_pending(phys_addr_t phys, size_t size);
 
+bool kho_is_kept(phys_addr_t phys, size_t size);
+
 int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation);
 void kho_unpreserve_vmalloc(struct kho_vmalloc *preservation);
 void *kho_restore_vmalloc(const struct kho_vmalloc *preservation);
@@ -191,6 +193,11 @@ static inline int kho_restore_range(phys_addr_t phys, size_t size)
 static inline int kho_discard_range(phys_addr_t phys, size_t size)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline bool kho_is_kept(phys_addr_t phys, size_t size)
+{
+	return false;
 }
 
 static inline bool kho_is_pending(phys_addr_t phys, size_t size)

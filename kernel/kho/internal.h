@@ -48,6 +48,8 @@ int kho_map_take(struct kho_map *map, unsigned long pfn, unsigned long nr,
 		 unsigned int order);
 unsigned long kho_map_unit(struct kho_map *map, unsigned long pfn);
 bool kho_map_covers(struct kho_map *map, unsigned long pfn, unsigned long nr);
+unsigned long kho_map_end_of_used(struct kho_map *map, unsigned long pfn,
+				  unsigned long end);
 unsigned long kho_map_next_used(const struct kho_map *map, unsigned long pfn,
 				unsigned long end);
 unsigned long kho_map_next_free(const struct kho_map *map, unsigned long pfn,

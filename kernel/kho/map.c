@@ -389,6 +389,23 @@ bool kho_map_covers(struct kho_map *map, unsigned long pfn, unsigned long nr)
 }
 
 /**
+ * kho_map_end_of_used - up to where are all frames preserved?
+ * @map: the map
+ * @pfn: where to begin
+ * @end: where to end, exclusive
+ *
+ * Return: the first frame that is not preserved, or @end
+ */
+unsigned long kho_map_end_of_used(struct kho_map *map, unsigned long pfn,
+				  unsigned long end)
+{
+	down_read(&map->sem);
+	pfn = kho_map_next_free(map, pfn, end);
+	up_read(&map->sem);
+	return pfn;
+}
+
+/**
  * kho_map_del - take frames out
  * @map: the map
  * @pfn: first frame

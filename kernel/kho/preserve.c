@@ -296,6 +296,36 @@ void kho_unpreserve_range(phys_addr_t phys, size_t size)
 EXPORT_SYMBOL_GPL(kho_unpreserve_range);
 
 /**
+ * kho_is_kept - will these frames be in the next kernel as they are in this one?
+ * @phys: begin, page aligned
+ * @size: bytes, page aligned
+ *
+ * That is, each is preserved, or was handed over and has not been restored.
+ *
+ * Context: may sleep.
+ */
+bool kho_is_kept(phys_addr_t phys, size_t size)
+{
+	unsigned long pfn = PHYS_PFN(phys);
+	unsigned long end = pfn + PHYS_PFN(size);
+
+	if (!PAGE_ALIGNED(phys | size) || end <= pfn ||
+	    end > 1UL << KHO_MAP_PFN_BITS)
+		return false;
+	while (pfn < end) {
+		unsigned long next = kho_map_end_of_used(&kho_out_map, pfn, end);
+
+		if (next == pfn)
+			next = kho_map_end_of_used(&kho_in_map, pfn, end);
+		if (next == pfn)
+			return false;
+		pfn = next;
+	}
+	return true;
+}
+EXPORT_SYMBOL_GPL(kho_is_kept);
+
+/**
  * kho_alloc_preserve - allocate zeroed memory and preserve it
  * @size: bytes; rounded up to a power of 2 of pages
  *

@@ -18,6 +18,7 @@
 #include <linux/iommu.h>
 #include <linux/pci.h>
 
+#include "../liveupdate.h"
 #include "iommu.h"
 #include "pasid.h"
 #include "replace.h"
@@ -152,8 +153,9 @@ static int set_pasid(struct dmar_domain *domain, struct device *dev)
 /* A domain whose table one write can make the device's. */
 static bool is_replaceable(struct dmar_domain *domain)
 {
-	return domain && domain->domain.type & __IOMMU_DOMAIN_PAGING &&
-	       !domain->use_first_level;
+	return domain && !domain->use_first_level &&
+	       (domain->domain.type & __IOMMU_DOMAIN_PAGING ||
+		iommu_domain_is_restored(&domain->domain));
 }
 
 static void move_device(struct device_domain_info *info,

@@ -1,0 +1,630 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VT-d in the old kernel: tables that go on being used across a kexec.
+ *
+ * Activate preserves the page tables of the domains that preserved devices are attached
+ * to. They do not change from then on. A restored domain's table is preserved already:
+ * it was handed over, and is handed on. Finalize checks that every frame that a device
+ * can reach is preserved, preserves root and context tables and PASID tables, and writes
+ * the record. Both are undone by an abort.
+ *
+ * At the jump intel_iommu_shutdown() leaves translation on. Entries of all other devices
+ * are cleared then, so that the next kernel finds those of preserved devices only, and
+ * everybody else is blocked.
+ *
+ * Locks: the IOMMU core calls one operation at a time; dmar_global_lock protects the
+ * list of units. At shutdown no other processor runs, and one that was stopped may have
+ * held any lock: none is taken.
+ */
+#define pr_fmt(fmt) "DMAR: " fmt
+
+#include <linux/dmar.h>
+#include <linux/iommu.h>
+#include <linux/kexec.h>
+#include <linux/kho.h>
+#include <linux/libfdt.h>
+#include <linux/pci.h>
+#include <linux/pci-ats.h>
+#include <linux/slab.h>
+
+#include "../iommu-priv.h"
+#include "liveupdate.h"
+
+/* A domain whose table is preserved, and by how many devices */
+struct kept_domain {
+	struct list_head list;
+	struct dmar_domain *domain;
+	unsigned int users;
+};
+
+static LIST_HEAD(kept_domains);
+
+/* Frames that are preserved from finalize to its undoing */
+struct extent {
+	phys_addr_t pa;
+	size_t size;
+};
+
+static struct {
+	void *fdt;
+	struct iommu_table_ser *table;
+	struct vtd_record record;
+	struct extent *extents;
+	unsigned int nr_extents;
+} final;
+
+/* --- Page tables --- */
+
+struct table_walk {
+	/* Each page of the table, before what it points to */
+	int (*table)(struct table_walk *walk, struct dma_pte *table);
+	/* Each extent of memory that is mapped */
+	int (*leaf)(struct table_walk *walk, phys_addr_t pa, size_t size);
+	/* The old kernel's: what it points to has to be checked */
+	bool foreign;
+	unsigned long count;
+	phys_addr_t begin, end;
+};
+
+static int walk_table(struct table_walk *walk, struct dma_pte *table, int level)
+{
+	unsigned int i;
+	int rc;
+
+	if (walk->table) {
+		rc = walk->table(walk, table);
+		if (rc)
+			return rc;
+	}
+	if (level == 1 && !walk->leaf)
+		return 0;
+	for (i = 0; i < VTD_ENTRIES; i++) {
+		struct dma_pte *pte = &table[i];
+		phys_addr_t pa = dma_pte_addr(pte);
+
+		if (!dma_pte_present(pte))
+			continue;
+		if (level == 1 || dma_pte_superpage(pte)) {
+			rc = 0;
+			if (walk->leaf)
+				rc = walk->leaf(walk, pa, VTD_PAGE_SIZE <<
+						((level - 1) * LEVEL_STRIDE));
+		} else if (walk->foreign && !kho_is_pending(pa, PAGE_SIZE)) {
+			rc = -EIO;
+		} else {
+			rc = walk_table(walk, phys_to_virt(pa), level - 1);
+		}
+		if (rc)
+			return rc;
+	}
+	cond_resched();
+	return 0;
+}
+
+static int walk_domain(struct table_walk *walk, struct dmar_domain *domain)
+{
+	return walk_table(walk, domain->pgd, agaw_to_level(domain->agaw));
+}
+
+static int preserve_table(struct table_walk *walk, struct dma_pte *table)
+{
+	int rc = kho_preserve_pages(virt_to_page(table), 1);
+
+	if (!rc)
+		walk->count++;
+	return rc;
+}
+
+/* Tables do not change, so a walk is the same again. */
+static int unpreserve_table(struct table_walk *walk, struct dma_pte *table)
+{
+	if (!walk->count)
+		return 1;
+	walk->count--;
+	kho_unpreserve_pages(virt_to_page(table), 1);
+	return 0;
+}
+
+static void unpreserve_domain(struct dmar_domain *domain, unsigned long count)
+{
+	struct table_walk walk = { .table = unpreserve_table, .count = count };
+
+	walk_domain(&walk, domain);
+}
+
+static int preserve_domain(struct dmar_domain *domain)
+{
+	struct table_walk walk = { .table = preserve_table };
+	int rc = walk_domain(&walk, domain);
+
+	if (rc)
+		unpreserve_domain(domain, walk.count);
+	return rc;
+}
+
+static int check_extent(struct table_walk *walk)
+{
+	if (walk->begin == walk->end ||
+	    kho_is_kept(walk->begin, walk->end - walk->begin))
+		return 0;
+	return -EINVAL;
+}
+
+static int check_leaf(struct table_walk *walk, phys_addr_t pa, size_t size)
+{
+	int rc;
+
+	if (pa == walk->end && walk->begin != walk->end) {
+		walk->end += size;
+		return 0;
+	}
+	rc = check_extent(walk);
+	if (rc)
+		return rc;
+	walk->begin = pa;
+	walk->end = pa + size;
+	return 0;
+}
+
+/* Memory that a device can reach is preserved, or it would write into the next kernel. */
+static int check_frames(struct device *dev, struct dmar_domain *domain)
+{
+	struct table_walk walk = {
+		.leaf = check_leaf,
+		.foreign = iommu_domain_is_restored(&domain->domain),
+	};
+	int rc = walk_domain(&walk, domain) ?: check_extent(&walk);
+
+	if (rc == -EINVAL)
+		iommu_liveupdate_refuse("%s: reaches memory at %pa to %pa that is not preserved",
+					dev_name(dev), &walk.begin, &walk.end);
+	else if (rc)
+		iommu_liveupdate_refuse("%s: its old page table is damaged: discard the device",
+					dev_name(dev));
+	return rc;
+}
+
+/* --- Preserve and activate --- */
+
+static int count_alias(struct pci_dev *pdev, u16 alias, void *data)
+{
+	unsigned int *others = data;
+
+	if (alias != pci_dev_id(pdev))
+		(*others)++;
+	return 0;
+}
+
+static int check_device(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	unsigned int aliases = 0;
+
+	if (!info || !dev_is_pci(dev) || dev_is_real_dma_subdevice(dev)) {
+		dev_err(dev, "only PCI devices with DMA of their own can be preserved\n");
+		return -EOPNOTSUPP;
+	}
+	pci_for_each_dma_alias(to_pci_dev(dev), count_alias, &aliases);
+	if (aliases) {
+		dev_err(dev, "does DMA under another device's name, as behind a PCI bridge: cannot be preserved\n");
+		return -EOPNOTSUPP;
+	}
+	if (info->ats_enabled) {
+		dev_err(dev, "has ATS enabled: cannot be preserved; start the kernel with pci=noats\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+/* Nothing but the domain of DMA without PASID */
+static bool has_pasids(struct device_domain_info *info)
+{
+	struct pasid_dir_entry *dir = info->pasid_table->table;
+	struct pasid_entry *table = get_pasid_table_from_pde(dir);
+	unsigned int i;
+
+	for (i = 1; i < info->pasid_table->max_pasid >> PASID_PDE_SHIFT; i++)
+		if (pasid_pde_is_present(&dir[i]))
+			return true;
+	for (i = 1; table && i < PAGE_SIZE / sizeof(*table); i++)
+		if (pasid_pte_is_present(&table[i]))
+			return true;
+	return false;
+}
+
+static const char *domain_fault(struct device_domain_info *info)
+{
+	struct dmar_domain *domain = info->domain;
+
+	if (!info->domain_attached || !domain ||
+	    domain->domain.type != IOMMU_DOMAIN_UNMANAGED)
+		return "is not attached to an IOAS: attach it";
+	if (domain->use_first_level)
+		return "uses a first-level table: make its HWPT a nesting parent";
+	if (domain->nested_parent && !list_empty(&domain->s1_domains))
+		return "has domains nested on its own: destroy them";
+	if (domain->dirty_tracking)
+		return "has dirty tracking on: turn it off";
+	if (info->pasid_table && has_pasids(info))
+		return "has domains for PASIDs: detach them";
+	return NULL;
+}
+
+static struct kept_domain *find_domain(const struct dmar_domain *domain)
+{
+	struct kept_domain *d;
+
+	list_for_each_entry(d, &kept_domains, list)
+		if (d->domain == domain)
+			return d;
+	return NULL;
+}
+
+static int activate(struct iommu_kept *kept)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(kept->dev);
+	struct kept_domain *d;
+	const char *fault;
+	int rc;
+
+	if (kept->domain)
+		return 0;
+	fault = domain_fault(info);
+	if (fault) {
+		iommu_liveupdate_refuse("%s %s", dev_name(kept->dev), fault);
+		return -EOPNOTSUPP;
+	}
+	d = find_domain(info->domain);
+	if (d) {
+		d->users++;
+		return 0;
+	}
+	d = kzalloc(sizeof(*d), GFP_KERNEL);
+	if (!d)
+		return -ENOMEM;
+	d->domain = info->domain;
+	d->users = 1;
+	rc = preserve_domain(d->domain);
+	if (rc) {
+		kfree(d);
+		return rc;
+	}
+	list_add_tail(&d->list, &kept_domains);
+	return 0;
+}
+
+static void deactivate(struct iommu_kept *kept)
+{
+	struct device_domain_info *info;
+	struct kept_domain *d;
+
+	if (!kept->dev || kept->domain)
+		return;
+	info = dev_iommu_priv_get(kept->dev);
+	d = find_domain(info->domain);
+	if (WARN_ON(!d) || --d->users)
+		return;
+	unpreserve_domain(d->domain, ULONG_MAX);
+	list_del(&d->list);
+	kfree(d);
+}
+
+/* --- Finalize --- */
+
+static int preserve_extent(void *begin, size_t size)
+{
+	struct extent *extent = &final.extents[final.nr_extents];
+	phys_addr_t pa = virt_to_phys(begin);
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < final.nr_extents; i++)
+		if (final.extents[i].pa == pa)
+			return 0;
+	rc = kho_preserve_range(pa, size);
+	if (rc)
+		return rc;
+	extent->pa = pa;
+	extent->size = size;
+	final.nr_extents++;
+	return 0;
+}
+
+static void *page_of(void *entry)
+{
+	return (void *)((unsigned long)entry & PAGE_MASK);
+}
+
+static u32 unit_index(const struct intel_iommu *iommu, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		if (final.record.units[i].reg_pa == iommu->reg_phys)
+			break;
+	return i;
+}
+
+static u32 domain_index(const struct dmar_domain *domain, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		if (final.record.domains[i].pgd_pa == virt_to_phys(domain->pgd))
+			break;
+	return i;
+}
+
+static int write_unit(struct iommu_unit_ser *ser, struct intel_iommu *iommu)
+{
+	int rc = preserve_extent(iommu->root_entry, VTD_PAGE_SIZE);
+
+	if (!rc && iommu->ir_table)
+		rc = preserve_extent(iommu->ir_table->base,
+				     PAGE_SIZE << INTR_REMAP_PAGE_ORDER);
+	if (rc)
+		return rc;
+	ser->reg_pa = iommu->reg_phys;
+	ser->root_pa = virt_to_phys(iommu->root_entry);
+	ser->segment = iommu->segment;
+	ser->flags = sm_supported(iommu) ? IOMMU_UNIT_SCALABLE : 0;
+	return 0;
+}
+
+static int write_device(struct iommu_device_ser *ser, struct device *dev,
+			u32 nr_units, u32 *nr_domains)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct dmar_domain *domain = info->domain;
+	struct iommu_domain_ser *domain_ser;
+	struct context_entry *context;
+	int rc;
+
+	spin_lock(&info->iommu->lock);
+	context = iommu_context_addr(info->iommu, info->bus, info->devfn, 0);
+	spin_unlock(&info->iommu->lock);
+	ser->unit = unit_index(info->iommu, nr_units);
+	if (!context || !context_present(context) || ser->unit == nr_units) {
+		iommu_liveupdate_refuse("%s: nothing translates for it: attach it to an IOAS",
+					dev_name(dev));
+		return -EINVAL;
+	}
+	rc = preserve_extent(page_of(context), VTD_PAGE_SIZE);
+	if (rc)
+		return rc;
+	if (info->pasid_table) {
+		void *table = get_pasid_table_from_pde(info->pasid_table->table);
+
+		rc = preserve_extent(info->pasid_table->table,
+				     PAGE_SIZE << info->pasid_table->order);
+		if (!rc)
+			rc = preserve_extent(table, PAGE_SIZE);
+		if (rc)
+			return rc;
+		ser->pasid_dir_pa = virt_to_phys(info->pasid_table->table);
+		ser->pasid_order = info->pasid_table->order;
+	}
+	ser->segment = info->segment;
+	ser->sid = PCI_DEVID(info->bus, info->devfn);
+	ser->did = domain_id_iommu(domain, info->iommu);
+
+	ser->domain = domain_index(domain, *nr_domains);
+	if (ser->domain < *nr_domains)
+		return 0;
+	domain_ser = (void *)&final.record.domains[ser->domain];
+	domain_ser->pgd_pa = virt_to_phys(domain->pgd);
+	domain_ser->agaw = domain->agaw;
+	(*nr_domains)++;
+	return check_frames(dev, domain);
+}
+
+static int write_record(struct list_head *list, u32 nr_devices)
+{
+	struct iommu_device_ser *device;
+	struct iommu_unit_ser *unit;
+	struct dmar_drhd_unit *drhd;
+	struct intel_iommu *iommu;
+	struct iommu_kept *kept;
+	u32 nr_units = 0, nr_domains = 0;
+	int rc;
+
+	lockdep_assert_held(&dmar_global_lock);
+	for_each_active_iommu(iommu, drhd)
+		nr_units++;
+	final.extents = kvcalloc(2 * nr_units + 3 * nr_devices,
+				 sizeof(*final.extents), GFP_KERNEL);
+	if (!final.extents)
+		return -ENOMEM;
+	/* No more domains than devices */
+	final.table = kho_alloc_preserve(vtd_record_size(nr_units, nr_devices,
+							 nr_devices));
+	if (IS_ERR(final.table)) {
+		rc = PTR_ERR(final.table);
+		final.table = NULL;
+		return rc;
+	}
+	final.table->magic = IOMMU_SER_MAGIC;
+	final.table->nr_units = nr_units;
+	final.table->nr_domains = nr_devices;
+	final.table->nr_devices = nr_devices;
+	vtd_record_open(&final.record, final.table);
+
+	unit = (void *)final.record.units;
+	for_each_active_iommu(iommu, drhd) {
+		rc = write_unit(unit++, iommu);
+		if (rc)
+			return rc;
+	}
+	device = (void *)final.record.devices;
+	list_for_each_entry(kept, list, list) {
+		if (!kept->dev)
+			continue;
+		rc = write_device(device++, kept->dev, nr_units, &nr_domains);
+		if (rc)
+			return rc;
+	}
+	/* Devices may share domains. */
+	final.table->nr_domains = nr_domains;
+	memmove((void *)(final.record.domains + nr_domains),
+		final.record.devices, nr_devices * sizeof(*device));
+	vtd_record_open(&final.record, final.table);
+	vtd_record_seal(final.table);
+	return 0;
+}
+
+static int write_fdt(void)
+{
+	u64 pa = virt_to_phys(final.table);
+	int rc;
+
+	final.fdt = kho_alloc_preserve(PAGE_SIZE);
+	if (IS_ERR(final.fdt)) {
+		rc = PTR_ERR(final.fdt);
+		final.fdt = NULL;
+		return rc;
+	}
+	rc = fdt_create(final.fdt, PAGE_SIZE);
+	rc = rc ?: fdt_finish_reservemap(final.fdt);
+	rc = rc ?: fdt_begin_node(final.fdt, "");
+	rc = rc ?: fdt_property_string(final.fdt, "compatible",
+				       IOMMU_SER_COMPATIBLE);
+	rc = rc ?: fdt_property_u64(final.fdt, IOMMU_SER_PROP_TABLE, pa);
+	rc = rc ?: fdt_end_node(final.fdt);
+	rc = rc ?: fdt_finish(final.fdt);
+	if (rc)
+		return -ENOSPC;
+	return kho_add_subtree(IOMMU_SER_NAME, final.fdt);
+}
+
+/* All that is there, in reverse */
+static void undo_record(void)
+{
+	unsigned int i = final.nr_extents;
+
+	if (final.fdt)
+		kho_unpreserve_free(final.fdt);
+	while (i--)
+		kho_unpreserve_range(final.extents[i].pa, final.extents[i].size);
+	if (final.table)
+		kho_unpreserve_free(final.table);
+	kvfree(final.extents);
+	memset(&final, 0, sizeof(final));
+}
+
+static int finalize(struct list_head *list)
+{
+	struct iommu_kept *kept;
+	u32 nr_devices = 0;
+	int rc;
+
+	list_for_each_entry(kept, list, list)
+		nr_devices += !!kept->dev;
+	if (!nr_devices)
+		return 0;
+	down_read(&dmar_global_lock);
+	rc = write_record(list, nr_devices) ?: write_fdt();
+	up_read(&dmar_global_lock);
+	if (rc)
+		undo_record();
+	return rc;
+}
+
+static void unfinalize(void)
+{
+	if (!final.fdt)
+		return;
+	kho_remove_subtree(final.fdt);
+	undo_record();
+}
+
+/* --- The jump --- */
+
+static bool keeps(u32 unit, u16 sid)
+{
+	u32 i;
+
+	for (i = 0; i < final.table->nr_devices; i++)
+		if (final.record.devices[i].unit == unit &&
+		    final.record.devices[i].sid == sid)
+			return true;
+	return false;
+}
+
+static bool keeps_any(u32 unit, const struct vtd_half *half)
+{
+	unsigned int i;
+
+	for (i = 0; i < half->nr; i++)
+		if (keeps(unit, vtd_half_sid(half, i)))
+			return true;
+	return false;
+}
+
+static void clear_others(struct intel_iommu *iommu, u32 unit)
+{
+	bool scalable = sm_supported(iommu);
+	struct context_entry *context;
+	struct vtd_half half;
+	unsigned int i, j;
+
+	for (i = 0; vtd_half(iommu->root_entry, scalable, i, &half); i++) {
+		if (!(*half.entry & 1))
+			continue;
+		if (!keeps_any(unit, &half)) {
+			WRITE_ONCE(*half.entry, 0);
+			__iommu_flush_cache(iommu, half.entry, sizeof(u64));
+			continue;
+		}
+		for (j = 0; j < half.nr; j++) {
+			if (keeps(unit, vtd_half_sid(&half, j)))
+				continue;
+			context = vtd_context(&half, scalable, j);
+			context_clear_present(context);
+			context_clear_entry(context);
+			__iommu_flush_cache(iommu, context, sizeof(*context));
+		}
+	}
+	iommu->flush.flush_context(iommu, 0, 0, 0, DMA_CCMD_GLOBAL_INVL);
+	if (scalable)
+		qi_flush_pasid_cache(iommu, 0, QI_PC_GLOBAL, 0);
+	iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
+}
+
+/**
+ * intel_liveupdate_shutdown - leave translation on for preserved devices
+ *
+ * Context: at the jump, no other processor runs.
+ * Return: whether that was done; otherwise translation is to be turned off
+ */
+bool intel_liveupdate_shutdown(void)
+{
+	struct dmar_drhd_unit *drhd;
+	struct intel_iommu *iommu;
+	u32 unit;
+
+	if (!kexec_in_progress || !final.table)
+		return false;
+	for_each_active_iommu(iommu, drhd) {
+		unit = unit_index(iommu, final.table->nr_units);
+		clear_others(iommu, unit);
+		vtd_shutdown_irt(iommu, unit, keeps);
+	}
+	return true;
+}
+
+static const struct iommu_liveupdate_driver vtd_driver = {
+	.check = check_device,
+	.activate = activate,
+	.deactivate = deactivate,
+	.finalize = finalize,
+	.unfinalize = unfinalize,
+	.discard = vtd_discard,
+};
+
+static int __init intel_liveupdate_init(void)
+{
+	if (!kho_is_enabled() || !intel_iommu_enabled)
+		return 0;
+	return iommu_liveupdate_register(&vtd_driver);
+}
+device_initcall(intel_liveupdate_init);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VT-d translation that stays in force across a kexec: liveupdate.c in the old kernel,
+ * restore.c in the next one, liveupdate_irq.c in both.
+ */
+#ifndef _INTEL_LIVEUPDATE_H
+#define _INTEL_LIVEUPDATE_H
+
+#include <linux/pci.h>
+
+#include "../liveupdate.h"
+#include "iommu.h"
+#include "pasid.h"
+#include "record.h"
+
+/* One page each, of a table that hardware walks */
+#define VTD_ENTRIES	512
+
+static inline struct dmar_domain *restored_dmar_domain(struct iommu_kept *kept)
+{
+	return kept->domain ? to_dmar_domain(kept->domain) : NULL;
+}
+
+/* A context table, as one half of a root entry points to it */
+struct vtd_half {
+	u64 *entry;		/* in the root table */
+	unsigned int bus;
+	unsigned int first;	/* devfn of its first entry */
+	unsigned int nr;	/* entries */
+};
+
+static inline bool vtd_half(struct root_entry *root, bool scalable,
+			    unsigned int i, struct vtd_half *half)
+{
+	half->bus = scalable ? i / 2 : i;
+	if (half->bus >= 256)
+		return false;
+	half->first = scalable && i % 2 ? 0x80 : 0;
+	half->nr = scalable ? 0x80 : 0x100;
+	half->entry = half->first ? &root[half->bus].hi : &root[half->bus].lo;
+	return true;
+}
+
+/* An entry of scalable mode has the size of two. */
+static inline struct context_entry *vtd_context(const struct vtd_half *half,
+						bool scalable, unsigned int i)
+{
+	struct context_entry *table = phys_to_virt(*half->entry & VTD_PAGE_MASK);
+
+	return table + (scalable ? 2 * i : i);
+}
+
+static inline u16 vtd_half_sid(const struct vtd_half *half, unsigned int i)
+{
+	return PCI_DEVID(half->bus, half->first + i);
+}
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+
+/* Hooks */
+bool intel_liveupdate_shutdown(void);
+bool intel_liveupdate_take_over(struct intel_iommu *iommu);
+void intel_liveupdate_off(void);
+int intel_liveupdate_pasid_table(struct device *dev);
+void intel_liveupdate_probe(struct device *dev);
+void intel_liveupdate_release(struct device *dev);
+bool intel_liveupdate_take_irt(struct intel_iommu *iommu);
+
+/* Between the files */
+struct intel_iommu *device_lookup_iommu(struct device *dev, u8 *bus, u8 *devfn);
+void vtd_shutdown_irt(struct intel_iommu *iommu, u32 unit,
+		      bool (*kept)(u32 unit, u16 sid));
+int vtd_discard(phys_addr_t fdt);
+
+#else
+
+static inline bool intel_liveupdate_shutdown(void)
+{
+	return false;
+}
+
+static inline bool intel_liveupdate_take_over(struct intel_iommu *iommu)
+{
+	return false;
+}
+
+static inline void intel_liveupdate_off(void) { }
+
+static inline int intel_liveupdate_pasid_table(struct device *dev)
+{
+	return intel_pasid_alloc_table(dev);
+}
+
+static inline void intel_liveupdate_probe(struct device *dev) { }
+static inline void intel_liveupdate_release(struct device *dev) { }
+
+static inline bool intel_liveupdate_take_irt(struct intel_iommu *iommu)
+{
+	return false;
+}
+
+#endif /* CONFIG_IOMMU_LIVEUPDATE */
+#endif /* _INTEL_LIVEUPDATE_H */

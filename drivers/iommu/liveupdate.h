@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Translation that stays in force across a kexec: between drivers/iommu/liveupdate.c,
+ * the hooks in the IOMMU core, and the drivers of IOMMUs.
+ */
+#ifndef _IOMMU_LIVEUPDATE_PRIV_H
+#define _IOMMU_LIVEUPDATE_PRIV_H
+
+#include <linux/bits.h>
+#include <linux/iommu.h>
+#include <linux/iommu_liveupdate.h>
+#include <linux/list.h>
+
+struct iommu_group;
+
+/*
+ * The old kernel's tables, for a device that was handed over. Nothing can be mapped
+ * or unmapped. Only the handover makes such a domain, and it is attached once.
+ */
+#define IOMMU_DOMAIN_RESTORED	BIT(16)
+
+static inline bool iommu_domain_is_restored(const struct iommu_domain *domain)
+{
+	return domain->type == IOMMU_DOMAIN_RESTORED;
+}
+
+/**
+ * struct iommu_kept - a device whose translation stays in force at the next jump
+ * @list: all of them
+ * @dev: the device; NULL when it was in a restored domain and has left it
+ * @ops: of the user that preserves it; NULL when it is only restored
+ * @user: for @ops
+ * @domain: the restored domain, until the device has left it
+ * @retrieved: its DMA ownership may be claimed
+ * @frozen: @ops->freeze was called
+ * @active: the driver's activate was called
+ */
+struct iommu_kept {
+	struct list_head list;
+	struct device *dev;
+	const struct iommu_preserve_ops *ops;
+	void *user;
+	struct iommu_domain *domain;
+	bool retrieved;
+	bool frozen;
+	bool active;
+};
+
+/**
+ * struct iommu_liveupdate_driver - what a driver of IOMMUs does
+ * @check: can the device be preserved? A reason not is printed
+ * @activate: preserve the page table that the device uses
+ * @deactivate: undo @activate
+ * @finalize: preserve the rest, and write the record of all devices of the list
+ * @unfinalize: undo @finalize
+ * @discard: forget about, and free, what the old kernel left and nobody uses
+ *
+ * All may sleep.
+ */
+struct iommu_liveupdate_driver {
+	int (*check)(struct device *dev);
+	int (*activate)(struct iommu_kept *kept);
+	void (*deactivate)(struct iommu_kept *kept);
+	int (*finalize)(struct list_head *kept);
+	void (*unfinalize)(void);
+	int (*discard)(phys_addr_t fdt);
+};
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+
+int iommu_liveupdate_register(const struct iommu_liveupdate_driver *driver);
+
+int iommu_restored_add(struct device *dev, struct iommu_domain *domain);
+void iommu_restored_remove(struct device *dev);
+
+/* Hooks in the IOMMU core */
+bool iommu_restored_enter(struct iommu_group *group);
+void iommu_restored_claim(struct iommu_group *group, void *owner);
+bool iommu_restored_may_leave(struct iommu_group *group);
+void iommu_restored_leave(struct iommu_group *group, struct iommu_domain *to);
+
+#else
+
+static inline bool iommu_restored_enter(struct iommu_group *group)
+{
+	return false;
+}
+
+static inline void iommu_restored_claim(struct iommu_group *group, void *owner)
+{
+}
+
+static inline bool iommu_restored_may_leave(struct iommu_group *group)
+{
+	return false;
+}
+
+static inline void iommu_restored_leave(struct iommu_group *group,
+					struct iommu_domain *to)
+{
+}
+
+#endif /* CONFIG_IOMMU_LIVEUPDATE */
+#endif /* _IOMMU_LIVEUPDATE_PRIV_H */

@@ -9,8 +9,9 @@
  *
  * Locks: none; a record does not change.
  */
-#include <linux/limits.h>
-#include <linux/mm.h>
+#include <linux/align.h>
+#include <linux/gfp.h>
+#include <linux/kernel.h>
 #include <linux/stddef.h>
 #include <linux/types.h>
 
@@ -95,7 +96,7 @@ size_t vtd_record_check(const struct iommu_table_ser *table)
 
 static bool is_page(u64 pa)
 {
-	return pa && PAGE_ALIGNED(pa);
+	return pa && IS_ALIGNED(pa, PAGE_SIZE);
 }
 
 /**
@@ -108,6 +109,7 @@ static bool is_page(u64 pa)
 const char *vtd_record_unit_fault(const struct vtd_record *record, u32 i)
 {
 	const struct iommu_unit_ser *unit = &record->units[i];
+	const struct iommu_unit_ser *other;
 	u32 j;
 
 	if (unit->checksum != CHECKSUM(unit))
@@ -115,10 +117,13 @@ const char *vtd_record_unit_fault(const struct vtd_record *record, u32 i)
 	if (!is_page(unit->reg_pa) || !is_page(unit->root_pa) ||
 	    unit->segment > U16_MAX || unit->flags & ~IOMMU_UNIT_SCALABLE)
 		return "its unit's record makes no sense";
-	for (j = 0; j < i; j++)
-		if (record->units[j].reg_pa == unit->reg_pa ||
-		    record->units[j].root_pa == unit->root_pa)
+	for (j = 0; j < i; j++) {
+		other = &record->units[j];
+		if (other->checksum == CHECKSUM(other) &&
+		    (other->reg_pa == unit->reg_pa ||
+		     other->root_pa == unit->root_pa))
 			return "its unit is recorded twice";
+	}
 	return NULL;
 }
 
@@ -132,6 +137,7 @@ const char *vtd_record_unit_fault(const struct vtd_record *record, u32 i)
 const char *vtd_record_domain_fault(const struct vtd_record *record, u32 i)
 {
 	const struct iommu_domain_ser *domain = &record->domains[i];
+	const struct iommu_domain_ser *other;
 	u32 j;
 
 	if (domain->checksum != CHECKSUM(domain))
@@ -139,9 +145,12 @@ const char *vtd_record_domain_fault(const struct vtd_record *record, u32 i)
 	if (!is_page(domain->pgd_pa) || domain->agaw > AGAW_MAX ||
 	    domain->reserved)
 		return "its domain's record makes no sense";
-	for (j = 0; j < i; j++)
-		if (record->domains[j].pgd_pa == domain->pgd_pa)
+	for (j = 0; j < i; j++) {
+		other = &record->domains[j];
+		if (other->checksum == CHECKSUM(other) &&
+		    other->pgd_pa == domain->pgd_pa)
 			return "its domain is recorded twice";
+	}
 	return NULL;
 }
 
@@ -153,20 +162,12 @@ static bool ids_disagree(const struct iommu_device_ser *a,
 	       (a->did == b->did) != (a->domain == b->domain);
 }
 
-/**
- * vtd_record_device_fault - check a device, and what it refers to
- * @record: the record
- * @i: index of the device
- *
- * Return: what is wrong with it, NULL when nothing is
- */
-const char *vtd_record_device_fault(const struct vtd_record *record, u32 i)
+/* What can be said about a device without looking at others */
+static const char *own_fault(const struct vtd_record *record,
+			     const struct iommu_device_ser *device)
 {
-	const struct iommu_device_ser *device = &record->devices[i];
-	const struct iommu_device_ser *other;
 	const char *fault;
 	bool scalable;
-	u32 j;
 
 	if (device->checksum != CHECKSUM(device))
 		return "its record is damaged";
@@ -186,17 +187,35 @@ const char *vtd_record_device_fault(const struct vtd_record *record, u32 i)
 	    (scalable ? !is_page(device->pasid_dir_pa) :
 			device->pasid_dir_pa || device->pasid_order))
 		return "its record makes no sense";
-	for (j = 0; j < i; j++) {
+	return NULL;
+}
+
+/**
+ * vtd_record_device_fault - check a device, and what it refers to
+ * @record: the record
+ * @i: index of the device
+ *
+ * Return: what is wrong with it, NULL when nothing is
+ */
+const char *vtd_record_device_fault(const struct vtd_record *record, u32 i)
+{
+	const struct iommu_device_ser *device = &record->devices[i];
+	const struct iommu_device_ser *other;
+	const char *fault = own_fault(record, device);
+	u32 j;
+
+	for (j = 0; j < i && !fault; j++) {
 		other = &record->devices[j];
-		if (other->checksum != CHECKSUM(other))
+		if (own_fault(record, other))
 			continue;
 		if (other->segment == device->segment &&
 		    other->sid == device->sid)
-			return "it is recorded twice";
-		if (scalable && other->pasid_dir_pa == device->pasid_dir_pa)
-			return "its PASID directory is recorded twice";
-		if (ids_disagree(other, device))
-			return "its domain id is recorded for another domain";
+			fault = "it is recorded twice";
+		else if (device->pasid_dir_pa &&
+			 other->pasid_dir_pa == device->pasid_dir_pa)
+			fault = "its PASID directory is recorded twice";
+		else if (ids_disagree(other, device))
+			fault = "its domain id is recorded for another domain";
 	}
-	return NULL;
+	return fault;
 }

@@ -32,7 +32,11 @@
 
 #define PAGE_SHIFT		12
 #define PAGE_SIZE		(1UL << PAGE_SHIFT)
-#define PAGE_ALIGNED(x)		(!((x) & (PAGE_SIZE - 1)))
+#define U16_MAX			((u16)~0U)
+#define U32_MAX			((u32)~0U)
+
+#define IS_ALIGNED(x, a)	(!((x) & ((__typeof__(x))(a) - 1)))
+#define PAGE_ALIGNED(x)		IS_ALIGNED(x, PAGE_SIZE)
 
 #define hweight64(x)		((unsigned int)__builtin_popcountll(x))
 #define __ffs64(x)		((unsigned int)__builtin_ctzll(x))

@@ -6,7 +6,7 @@
  * Life cycle of a file, old kernel on the left, next kernel on the right:
  *
  *   can_preserve -> preserve -> freeze -> (kexec) -> retrieve -> can_finish -> finish
- *                unpreserve <-  unfreeze <-                   (or finish unretrieved)
+ *                unpreserve <-  unfreeze <-            put_back <-  (or finish unretrieved)
  */
 #ifndef _LINUX_LIVEUPDATE_H
 #define _LINUX_LIVEUPDATE_H
@@ -57,6 +57,10 @@ struct liveupdate_file_op_args {
  * @retrieve: make a file of what crossed. On error everything is as before and
  *	      it may be tried again
  * @can_finish: may the session be finished as far as this file goes? optional
+ * @put_back: the session was closed, or is being discarded, but @can_finish says
+ *	      that the file may not be finished: if nobody has it, release it with
+ *	      __fput_sync(), so that all is as before @retrieve, and return true.
+ *	      When it returns false, or is not there, the file stays retrieved
  * @finish: the session ends: lift restrictions, or free the memory if the file
  *	    was not retrieved
  * @owner: module
@@ -75,6 +79,7 @@ struct liveupdate_file_ops {
 	void (*unfreeze)(struct liveupdate_file_op_args *args);
 	int (*retrieve)(struct liveupdate_file_op_args *args);
 	bool (*can_finish)(struct liveupdate_file_op_args *args);
+	bool (*put_back)(struct liveupdate_file_op_args *args);
 	void (*finish)(struct liveupdate_file_op_args *args);
 	struct module *owner;
 };

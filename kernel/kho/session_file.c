@@ -380,18 +380,49 @@ int kho_session_retrieve_file(struct liveupdate_session *session, u64 token,
 	return rc;
 }
 
-/* May the whole session be finished? Asks retrieved files only. */
-bool kho_session_finishable(struct liveupdate_session *session)
+static bool may_finish(struct liveupdate_session *session,
+		       const struct kho_session_file *file)
 {
 	struct liveupdate_file_op_args args;
+
+	if (!file->handler->ops->can_finish)
+		return true;
+	fill_args(&args, session, file);
+	return file->handler->ops->can_finish(&args);
+}
+
+/* Undo retrieving a file that cannot be finished, if nobody has it. */
+static bool put_back(struct liveupdate_session *session,
+		     struct kho_session_file *file)
+{
+	struct liveupdate_file_op_args args;
+
+	if (!file->handler->ops->put_back)
+		return false;
+	fill_args(&args, session, file);
+	if (!file->handler->ops->put_back(&args))
+		return false;
+	put_handler(file->handler);
+	file->handler = NULL;
+	file->file = NULL;
+	file->private_data = NULL;
+	file->retrieved = false;
+	return true;
+}
+
+/*
+ * May the whole session be finished? Asks retrieved files only. In a session that
+ * nobody has open, what may not be finished can be put back, and given up.
+ */
+bool kho_session_finishable(struct liveupdate_session *session)
+{
 	struct kho_session_file *file;
 
 	lockdep_assert_held(&session->mutex);
 	list_for_each_entry(file, &session->files, list) {
-		if (!file->retrieved || !file->handler->ops->can_finish)
+		if (!file->retrieved || may_finish(session, file))
 			continue;
-		fill_args(&args, session, file);
-		if (!file->handler->ops->can_finish(&args))
+		if (session->open || !put_back(session, file))
 			return false;
 	}
 	return true;
@@ -402,8 +433,9 @@ bool kho_session_finishable(struct liveupdate_session *session)
  * @session: an incoming session
  * @give_up: also those that were not retrieved
  *
- * What stays: files that may not be finished yet, those of unknown kind, and
- * without @give_up those that were not retrieved. They can be retrieved (again).
+ * What stays: files that may not be finished yet, as they are or put back; those of
+ * unknown kind; and without @give_up those that were not retrieved. They can be
+ * retrieved (again).
  */
 void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 {
@@ -420,10 +452,11 @@ void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 			if (!file->handler)
 				continue;
 		}
-		fill_args(&args, session, file);
-		if (file->retrieved && file->handler->ops->can_finish &&
-		    !file->handler->ops->can_finish(&args))
+		if (file->retrieved && !may_finish(session, file)) {
+			put_back(session, file);
 			continue;
+		}
+		fill_args(&args, session, file);
 		file->handler->ops->finish(&args);
 		put_handler(file->handler);
 		if (file->file)

@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An iommufd across a kexec: the kind of file "iommufd-v1", and what its devices'
+ * drivers need to preserve a device.
+ *
+ * Life cycle, old kernel: preserve marks the iommufd and refuses page tables that
+ * cannot cross. The driver of a device that is bound to it calls
+ * iommufd_device_preserve() then. Mapping goes on until activate, when the IOMMU
+ * core calls preserved_freeze() for each device: from now until thaw, neither the
+ * mappings of the address space that the device is attached to can change, nor
+ * what it is attached to. Other address spaces of the same iommufd are not
+ * affected. freeze, at finalize, lists the objects.
+ *
+ * Nothing here is released while it is frozen: the session holds the files of the
+ * iommufd and of the device, whatever userspace closes. When the session itself is
+ * closed, unpreserve thaws first.
+ *
+ * Next kernel: retrieve makes an iommufd without any objects. The list of what
+ * there was is kept until finish.
+ *
+ * Locks: the session's mutex for everything of a file that crosses; the lock of
+ * iommufd_ctx.objects for iommufd_ctx.preserved; iommufd_group.lock for
+ * iommufd_group.frozen; domains_rwsem and iova_rwsem, both for writing, for
+ * io_pagetable.frozen.
+ */
+#define pr_fmt(fmt) "iommufd: live update: " fmt
+
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/io.h>
+#include <linux/iommu.h>
+#include <linux/iommu_liveupdate.h>
+#include <linux/iommufd.h>
+#include <linux/iommufd_liveupdate.h>
+#include <linux/kho.h>
+#include <linux/kho/abi/iommufd.h>
+#include <linux/liveupdate.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "io_pagetable.h"
+#include "iommufd_private.h"
+#include "liveupdate.h"
+
+static_assert(sizeof(struct iommufd_object_ser) == 32);
+static_assert(sizeof(struct iommufd_ser) == 64);
+
+/**
+ * struct iommufd_preserved - a device of an iommufd that is preserved
+ * @idev: the device
+ * @iopt: the mappings that are frozen for it; NULL when they are not
+ * @ops: calls to its driver
+ * @data: what its driver wants to get with them
+ */
+struct iommufd_preserved {
+	struct iommufd_device *idev;
+	struct io_pagetable *iopt;
+	const struct iommufd_preserve_ops *ops;
+	void *data;
+};
+
+/* Why a page table cannot be used by the next kernel, or NULL. */
+static const char *unsuitable(const struct iommufd_hw_pagetable *hwpt)
+{
+	const struct iommufd_hwpt_paging *paging;
+
+	if (hwpt->obj.type != IOMMUFD_OBJ_HWPT_PAGING)
+		return "is nested";
+	paging = container_of(hwpt, const struct iommufd_hwpt_paging, common);
+	if (paging->nest_parent)
+		return "can be the parent of a nested one";
+	if (hwpt->fault)
+		return "has a fault queue";
+	if (hwpt->domain->dirty_ops)
+		return "has dirty tracking";
+	return NULL;
+}
+
+static bool is_attached(const struct iommufd_device *idev)
+{
+	const struct iommufd_device *cur;
+
+	lockdep_assert_held(&idev->igroup->lock);
+	list_for_each_entry(cur, &idev->igroup->device_list, group_item)
+		if (cur == idev)
+			return true;
+	return false;
+}
+
+/* Has the device what can be preserved? -EINVAL or -EOPNOTSUPP, and @why. */
+static int check_attachment(const struct iommufd_device *idev,
+			    const char **why)
+{
+	lockdep_assert_held(&idev->igroup->lock);
+	*why = "is not there";
+	if (!is_attached(idev))
+		return -EINVAL;
+	*why = unsuitable(idev->igroup->hwpt);
+	return *why ? -EOPNOTSUPP : 0;
+}
+
+static void set_frozen(struct io_pagetable *iopt, struct iommufd_group *igroup,
+		       int change)
+{
+	lockdep_assert_held(&igroup->lock);
+	/* Waits for whoever is changing mappings. */
+	down_write(&iopt->domains_rwsem);
+	down_write(&iopt->iova_rwsem);
+	iopt->frozen += change;
+	up_write(&iopt->iova_rwsem);
+	up_write(&iopt->domains_rwsem);
+	igroup->frozen += change;
+}
+
+static int preserved_freeze(void *user)
+{
+	struct iommufd_preserved *preserved = user;
+	struct iommufd_device *idev = preserved->idev;
+	struct iommufd_group *igroup = idev->igroup;
+	const char *why;
+	int rc;
+
+	rc = preserved->ops->freeze(preserved->data);
+	if (rc)
+		return rc;
+
+	mutex_lock(&igroup->lock);
+	rc = check_attachment(idev, &why);
+	if (rc) {
+		iommu_liveupdate_refuse("%s: the page table that it was attached to %s: attach it to another one, or give its session up",
+					dev_name(idev->dev), why);
+	} else {
+		preserved->iopt = &to_hwpt_paging(igroup->hwpt)->ioas->iopt;
+		set_frozen(preserved->iopt, igroup, 1);
+	}
+	mutex_unlock(&igroup->lock);
+	if (rc)
+		preserved->ops->thaw(preserved->data);
+	return rc;
+}
+
+static void preserved_thaw(void *user)
+{
+	struct iommufd_preserved *preserved = user;
+	struct iommufd_group *igroup = preserved->idev->igroup;
+
+	mutex_lock(&igroup->lock);
+	set_frozen(preserved->iopt, igroup, -1);
+	preserved->iopt = NULL;
+	mutex_unlock(&igroup->lock);
+	preserved->ops->thaw(preserved->data);
+}
+
+static const struct iommu_preserve_ops preserved_ops = {
+	.freeze = preserved_freeze,
+	.thaw = preserved_thaw,
+};
+
+/**
+ * iommufd_device_preserve - preserve the translation of a device
+ * @idev: the device; must not be unbound before iommufd_device_unpreserve()
+ * @session: of which a file operation is running
+ * @token: out: by which the iommufd is known in @session
+ * @ops: calls to the device's driver
+ * @data: for these calls
+ *
+ * The reason of a refusal is in the log.
+ *
+ * Context: may sleep; with the mutex of @session.
+ * Return: what iommufd_device_unpreserve() wants, or an error pointer: -EINVAL
+ * when the device is not attached to anything, -ENXIO when its iommufd was not
+ * preserved before in @session, -EOPNOTSUPP when the page table is of a sort that
+ * cannot be preserved, -ENOMEM, or as iommu_preserve_device()
+ */
+struct iommufd_preserved *
+iommufd_device_preserve(struct iommufd_device *idev,
+			struct liveupdate_session *session, u64 *token,
+			const struct iommufd_preserve_ops *ops, void *data)
+{
+	struct iommufd_preserved *preserved;
+	const char *why;
+	int rc;
+
+	if (liveupdate_get_token_outgoing(session, idev->ictx->file, token)) {
+		dev_err(idev->dev, "cannot be preserved: its iommufd is not in the session: preserve that first\n");
+		return ERR_PTR(-ENXIO);
+	}
+
+	mutex_lock(&idev->igroup->lock);
+	rc = check_attachment(idev, &why);
+	mutex_unlock(&idev->igroup->lock);
+	if (rc) {
+		dev_err(idev->dev, "cannot be preserved: the page table of the device %s: attach it to an address space or an ordinary page table\n",
+			why);
+		return ERR_PTR(rc);
+	}
+
+	preserved = kzalloc(sizeof(*preserved), GFP_KERNEL_ACCOUNT);
+	if (!preserved)
+		return ERR_PTR(-ENOMEM);
+	preserved->idev = idev;
+	preserved->ops = ops;
+	preserved->data = data;
+	rc = iommu_preserve_device(idev->dev, &preserved_ops, preserved);
+	if (rc) {
+		kfree(preserved);
+		return ERR_PTR(rc);
+	}
+	return preserved;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_preserve, IOMMUFD);
+
+/**
+ * iommufd_device_unpreserve - undo iommufd_device_preserve()
+ * @preserved: what that returned
+ *
+ * Context: may sleep.
+ */
+void iommufd_device_unpreserve(struct iommufd_preserved *preserved)
+{
+	iommu_unpreserve_device(preserved->idev->dev);
+	/* No more calls from there. */
+	if (preserved->iopt)
+		preserved_thaw(preserved);
+	kfree(preserved);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_unpreserve, IOMMUFD);
+
+static bool
+iommufd_liveupdate_can_preserve(struct liveupdate_file_handler *handler,
+				struct file *file)
+{
+	return iommufd_file_is_ours(file);
+}
+
+/* Changes the mark, or is false when it was like this before. */
+static bool set_preserved(struct iommufd_ctx *ictx, bool preserved)
+{
+	bool ok;
+
+	xa_lock(&ictx->objects);
+	ok = ictx->preserved != preserved;
+	ictx->preserved = preserved;
+	xa_unlock(&ictx->objects);
+	return ok;
+}
+
+/* Why objects of the iommufd cannot cross, or NULL; and the id of the first one. */
+static const char *unsuitable_object(struct iommufd_ctx *ictx, u32 *id)
+{
+	struct iommufd_object *obj;
+	const char *why = NULL;
+	unsigned long index;
+
+	xa_lock(&ictx->objects);
+	xa_for_each(&ictx->objects, index, obj) {
+		*id = obj->id;
+		if (obj->type == IOMMUFD_OBJ_FAULT)
+			why = "is a fault queue";
+		else if (obj->type == IOMMUFD_OBJ_HWPT_PAGING ||
+			 obj->type == IOMMUFD_OBJ_HWPT_NESTED)
+			why = unsuitable(container_of(obj, struct iommufd_hw_pagetable,
+						      obj));
+		if (why)
+			break;
+	}
+	xa_unlock(&ictx->objects);
+	return why;
+}
+
+static bool is_listed(const struct iommufd_object *obj)
+{
+	return obj->type == IOMMUFD_OBJ_IOAS ||
+	       obj->type == IOMMUFD_OBJ_HWPT_PAGING ||
+	       obj->type == IOMMUFD_OBJ_DEVICE;
+}
+
+static u32 count_objects(struct iommufd_ctx *ictx)
+{
+	struct iommufd_object *obj;
+	unsigned long index;
+	u32 nr = 0;
+
+	xa_lock(&ictx->objects);
+	xa_for_each(&ictx->objects, index, obj)
+		nr += is_listed(obj);
+	xa_unlock(&ictx->objects);
+	return nr;
+}
+
+static void write_device(struct iommufd_object_ser *out,
+			 struct iommufd_device *idev)
+{
+	struct pci_dev *pdev;
+
+	out->type = IOMMUFD_SER_DEVICE;
+	mutex_lock(&idev->igroup->lock);
+	if (is_attached(idev))
+		out->parent = idev->igroup->hwpt->obj.id;
+	mutex_unlock(&idev->igroup->lock);
+	out->bdf = IOMMUFD_SER_NO_BDF;
+	if (!dev_is_pci(idev->dev))
+		return;
+	pdev = to_pci_dev(idev->dev);
+	out->bdf = (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
+}
+
+/*
+ * The next object at or after @index that is listed; false when there is none.
+ * Objects are there as long as the lock of the table is held. A device gets a
+ * reference, because of the mutex that it needs.
+ */
+static bool write_next(struct iommufd_ctx *ictx, unsigned long *index,
+		       struct iommufd_object_ser *out)
+{
+	struct iommufd_object *obj;
+
+	*out = (struct iommufd_object_ser) {};
+	xa_lock(&ictx->objects);
+	for (obj = xa_find(&ictx->objects, index, ULONG_MAX, XA_PRESENT); obj;
+	     obj = xa_find_after(&ictx->objects, index, ULONG_MAX, XA_PRESENT)) {
+		if (!is_listed(obj))
+			continue;
+		if (obj->type != IOMMUFD_OBJ_DEVICE || iommufd_lock_obj(obj))
+			break;
+	}
+	if (!obj) {
+		xa_unlock(&ictx->objects);
+		return false;
+	}
+	out->id = obj->id;
+	if (obj->type == IOMMUFD_OBJ_IOAS) {
+		out->type = IOMMUFD_SER_IOAS;
+	} else if (obj->type == IOMMUFD_OBJ_HWPT_PAGING) {
+		out->type = IOMMUFD_SER_HWPT;
+		out->parent = container_of(obj, struct iommufd_hwpt_paging,
+					   common.obj)->ioas->obj.id;
+	}
+	xa_unlock(&ictx->objects);
+	if (obj->type == IOMMUFD_OBJ_DEVICE) {
+		write_device(out, container_of(obj, struct iommufd_device, obj));
+		iommufd_put_object(ictx, obj);
+	}
+	*index = out->id + 1UL;
+	return true;
+}
+
+static u32 room(u32 pages)
+{
+	return (pages * PAGE_SIZE - sizeof(struct iommufd_ser)) /
+	       sizeof(struct iommufd_object_ser);
+}
+
+static struct iommufd_ser *alloc_record(u32 nr)
+{
+	size_t size = struct_size_t(struct iommufd_ser, object, nr);
+	u32 pages = roundup_pow_of_two(PFN_UP(size));
+	struct iommufd_ser *ser;
+
+	if (pages > IOMMUFD_SER_MAX_PAGES)
+		return ERR_PTR(-ENOSPC);
+	ser = kho_alloc_preserve(pages * PAGE_SIZE);
+	if (!IS_ERR(ser))
+		ser->pages = pages;
+	return ser;
+}
+
+static int write_record(struct iommufd_ctx *ictx, struct iommufd_ser *ser)
+{
+	struct iommufd_object_ser object;
+	unsigned long index = 0;
+
+	ser->nr = 0;
+	ser->account_mode = ictx->account_mode == IOPT_PAGES_ACCOUNT_MM;
+	while (write_next(ictx, &index, &object)) {
+		if (ser->nr == room(ser->pages))
+			return -ENOSPC;
+		ser->object[ser->nr++] = object;
+	}
+	ser->checksum = iommufd_ser_checksum(ser);
+	return 0;
+}
+
+static int iommufd_liveupdate_preserve(struct liveupdate_file_op_args *args)
+{
+	struct iommufd_ctx *ictx = args->file->private_data;
+	struct iommufd_ser *ser;
+	const char *why;
+	u32 id;
+	int rc;
+
+	if (!set_preserved(ictx, true))
+		return -EBUSY;
+	rc = -EOPNOTSUPP;
+	if (ictx->no_iommu_mode) {
+		pr_err("token %#llx: without IOMMU nothing can be preserved\n",
+		       args->token);
+		goto err_unmark;
+	}
+	why = unsuitable_object(ictx, &id);
+	if (why) {
+		pr_err("token %#llx: object %u %s and cannot be preserved: destroy it\n",
+		       args->token, id, why);
+		goto err_unmark;
+	}
+	ser = alloc_record(count_objects(ictx));
+	rc = PTR_ERR_OR_ZERO(ser);
+	if (rc)
+		goto err_unmark;
+	args->serialized_data = virt_to_phys(ser);
+	return 0;
+
+err_unmark:
+	set_preserved(ictx, false);
+	return rc;
+}
+
+static void iommufd_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
+{
+	kho_unpreserve_free(phys_to_virt(args->serialized_data));
+	set_preserved(args->file->private_data, false);
+}
+
+static int iommufd_liveupdate_freeze(struct liveupdate_file_op_args *args)
+{
+	struct iommufd_ser *old = phys_to_virt(args->serialized_data);
+	struct iommufd_ctx *ictx = args->file->private_data;
+	u32 nr = count_objects(ictx);
+	struct iommufd_ser *ser = old;
+	int rc;
+
+	if (nr > room(old->pages))
+		ser = alloc_record(nr);
+	rc = PTR_ERR_OR_ZERO(ser);
+	if (rc) {
+		liveupdate_refuse(args, "%u objects cannot be listed: destroy what is not needed",
+				  nr);
+		return rc;
+	}
+	rc = write_record(ictx, ser);
+	if (rc) {
+		liveupdate_refuse(args, "objects were made meanwhile: stop doing that, and try again");
+		if (ser != old)
+			kho_unpreserve_free(ser);
+		return rc;
+	}
+	if (ser != old)
+		kho_unpreserve_free(old);
+	args->serialized_data = virt_to_phys(ser);
+	return 0;
+}
+
+/* The pages of a record, 0 when there is none. */
+static u32 record_pages(phys_addr_t phys)
+{
+	u32 pages;
+
+	for (pages = 1; pages <= IOMMUFD_SER_MAX_PAGES; pages *= 2)
+		if (kho_can_restore_folio(phys, ilog2(pages)))
+			return pages;
+	return 0;
+}
+
+static bool object_ok(const struct iommufd_object_ser *object, u32 min_id)
+{
+	return object->type >= IOMMUFD_SER_IOAS &&
+	       object->type <= IOMMUFD_SER_DEVICE && object->id >= min_id &&
+	       object->id <= INT_MAX && object->parent <= INT_MAX &&
+	       !object->flags && !object->extra_pa;
+}
+
+static bool record_ok(phys_addr_t phys)
+{
+	const struct iommufd_ser *ser;
+	u32 pages = record_pages(phys);
+	u32 i, min_id = 0;
+
+	if (!pages)
+		return false;
+	ser = phys_to_virt(phys);
+	if (ser->pages != pages || ser->nr > room(pages) ||
+	    ser->checksum != iommufd_ser_checksum(ser))
+		return false;
+	if (ser->account_mode > 1 || ser->flags ||
+	    memchr_inv(ser->reserved, 0, sizeof(ser->reserved)))
+		return false;
+	for (i = 0; i < ser->nr; i++) {
+		if (!object_ok(&ser->object[i], min_id))
+			return false;
+		min_id = ser->object[i].id + 1;
+	}
+	return true;
+}
+
+static int iommufd_liveupdate_retrieve(struct liveupdate_file_op_args *args)
+{
+	const struct iommufd_ser *ser;
+	struct iommufd_ctx *ictx;
+	struct file *file;
+
+	if (!record_ok(args->serialized_data)) {
+		pr_err("token %#llx: the record is damaged: use a new iommufd\n",
+		       args->token);
+		return -EINVAL;
+	}
+	file = iommufd_getfile();
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	ser = phys_to_virt(args->serialized_data);
+	ictx = file->private_data;
+	if (ser->account_mode)
+		ictx->account_mode = IOPT_PAGES_ACCOUNT_MM;
+	/* Not into another session before this one is finished. */
+	ictx->preserved = true;
+	args->file = file;
+	return 0;
+}
+
+static void iommufd_liveupdate_finish(struct liveupdate_file_op_args *args)
+{
+	if (args->retrieved)
+		set_preserved(args->file->private_data, false);
+	if (record_pages(args->serialized_data))
+		kho_restore_free(phys_to_virt(args->serialized_data));
+}
+
+static const struct liveupdate_file_ops iommufd_liveupdate_ops = {
+	.can_preserve = iommufd_liveupdate_can_preserve,
+	.preserve = iommufd_liveupdate_preserve,
+	.unpreserve = iommufd_liveupdate_unpreserve,
+	.freeze = iommufd_liveupdate_freeze,
+	.retrieve = iommufd_liveupdate_retrieve,
+	.finish = iommufd_liveupdate_finish,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_file_handler iommufd_liveupdate_handler = {
+	.ops = &iommufd_liveupdate_ops,
+	.compatible = IOMMUFD_LIVEUPDATE_COMPATIBLE,
+};
+
+int __init iommufd_liveupdate_init(void)
+{
+	if (!liveupdate_enabled())
+		return 0;
+	return liveupdate_register_file_handler(&iommufd_liveupdate_handler);
+}
+
+void iommufd_liveupdate_exit(void)
+{
+	if (liveupdate_enabled())
+		liveupdate_unregister_file_handler(&iommufd_liveupdate_handler);
+}

@@ -12,9 +12,10 @@
  * device's group enters it instead of the default domain, and the handover has the
  * group's DMA ownership, so that nobody else can claim it. Once the device was
  * retrieved, its user can claim it; the restored domain stays in force until that
- * user attaches another one, and is freed when the last device has left it. Or the
- * device is discarded: it goes to the default domain. If nothing happens, the device
- * is in the list of those that are kept, and the next kexec hands it on.
+ * user attaches another one, and is freed when the last device has left it. A user that
+ * goes away before gives the device back to the handover. Or the device is discarded: it
+ * goes to the default domain. If nothing happens, the device is in the list of those
+ * that are kept, and the next kexec hands it on.
  *
  * Locks, outer ones first: the handover's (Documentation/core-api/kho/owners.rst),
  * preserve_lock, the users' own, the group's mutex, kept_lock. Users call with none of
@@ -532,6 +533,34 @@ void iommu_restored_claim(struct iommu_group *group, void *owner)
 		return;
 	group->owner = owner;
 	group->owner_cnt = 0;
+}
+
+/**
+ * iommu_restored_put_back - DMA ownership of a group is given up
+ * @group: the group
+ *
+ * If it is still in its restored domain, it belongs to the handover again, as before
+ * it was claimed.
+ *
+ * Return: is that so, and the group's domain to be left alone?
+ */
+bool iommu_restored_put_back(struct iommu_group *group)
+{
+	struct group_device *gdev;
+	struct iommu_kept *kept;
+
+	lockdep_assert_held(&group->mutex);
+	if (!iommu_domain_is_restored(group->domain) || group->owner == handover)
+		return false;
+	group->owner = (void *)handover;
+	group->owner_cnt = 1;
+	guard(mutex)(&kept_lock);
+	list_for_each_entry(gdev, &group->devices, list) {
+		kept = find_kept(gdev->dev);
+		if (kept)
+			kept->retrieved = false;
+	}
+	return true;
 }
 
 /**

@@ -76,6 +76,7 @@ void iommu_restored_remove(struct device *dev);
 /* Hooks in the IOMMU core */
 bool iommu_restored_enter(struct iommu_group *group);
 void iommu_restored_claim(struct iommu_group *group, void *owner);
+bool iommu_restored_put_back(struct iommu_group *group);
 bool iommu_restored_may_leave(struct iommu_group *group);
 void iommu_restored_leave(struct iommu_group *group, struct iommu_domain *to);
 
@@ -88,6 +89,11 @@ static inline bool iommu_restored_enter(struct iommu_group *group)
 
 static inline void iommu_restored_claim(struct iommu_group *group, void *owner)
 {
+}
+
+static inline bool iommu_restored_put_back(struct iommu_group *group)
+{
+	return false;
 }
 
 static inline bool iommu_restored_may_leave(struct iommu_group *group)

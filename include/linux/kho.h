@@ -70,6 +70,25 @@ struct kho_owner {
 	struct list_head list;
 };
 
+#define KHO_ITEM_NAME_MAX	31
+#define KHO_ITEM_REASON_MAX	95
+
+/**
+ * struct kho_in_item - a part of an owner's subtree that has a state of its own
+ * @list: private to the core
+ * @owner: name of the subtree
+ * @name: of the part
+ * @state: as the operator reads it
+ * @reason: why, or ""
+ */
+struct kho_in_item {
+	struct list_head list;
+	const char *owner;
+	char name[KHO_ITEM_NAME_MAX + 1];
+	const char *state;
+	char reason[KHO_ITEM_REASON_MAX + 1];
+};
+
 #ifdef CONFIG_KEXEC_HANDOVER
 
 bool kho_is_enabled(void);
@@ -108,6 +127,11 @@ void kho_remove_subtree(void *fdt);
 int kho_retrieve_subtree(const char *name, phys_addr_t *phys);
 void kho_reject_subtree(const char *name, const char *reason);
 void kho_finish_subtree(const char *name);
+
+void kho_add_in_item(struct kho_in_item *item);
+__printf(3, 4) void kho_set_in_item(struct kho_in_item *item, const char *state,
+				    const char *fmt, ...);
+void kho_del_in_item(struct kho_in_item *item);
 
 int kho_register_owner(struct kho_owner *owner);
 void kho_unregister_owner(struct kho_owner *owner);
@@ -240,6 +264,15 @@ static inline int kho_retrieve_subtree(const char *name, phys_addr_t *phys)
 
 static inline void kho_reject_subtree(const char *name, const char *reason) { }
 static inline void kho_finish_subtree(const char *name) { }
+static inline void kho_add_in_item(struct kho_in_item *item) { }
+
+static inline __printf(3, 4)
+void kho_set_in_item(struct kho_in_item *item, const char *state,
+		     const char *fmt, ...)
+{
+}
+
+static inline void kho_del_in_item(struct kho_in_item *item) { }
 
 static inline int kho_register_owner(struct kho_owner *owner)
 {

@@ -8,25 +8,116 @@
 #ifndef _LINUX_PCI_LIVEUPDATE_H
 #define _LINUX_PCI_LIVEUPDATE_H
 
+#include <linux/bits.h>
 #include <linux/errno.h>
+#include <linux/pci.h>
 #include <linux/types.h>
-
-struct pci_bus;
-struct pci_dev;
 
 #ifdef CONFIG_PCI_LIVEUPDATE
 
 /* Old kernel */
 int pci_liveupdate_preserve(struct pci_dev *dev);
 void pci_liveupdate_unpreserve(struct pci_dev *dev);
-bool pci_liveupdate_is_preserved(const struct pci_dev *dev);
 
 /* Next kernel */
-bool pci_liveupdate_is_incoming(const struct pci_dev *dev);
 void pci_liveupdate_finish(struct pci_dev *dev);
 int pci_liveupdate_discard(struct pci_dev *dev);
 __printf(2, 3)
 void pci_liveupdate_block(struct pci_dev *dev, const char *fmt, ...);
+
+/*
+ * struct pci_dev's liveupdate. Preserved and incoming are set for bridges above
+ * such devices, too. Written under the lock of liveupdate.c, read anywhere.
+ */
+#define PCI_LIVEUPDATE_PRESERVED	BIT(0)
+#define PCI_LIVEUPDATE_FROZEN		BIT(1)	/* preserved, and activated */
+#define PCI_LIVEUPDATE_INCOMING		BIT(2)
+#define PCI_LIVEUPDATE_HELD		BIT(3)	/* incoming, and no driver yet */
+#define PCI_LIVEUPDATE_BLOCKED		BIT(4)	/* incoming, but unusable */
+
+static inline unsigned long pci_liveupdate_flags(const struct pci_dev *dev)
+{
+	return READ_ONCE(dev->liveupdate);
+}
+
+/**
+ * pci_liveupdate_is_preserved - will this device go on through the next kexec?
+ * @dev: a device, or a bridge above one
+ */
+static inline bool pci_liveupdate_is_preserved(const struct pci_dev *dev)
+{
+	return pci_liveupdate_flags(dev) & PCI_LIVEUPDATE_PRESERVED;
+}
+
+/**
+ * pci_liveupdate_is_incoming - was this device handed over, and is not finished?
+ * @dev: a device, or a bridge above one
+ *
+ * True for blocked devices, too.
+ */
+static inline bool pci_liveupdate_is_incoming(const struct pci_dev *dev)
+{
+	return pci_liveupdate_flags(dev) & PCI_LIVEUPDATE_INCOMING;
+}
+
+/**
+ * pci_liveupdate_is_blocked - was this device handed over, but cannot be used?
+ * @dev: the device
+ *
+ * Its bus master is off. All that can be done is to discard it.
+ */
+static inline bool pci_liveupdate_is_blocked(const struct pci_dev *dev)
+{
+	return pci_liveupdate_flags(dev) & PCI_LIVEUPDATE_BLOCKED;
+}
+
+/* Hooks in the PCI core */
+void pci_liveupdate_setup(struct pci_dev *dev);
+void pci_liveupdate_size_bar(const struct pci_dev *dev, int reg, u32 *mask);
+void pci_liveupdate_add(struct pci_dev *dev);
+bool pci_liveupdate_keeps_buses(void);
+void pci_liveupdate_probe(struct pci_dev *dev);
+bool pci_liveupdate_shutdown(struct pci_dev *dev);
+void __pci_liveupdate_remove(struct pci_dev *dev);
+bool __pci_liveupdate_match(const struct pci_dev *dev,
+			    const struct device_driver *driver);
+bool __pci_liveupdate_refuses(const struct pci_dev *dev, int where, int size,
+			      u32 val);
+
+/* Must reset, low power states and the like leave this device or bridge alone? */
+static inline bool pci_liveupdate_is_frozen(const struct pci_dev *dev)
+{
+	unsigned long flags = pci_liveupdate_flags(dev);
+
+	return flags & (PCI_LIVEUPDATE_FROZEN | PCI_LIVEUPDATE_INCOMING) &&
+	       !(flags & PCI_LIVEUPDATE_BLOCKED);
+}
+
+/* Would a write to configuration space do harm? */
+static inline bool pci_liveupdate_refuses(const struct pci_dev *dev, int where,
+					  int size, u32 val)
+{
+	return unlikely(pci_liveupdate_flags(dev)) &&
+	       __pci_liveupdate_refuses(dev, where, size, val);
+}
+
+/* May this driver be bound? */
+static inline bool pci_liveupdate_match(const struct pci_dev *dev,
+					const struct device_driver *driver)
+{
+	return likely(!pci_liveupdate_is_incoming(dev)) ||
+	       __pci_liveupdate_match(dev, driver);
+}
+
+static inline void pci_liveupdate_remove(struct pci_dev *dev)
+{
+	if (unlikely(pci_liveupdate_flags(dev)))
+		__pci_liveupdate_remove(dev);
+}
+
+#ifdef CONFIG_KHO_TEST
+void *pci_liveupdate_test_record(const struct pci_dev *dev, size_t *size);
+#endif
 
 #else
 
@@ -47,6 +138,11 @@ static inline bool pci_liveupdate_is_incoming(const struct pci_dev *dev)
 	return false;
 }
 
+static inline bool pci_liveupdate_is_blocked(const struct pci_dev *dev)
+{
+	return false;
+}
+
 static inline void pci_liveupdate_finish(struct pci_dev *dev) { }
 
 static inline int pci_liveupdate_discard(struct pci_dev *dev)
@@ -58,6 +154,41 @@ static inline __printf(2, 3)
 void pci_liveupdate_block(struct pci_dev *dev, const char *fmt, ...)
 {
 }
+
+static inline void pci_liveupdate_setup(struct pci_dev *dev) { }
+
+static inline void pci_liveupdate_size_bar(const struct pci_dev *dev, int reg,
+					   u32 *mask)
+{
+}
+
+static inline void pci_liveupdate_add(struct pci_dev *dev) { }
+static inline bool pci_liveupdate_keeps_buses(void) { return false; }
+static inline void pci_liveupdate_probe(struct pci_dev *dev) { }
+
+static inline bool pci_liveupdate_shutdown(struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_is_frozen(const struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_refuses(const struct pci_dev *dev, int where,
+					  int size, u32 val)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_match(const struct pci_dev *dev,
+					const struct device_driver *driver)
+{
+	return true;
+}
+
+static inline void pci_liveupdate_remove(struct pci_dev *dev) { }
 
 #endif /* CONFIG_PCI_LIVEUPDATE */
 #endif /* _LINUX_PCI_LIVEUPDATE_H */

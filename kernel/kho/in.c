@@ -43,6 +43,9 @@ LIST_HEAD(kho_in_subtrees);
 
 static bool blob_damaged;
 
+/* Parts of subtrees, see kho_add_in_item(); kho_blob_lock */
+static LIST_HEAD(in_items);
+
 #define KHO_VERSION "\0"
 static const char versions[] = ""
 #include <linux/kho/abi/versions.h>
@@ -417,6 +420,74 @@ void kho_finish_subtree(const char *name)
 }
 EXPORT_SYMBOL_GPL(kho_finish_subtree);
 
+/**
+ * kho_add_in_item - list a part of a subtree in "incoming"
+ * @item: with @owner, @name and @state set; stays until kho_del_in_item()
+ *
+ * For owners that have restored their subtree, but for parts of it that wait for
+ * somebody, or cannot be used.
+ *
+ * Context: may sleep.
+ */
+void kho_add_in_item(struct kho_in_item *item)
+{
+	mutex_lock(&kho_blob_lock);
+	list_add_tail(&item->list, &in_items);
+	mutex_unlock(&kho_blob_lock);
+}
+EXPORT_SYMBOL_GPL(kho_add_in_item);
+
+/**
+ * kho_set_in_item - the state of a part of a subtree has changed
+ * @item: the part
+ * @state: one word
+ * @fmt: the reason, or ""
+ *
+ * Context: may sleep.
+ */
+void kho_set_in_item(struct kho_in_item *item, const char *state,
+		     const char *fmt, ...)
+{
+	va_list args;
+
+	mutex_lock(&kho_blob_lock);
+	item->state = state;
+	va_start(args, fmt);
+	vsnprintf(item->reason, sizeof(item->reason), fmt, args);
+	va_end(args);
+	mutex_unlock(&kho_blob_lock);
+}
+EXPORT_SYMBOL_GPL(kho_set_in_item);
+
+/**
+ * kho_del_in_item - undo kho_add_in_item()
+ * @item: the part
+ *
+ * Context: may sleep.
+ */
+void kho_del_in_item(struct kho_in_item *item)
+{
+	mutex_lock(&kho_blob_lock);
+	list_del(&item->list);
+	mutex_unlock(&kho_blob_lock);
+}
+EXPORT_SYMBOL_GPL(kho_del_in_item);
+
+static int show_items(char *buf, int size, const char *owner)
+{
+	struct kho_in_item *item;
+	int len = 0;
+
+	list_for_each_entry(item, &in_items, list) {
+		if (strcmp(item->owner, owner))
+			continue;
+		len += scnprintf(buf + len, size - len, "%s/%s %s%s%s\n",
+				 owner, item->name, item->state,
+				 item->reason[0] ? " - " : "", item->reason);
+	}
+	return len;
+}
+
 static bool claims_left(void)
 {
 	struct kho_subtree *subtree;
@@ -534,12 +605,14 @@ int kho_in_show(char *buf, int size)
 	if (blob_damaged)
 		len += scnprintf(buf + len, size - len,
 				 BLOB_NAME " pending - damaged\n");
-	list_for_each_entry(subtree, &kho_in_subtrees, list)
+	list_for_each_entry(subtree, &kho_in_subtrees, list) {
 		len += scnprintf(buf + len, size - len, "%s %s %s%s%s\n",
 				 subtree->name, states[subtree->state],
 				 subtree->compatible,
 				 subtree->reason[0] ? " " : "",
 				 subtree->reason);
+		len += show_items(buf + len, size - len, subtree->name);
+	}
 	frames = atomic_long_read(&kho_in_map.nr_frames);
 	if (frames)
 		len += scnprintf(buf + len, size - len,

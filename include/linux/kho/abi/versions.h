@@ -15,6 +15,9 @@ KHO_VERSION "kho-v1"
 #ifdef CONFIG_LIVEUPDATE
 KHO_VERSION "liveupdate-v1"
 #endif
+#ifdef CONFIG_PCI_LIVEUPDATE
+KHO_VERSION "pci-v1"
+#endif
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 KHO_VERSION "iommu-v1"
 #endif

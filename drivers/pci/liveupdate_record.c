@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The record of a PCI device that survives a kexec: what one kernel wrote and the
+ * next one reads before it believes anything; layout in <linux/kho/abi/pci.h>.
+ *
+ * Nothing here touches a device, allocates or locks: it is built in user space,
+ * too, by tools/testing/kho. The life cycle is that of liveupdate.c, which calls
+ * it; a record is not changed here.
+ */
+#include <linux/kernel.h>
+#include <linux/log2.h>
+#include <linux/pci_regs.h>
+#include <linux/types.h>
+
+#include "liveupdate_record.h"
+
+#define HEADER_ID(h)		((h)[PCI_VENDOR_ID / 4])
+#define HEADER_COMMAND(h)	((h)[PCI_COMMAND / 4] & 0xffff)
+#define HEADER_CLASS(h)		((h)[PCI_CLASS_REVISION / 4])
+#define HEADER_TYPE(h)		((h)[PCI_CACHE_LINE_SIZE / 4] >> 16 & 0xff)
+#define HEADER_BAR(h, i)	((h)[PCI_BASE_ADDRESS_0 / 4 + (i)])
+#define HEADER_BUSES(h)		((h)[PCI_PRIMARY_BUS / 4] & 0xffffff)
+
+static bool is_bridge(const struct pci_dev_ser *record)
+{
+	return record->where.kind & PCI_SER_BRIDGE;
+}
+
+/* BARs besides the expansion ROM */
+static unsigned int nr_bars(const struct pci_dev_ser *record)
+{
+	return is_bridge(record) ? 2 : 6;
+}
+
+static unsigned int rom_reg(const struct pci_dev_ser *record)
+{
+	return is_bridge(record) ? PCI_ROM_ADDRESS1 : PCI_ROM_ADDRESS;
+}
+
+static bool bar_is_io(u32 bar)
+{
+	return (bar & PCI_BASE_ADDRESS_SPACE) == PCI_BASE_ADDRESS_SPACE_IO;
+}
+
+static bool bar_is_64(u32 bar)
+{
+	return !bar_is_io(bar) && (bar & PCI_BASE_ADDRESS_MEM_TYPE_MASK) ==
+				  PCI_BASE_ADDRESS_MEM_TYPE_64;
+}
+
+/* Addresses that a BAR decodes; @end is the last one. */
+struct extent {
+	u64 start;
+	u64 end;
+	bool io;
+};
+
+static bool extent_ok(struct extent *extent, u64 start, u64 size, u64 least,
+		      u64 limit)
+{
+	extent->start = start;
+	extent->end = start + (size - 1);
+	return is_power_of_2(size) && size >= least && !(start & (size - 1)) &&
+	       extent->end >= start && extent->end <= limit;
+}
+
+/* Read BAR *@i; afterwards *@i is the last one that it takes. */
+static bool read_bar(const struct pci_dev_ser *record, unsigned int *i,
+		     struct extent *extent)
+{
+	u32 bar = HEADER_BAR(record->header, *i);
+	u64 size = record->bar_size[*i], start;
+
+	extent->io = bar_is_io(bar);
+	if (extent->io)
+		return extent_ok(extent, bar & (u32)PCI_BASE_ADDRESS_IO_MASK,
+				 size, 4, U32_MAX);
+	start = bar & (u32)PCI_BASE_ADDRESS_MEM_MASK;
+	if (!bar_is_64(bar))
+		return extent_ok(extent, start, size, 16, U32_MAX);
+
+	if (++*i == nr_bars(record) || record->bar_size[*i])
+		return false;
+	start |= (u64)HEADER_BAR(record->header, *i) << 32;
+	return extent_ok(extent, start, size, 16, U64_MAX);
+}
+
+static const char *check_bars(const struct pci_dev_ser *record)
+{
+	u64 rom_size = record->bar_size[PCI_SER_ROM];
+	struct extent extents[PCI_SER_NR_BARS];
+	unsigned int i, j, nr = 0;
+	u32 rom;
+
+	for (i = 0; i < nr_bars(record); i++) {
+		if (record->bar_size[i]) {
+			if (!read_bar(record, &i, &extents[nr]))
+				return "a BAR's size does not go with its address";
+			nr++;
+		} else if (HEADER_BAR(record->header, i)) {
+			return "a BAR has an address and no size";
+		}
+	}
+	for (; i < PCI_SER_ROM; i++)
+		if (record->bar_size[i])
+			return "a bridge has a BAR too many";
+	if (rom_size) {
+		rom = record->header[rom_reg(record) / 4];
+		extents[nr].io = false;
+		if (!extent_ok(&extents[nr], rom & PCI_ROM_ADDRESS_MASK,
+			       rom_size, 2048, U32_MAX))
+			return "the ROM's size does not go with its address";
+		nr++;
+	}
+	for (i = 0; i < nr; i++)
+		for (j = 0; j < i; j++)
+			if (extents[i].io == extents[j].io &&
+			    extents[i].start <= extents[j].end &&
+			    extents[j].start <= extents[i].end)
+				return "BARs overlap";
+	return NULL;
+}
+
+static const char *check_buses(const struct pci_dev_ser *record)
+{
+	u32 buses = HEADER_BUSES(record->header);
+	u8 primary = buses, secondary = buses >> 8, subordinate = buses >> 16;
+
+	if (primary != record->where.bus || secondary <= primary ||
+	    subordinate < secondary)
+		return "wrong bus numbers";
+	return NULL;
+}
+
+/* Capabilities begin where the header ends, and are aligned. */
+static bool cap_ok(u16 cap, u16 ctrl)
+{
+	if (!cap)
+		return !ctrl;
+	return cap >= PCI_STD_HEADER_SIZEOF && cap < 0x100 && !(cap & 3);
+}
+
+static bool where_ok(const struct pci_index_ser *where)
+{
+	u8 role = where->kind & (PCI_SER_ENDPOINT | PCI_SER_BRIDGE);
+
+	if (where->segment > U16_MAX || where->reserved ||
+	    where->kind & ~PCI_SER_KINDS || !is_power_of_2(role))
+		return false;
+	/* Only what does DMA by itself is ever blocked. */
+	return role == PCI_SER_ENDPOINT || !(where->kind & PCI_SER_BLOCKED);
+}
+
+/**
+ * pci_index_check - is this a list of devices?
+ * @index: the list
+ * @nr: entries
+ *
+ * Return: NULL, or what is wrong
+ */
+const char *pci_index_check(const struct pci_index_ser *index, size_t nr)
+{
+	size_t i, j;
+
+	if (nr > PCI_SER_MAX_DEVICES)
+		return "too many devices";
+	for (i = 0; i < nr; i++) {
+		if (!where_ok(&index[i]))
+			return "wrong entry in the list of devices";
+		for (j = 0; j < i; j++)
+			if (index[i].segment == index[j].segment &&
+			    index[i].bus == index[j].bus &&
+			    index[i].devfn == index[j].devfn)
+				return "a device is listed twice";
+	}
+	return NULL;
+}
+
+/**
+ * pci_record_check - can a record be believed?
+ * @record: the record, a copy that nobody else writes to
+ * @where: its entry in the list of devices, checked
+ *
+ * Return: NULL, or what is wrong
+ */
+const char *pci_record_check(const struct pci_dev_ser *record,
+			     const struct pci_index_ser *where)
+{
+	const u32 *header = record->header;
+	u16 vendor = HEADER_ID(header);
+	const char *wrong;
+	u8 type;
+
+	if (pci_dev_ser_checksum(record) != record->checksum)
+		return "its record is damaged";
+	if (record->where.segment != where->segment ||
+	    record->where.bus != where->bus ||
+	    record->where.devfn != where->devfn ||
+	    record->where.kind != where->kind || record->where.reserved)
+		return "its record is another device's";
+	if (record->flags & ~PCI_SER_FLAGS || record->reserved)
+		return "unknown flags";
+	if (!vendor || vendor == 0xffff)
+		return "no vendor";
+	if (header[PCI_COMMAND / 4] >> 16)
+		return "status bits where there should be none";
+	type = is_bridge(record) ? PCI_HEADER_TYPE_BRIDGE :
+				   PCI_HEADER_TYPE_NORMAL;
+	if ((HEADER_TYPE(header) & PCI_HEADER_TYPE_MASK) != type)
+		return "wrong type of header";
+	if (!cap_ok(record->msi_cap, record->msi_ctrl) ||
+	    !cap_ok(record->msix_cap, record->msix_ctrl) ||
+	    (record->msi_cap && record->msi_cap == record->msix_cap))
+		return "wrong place of a capability";
+	wrong = check_bars(record);
+	if (!wrong && is_bridge(record))
+		wrong = check_buses(record);
+	return wrong;
+}
+
+/**
+ * pci_record_is_of - is this the device that was handed over?
+ * @record: the record, checked
+ * @header: the first 64 bytes of the device's configuration space
+ */
+bool pci_record_is_of(const struct pci_dev_ser *record, const u32 *header)
+{
+	const u32 *was = record->header;
+
+	return HEADER_ID(was) == HEADER_ID(header) &&
+	       HEADER_CLASS(was) == HEADER_CLASS(header) &&
+	       HEADER_TYPE(was) == HEADER_TYPE(header);
+}
+
+/**
+ * pci_record_compare - is a device as its record says?
+ * @record: the record, checked, of this device
+ * @header: the first 64 bytes of the device's configuration space
+ *
+ * Return: NULL, or what differs
+ */
+const char *pci_record_compare(const struct pci_dev_ser *record,
+			       const u32 *header)
+{
+	u32 kept = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	const u32 *was = record->header;
+	unsigned int i;
+
+	for (i = 0; i < nr_bars(record); i++)
+		if (HEADER_BAR(was, i) != HEADER_BAR(header, i))
+			return "a BAR has changed";
+	if (is_bridge(record)) {
+		if (HEADER_BUSES(was) != HEADER_BUSES(header))
+			return "the bus numbers have changed";
+		/* The other half is the secondary status. */
+		if ((was[PCI_IO_BASE / 4] ^ header[PCI_IO_BASE / 4]) & 0xffff)
+			return "a window has changed";
+		for (i = PCI_MEMORY_BASE; i <= PCI_IO_BASE_UPPER16; i += 4)
+			if (was[i / 4] != header[i / 4])
+				return "a window has changed";
+	}
+	if (!(record->where.kind & PCI_SER_BLOCKED) &&
+	    HEADER_COMMAND(was) & ~HEADER_COMMAND(header) & kept)
+		return "bus master or decoding was switched off";
+	return NULL;
+}
+
+/**
+ * pci_record_bar_mask - what a BAR would read after all ones were written to it
+ * @record: the record, checked
+ * @reg: the register's offset in configuration space
+ *
+ * Return: the value, 0 when nothing is there
+ */
+u32 pci_record_bar_mask(const struct pci_dev_ser *record, unsigned int reg)
+{
+	unsigned int i = (reg - PCI_BASE_ADDRESS_0) / 4;
+	u32 bar, bits;
+	u64 size;
+
+	if (reg == rom_reg(record)) {
+		size = record->bar_size[PCI_SER_ROM];
+		return size ? -size & PCI_ROM_ADDRESS_MASK : 0;
+	}
+	if (reg < PCI_BASE_ADDRESS_0 || i >= nr_bars(record))
+		return 0;
+	size = record->bar_size[i];
+	bar = HEADER_BAR(record->header, i);
+	if (size) {
+		bits = bar_is_io(bar) ? ~PCI_BASE_ADDRESS_IO_MASK :
+					~PCI_BASE_ADDRESS_MEM_MASK;
+		return (u32)-size | (bar & bits);
+	}
+	size = i ? record->bar_size[i - 1] : 0;
+	if (size && bar_is_64(HEADER_BAR(record->header, i - 1)))
+		return -size >> 32;
+	return 0;
+}

@@ -13,9 +13,10 @@
  * fail comes first: charges, entries of the reserve map, slots of the page cache,
  * which hold XA_ZERO_ENTRY meanwhile. Then each page is restored, becomes a
  * persistent page of the pool, which grows by it, and replaces its slot's entry.
- * When it is freed it goes to the pool's free pages. The size stays frozen until
- * finish. A file that was not retrieved is given up by finish: its pages go to the
- * page allocator.
+ * When it is freed it goes to the pool's free pages. Until finish the size stays
+ * frozen and the pages are held: none migrates, as a device may go on with DMA to
+ * the frames that the old kernel told its IOMMU. A file that was not retrieved is
+ * given up by finish: its pages go to the page allocator.
  *
  * Locks: the session's mutex for everything of a file that crosses; inode_lock()
  * for hugetlbfs_inode_info.frozen; hugetlb_lock for the pool. A page is added to
@@ -736,7 +737,6 @@ static void set_attributes(struct file *file,
 	/* As sealing does; nobody has mapped it yet. */
 	if (header->seals & F_SEAL_WRITE)
 		WARN_ON_ONCE(mapping_deny_writable(inode->i_mapping));
-	info->frozen = HUGETLB_SIZE_FROZEN;
 }
 
 /* An empty, unlinked file, open like the old one. */
@@ -760,6 +760,7 @@ static struct file *make_file(const struct hugetlb_file_ser *header)
 	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
 	file->f_flags |= O_LARGEFILE;
 	file->f_pos = header->pos;
+	HUGETLBFS_I(file_inode(file))->frozen = HUGETLB_HELD;
 	return file;
 }
 
@@ -830,7 +831,7 @@ static void discard(const struct liveupdate_file_op_args *args)
 static void hugetlb_liveupdate_finish(struct liveupdate_file_op_args *args)
 {
 	if (args->retrieved)
-		set_frozen(file_inode(args->file), HUGETLB_SIZE_FROZEN,
+		set_frozen(file_inode(args->file), HUGETLB_HELD,
 			   HUGETLB_NOT_FROZEN);
 	else
 		discard(args);

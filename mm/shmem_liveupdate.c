@@ -10,8 +10,9 @@
  * forgets them again. Between freeze and unfreeze whoever touches a hole waits.
  *
  * Next kernel: retrieve checks the whole record and makes a file; its memory comes
- * back at first touch, or with finish: mm/shmem_restore.c. finish lifts the freeze,
- * or frees the memory if the file was not retrieved.
+ * back at first touch, or with finish: mm/shmem_restore.c. Until finish it stays in
+ * its frames. finish lifts the freeze, or frees the memory if the file was not
+ * retrieved.
  *
  * Locks: inode_lock over preserve, unpreserve and freeze, which excludes whatever
  * takes memory away. SHMEM_FINAL is set under it, and read under the lock of
@@ -54,15 +55,15 @@ int __shmem_wait_final(struct inode *inode)
 	       -EINTR : 0;
 }
 
-static void set_flag(struct inode *inode, unsigned long flag, bool on)
+static void set_flags(struct inode *inode, unsigned long flags, bool on)
 {
 	struct shmem_inode_info *info = SHMEM_I(inode);
 
 	spin_lock(&info->lock);
 	if (on)
-		WRITE_ONCE(info->flags, info->flags | flag);
+		WRITE_ONCE(info->flags, info->flags | flags);
 	else
-		WRITE_ONCE(info->flags, info->flags & ~flag);
+		WRITE_ONCE(info->flags, info->flags & ~flags);
 	spin_unlock(&info->lock);
 }
 
@@ -343,7 +344,7 @@ static int shmem_preserve(struct liveupdate_file_op_args *args)
 	rc = shmem_record_begin(&p->main.record, SHMEM_RECORD_MAIN);
 	if (rc)
 		goto err_unlock;
-	set_flag(inode, SHMEM_FROZEN, true);
+	set_flags(inode, SHMEM_FROZEN, true);
 	rc = scan(inode, &p->main, NULL);
 	if (rc)
 		goto err_undo;
@@ -357,7 +358,7 @@ static int shmem_preserve(struct liveupdate_file_op_args *args)
 
 err_undo:
 	undo(&p->main, SHMEM_RECORD_MAIN);
-	set_flag(inode, SHMEM_FROZEN, false);
+	set_flags(inode, SHMEM_FROZEN, false);
 err_unlock:
 	inode_unlock(inode);
 	kfree(p);
@@ -371,7 +372,7 @@ static void shmem_unpreserve(struct liveupdate_file_op_args *args)
 
 	inode_lock(inode);
 	undo(&p->main, SHMEM_RECORD_MAIN);
-	set_flag(inode, SHMEM_FROZEN, false);
+	set_flags(inode, SHMEM_FROZEN, false);
 	inode_unlock(inode);
 	kfree(p);
 }
@@ -379,7 +380,7 @@ static void shmem_unpreserve(struct liveupdate_file_op_args *args)
 static void set_final(struct inode *inode, bool on)
 {
 	xa_lock_irq(&inode->i_mapping->i_pages);
-	set_flag(inode, SHMEM_FINAL, on);
+	set_flags(inode, SHMEM_FINAL, on);
 	xa_unlock_irq(&inode->i_mapping->i_pages);
 	if (!on)
 		wake_up_all(&final_wait);
@@ -481,7 +482,7 @@ static int shmem_retrieve(struct liveupdate_file_op_args *args)
 		fput(file);
 		return rc;
 	}
-	set_flag(file_inode(file), SHMEM_FROZEN, true);
+	set_flags(file_inode(file), SHMEM_FROZEN | SHMEM_HELD, true);
 	args->file = file;
 	return 0;
 }
@@ -519,12 +520,13 @@ static void shmem_finish(struct liveupdate_file_op_args *args)
 		inode = file_inode(args->file);
 		lost = shmem_restore_left(inode);
 		if (lost) {
+			set_flags(inode, SHMEM_HELD, false);
 			pr_err("token %#llx: the record is wrong: %llu pages are lost; touching them is an error, and the size stays fixed\n",
 			       args->token, lost);
 			return;
 		}
 		shmem_restore_end(inode);
-		set_flag(inode, SHMEM_FROZEN, false);
+		set_flags(inode, SHMEM_FROZEN | SHMEM_HELD, false);
 		return;
 	}
 	ser = shmem_record_check(args->serialized_data);

@@ -7,9 +7,14 @@
  * put into the page cache, charged to the memory cgroup of who retrieved the file.
  * Whoever needs to see the file as a whole has all of it restored first; so does
  * finish, which then detaches the record. Until then the size is frozen: what was
- * restored can move within memory and to swap, but never leaves an empty place in
- * the page cache. An empty place that the record covers is therefore one that was
- * not restored yet.
+ * restored never leaves an empty place in the page cache. An empty place that the
+ * record covers is therefore one that was not restored yet.
+ *
+ * Until then a device may also go on with DMA to the frames that the old kernel told
+ * its IOMMU, and nobody has pinned them in this kernel. So the file is held: its
+ * pages are not migrated, not swapped out, and not replaced by huge ones. That is a
+ * state of the file, and not a reference to each page as the old kernel has, so that
+ * it costs nothing to end it.
  *
  * Nothing is lost when something fails midway: memory that the core has given back
  * and that is not in the page cache is kept, and goes there before any other. What
@@ -26,6 +31,7 @@
 #include <linux/io.h>
 #include <linux/kho.h>
 #include <linux/memcontrol.h>
+#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
@@ -445,6 +451,27 @@ u64 __shmem_restore_left(struct inode *inode)
 	}
 	return left;
 }
+
+#ifdef CONFIG_MIGRATION
+
+/**
+ * shmem_migrate_folio - as migrate_folio(), but pages of a file that is held stay
+ * @mapping: the file's
+ * @dst: to there
+ * @src: from here
+ * @mode: how
+ *
+ * Return: 0 or an error; -EBUSY: do not try again
+ */
+int shmem_migrate_folio(struct address_space *mapping, struct folio *dst,
+			struct folio *src, enum migrate_mode mode)
+{
+	if (shmem_held(mapping->host))
+		return -EBUSY;
+	return migrate_folio(mapping, dst, src, mode);
+}
+
+#endif /* CONFIG_MIGRATION */
 
 /**
  * shmem_restore_begin - from now on touching brings memory back

@@ -16,6 +16,7 @@ enum hugetlb_frozen {
 	HUGETLB_NOT_FROZEN,
 	HUGETLB_SIZE_FROZEN,	/* pages may be added into holes only */
 	HUGETLB_PAGES_FROZEN,	/* no page may be added: faults in holes wait */
+	HUGETLB_HELD,		/* as SIZE_FROZEN, and pages stay in their frames */
 };
 
 static inline void hugetlb_init_frozen(struct inode *inode)
@@ -33,6 +34,11 @@ static inline bool hugetlb_pages_frozen(struct inode *inode)
 	return READ_ONCE(HUGETLBFS_I(inode)->frozen) == HUGETLB_PAGES_FROZEN;
 }
 
+static inline bool hugetlb_held(struct inode *inode)
+{
+	return READ_ONCE(HUGETLBFS_I(inode)->frozen) == HUGETLB_HELD;
+}
+
 vm_fault_t hugetlb_wait_thawed(struct vm_fault *vmf);
 
 /* For mm/hugetlb_liveupdate.c, in mm/hugetlb.c because of what is static there */
@@ -45,6 +51,7 @@ void hugetlb_fault_barrier(void);
 static inline void hugetlb_init_frozen(struct inode *inode) { }
 static inline bool hugetlb_size_frozen(struct inode *inode) { return false; }
 static inline bool hugetlb_pages_frozen(struct inode *inode) { return false; }
+static inline bool hugetlb_held(struct inode *inode) { return false; }
 static inline vm_fault_t hugetlb_wait_thawed(struct vm_fault *vmf) { return 0; }
 
 #endif /* CONFIG_LIVEUPDATE */

@@ -7,6 +7,7 @@
 #define _LINUX_SHMEM_LIVEUPDATE_H
 
 #include <linux/bits.h>
+#include <linux/migrate_mode.h>
 #include <linux/rcupdate.h>
 #include <linux/shmem_fs.h>
 
@@ -14,7 +15,9 @@
  * Bits in shmem_inode_info.flags, away from those of VMAs that are there as well.
  * FROZEN: the size must not change, nor memory be taken away.
  * FINAL: nor be added.
+ * HELD: memory must stay in its frames, see mm/shmem_restore.c.
  */
+#define SHMEM_HELD	BIT(61)
 #define SHMEM_FROZEN	BIT(62)
 #define SHMEM_FINAL	BIT(63)
 
@@ -30,6 +33,8 @@ int __shmem_wait_final(struct inode *inode);
 int __shmem_restore_at(struct inode *inode, pgoff_t index);
 int __shmem_restore_all(struct inode *inode);
 u64 __shmem_restore_left(struct inode *inode);
+int shmem_migrate_folio(struct address_space *mapping, struct folio *dst,
+			struct folio *src, enum migrate_mode mode);
 void __shmem_restore_end(struct inode *inode);
 
 /* May the size become another, or memory be taken away? */
@@ -48,6 +53,15 @@ static inline bool shmem_final(const struct inode *inode)
 		container_of(inode, struct shmem_inode_info, vfs_inode);
 
 	return READ_ONCE(info->flags) & SHMEM_FINAL;
+}
+
+/* Must memory stay in its frames? If not, it never will have to. */
+static inline bool shmem_held(const struct inode *inode)
+{
+	const struct shmem_inode_info *info =
+		container_of(inode, struct shmem_inode_info, vfs_inode);
+
+	return unlikely(READ_ONCE(info->flags) & SHMEM_HELD);
 }
 
 /* Wait until memory may be added; 0 or -EINTR. */
@@ -95,12 +109,19 @@ static inline void shmem_restore_end(struct inode *inode)
 
 #else
 
+#define shmem_migrate_folio	migrate_folio
+
 static inline bool shmem_size_frozen(const struct inode *inode)
 {
 	return false;
 }
 
 static inline bool shmem_final(const struct inode *inode)
+{
+	return false;
+}
+
+static inline bool shmem_held(const struct inode *inode)
 {
 	return false;
 }

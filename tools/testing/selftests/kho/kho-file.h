@@ -81,6 +81,20 @@ static inline uint64_t *map(int fd, uint64_t pages)
 	return mem;
 }
 
+/* From /proc/meminfo; -1 if it is not there */
+static inline long kib_of(const char *name)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	long value = -1;
+
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)))
+			value = strtol(line + strlen(name) + 1, NULL, 10);
+	fclose(file);
+	return value;
+}
+
 static inline int make_session(const char *name, unsigned long command)
 {
 	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg) };

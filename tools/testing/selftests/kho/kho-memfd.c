@@ -317,19 +317,6 @@ static void check_dense(int fd)
 	munmap(mem, DENSE_PAGES * PAGE);
 }
 
-static long kib_of(const char *name)
-{
-	FILE *file = fopen("/proc/meminfo", "r");
-	char line[128];
-	long value = -1;
-
-	while (fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, strlen(name)))
-			value = strtol(line + strlen(name) + 1, NULL, 10);
-	fclose(file);
-	return value;
-}
-
 static void check_huge(int fd, long before)
 {
 	uint64_t *mem = map(fd, HUGE_PAGES);

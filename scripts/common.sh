@@ -29,13 +29,15 @@ lock_build() {
 	export KHO_BUILD_LOCKED=1
 }
 
-# fragments KIND: the config fragments that KIND (base, debug, stock) is made of
+# fragments KIND: the config fragments that KIND is made of
 fragments() {
 	case $1 in
 	stock) echo base.config ;;
+	stock-selftest) echo base.config selftest.config ;;
 	base) echo base.config handover.config ;;
-	debug) echo base.config handover.config debug.config ;;
-	*) die "no such kernel: $1" "there are base, debug and stock" ;;
+	debug) echo base.config handover.config selftest.config debug.config ;;
+	selftest) echo base.config handover.config selftest.config ;;
+	*) die "no such kernel: $1" "there are base, debug, selftest, stock and stock-selftest" ;;
 	esac
 }
 

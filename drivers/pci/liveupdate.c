@@ -845,6 +845,7 @@ static void mask_msix(struct pci_dev *dev)
 	iounmap(table);
 }
 
+/* A device that cannot be masked has it turned off: the pin is off as well. */
 static void mask_msi(struct pci_dev *dev)
 {
 	int reg = dev->msi_cap;
@@ -852,8 +853,14 @@ static void mask_msi(struct pci_dev *dev)
 	u16 ctrl;
 
 	pci_read_config_word(dev, reg + PCI_MSI_FLAGS, &ctrl);
-	if (!(ctrl & PCI_MSI_FLAGS_ENABLE) || !(ctrl & PCI_MSI_FLAGS_MASKBIT))
+	if (!(ctrl & PCI_MSI_FLAGS_ENABLE))
 		return;
+	if (!(ctrl & PCI_MSI_FLAGS_MASKBIT)) {
+		pci_bus_write_config_word(dev->bus, dev->devfn,
+					  reg + PCI_MSI_FLAGS,
+					  ctrl & ~PCI_MSI_FLAGS_ENABLE);
+		return;
+	}
 	reg += ctrl & PCI_MSI_FLAGS_64BIT ? PCI_MSI_MASK_64 : PCI_MSI_MASK_32;
 	vectors = 1 << (FIELD_GET(PCI_MSI_FLAGS_QMASK, ctrl) & 7);
 	pci_read_config_dword(dev, reg, &mask);

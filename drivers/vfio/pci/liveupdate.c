@@ -631,7 +631,7 @@ int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev)
 {
 	struct vfio_pci_liveupdate *lu = &vdev->liveupdate;
 	struct pci_dev *pdev = vdev->pdev;
-	u16 command, flags = 0;
+	u16 command, enabled, flags = 0;
 	int rc;
 
 	lu->nr_vectors = max_vectors(pdev);
@@ -648,9 +648,10 @@ int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev)
 		vfio_pci_liveupdate_close(vdev);
 		return rc;
 	}
-	/* Enabling lets a device that has a pin use it. */
-	if (command & PCI_COMMAND_INTX_DISABLE)
-		pci_intx(pdev, 0);
+	/* Enabling turns all decoding on, and lets a device that has a pin use it. */
+	pci_read_config_word(pdev, PCI_COMMAND, &enabled);
+	if (enabled != command)
+		pci_write_config_word(pdev, PCI_COMMAND, command);
 	if (pdev->msix_cap)
 		pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
 				     &flags);

@@ -1,0 +1,28 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+# What the tests of vfio devices have in common, sourced by ". vfio-lib" after kho-lib.
+
+trier=/tmp/trier
+
+# keep_try COMMAND...: of a vfio-try that stays in the background; try COMMAND...: of the one that is there
+keep_try() { vfio-try start $trier "$@" || fail "vfio-try: the command failed"; }
+try() { vfio-try on $trier "$@" || fail "vfio-try: the command failed"; }
+
+# Kill it, and wait until all it had is released.
+end_try() {
+	pid=$(cat $trier/pid)
+	kill -9 "$pid"
+	while kill -0 "$pid" 2>/dev/null; do usleep 10000; done
+	rm -r $trier
+}
+
+# command_register ADDRESS: as the device has it; bus_master ADDRESS on|off
+command_register() { od -An -tx2 -j4 -N2 "/sys/bus/pci/devices/$1/config" | tr -d ' '; }
+bus_master() {
+	case $((0x$(command_register "$1") & 4)) in
+	0) state=off ;;
+	*) state=on ;;
+	esac
+	same "bus master of $1" $state "$2"
+}

@@ -1,0 +1,68 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# vfio-refuse: a device that cannot be left alone is not preserved: each reason has its errno, and its line in the log;
+# when the reason is gone it works, and what was refused has left nothing behind.
+set -e
+# shellcheck source=kho-lib.sh
+. kho-lib
+# shellcheck source=vfio-lib.sh
+. vfio-lib
+
+# refuses ERRNO TEXT: preserving the device
+refuses() {
+	try "$1 preserve device 3"
+	log_says "$address: $2" 2>/dev/null || log_says "$2"
+}
+
+address=$(nics | head -n 1)
+to_vfio "$address"
+
+# By its group: not a kind of file that survives
+keep_try iommufd "group $address" "session s" "ENOENT preserve device 3"
+end_try
+
+keep_try "open $address" iommufd "file 4" ioas "map 0 0x10000" "session s"
+refuses EINVAL "cannot be preserved: not bound to an iommufd by this descriptor"
+try bind
+refuses ENXIO "cannot be preserved: its iommufd is not in the session"
+try "preserve iommufd 1" "EBUSY preserve iommufd 4"
+refuses EINVAL "cannot be preserved: the page table of the device is not there"
+try attach "intx on"
+refuses EOPNOTSUPP "cannot be preserved: it uses INTx: let it use MSI-X or MSI"
+try "intx off" "power 3"
+refuses EBUSY "cannot be preserved: it is in low power: let it return to D0"
+try "power 0" low-power
+refuses EBUSY "cannot be preserved: it is in low power: let it return to D0"
+try wake "msix 1" "preserve device 3" "EBUSY preserve device 4"
+
+# In one session only, once
+vfio-try "open $address" iommufd "EINVAL bind" || fail "the device can be bound twice"
+try "EEXIST preserve file 3" "preserve file 2" "close session"
+try "session t" "ENXIO preserve device 3" "preserve iommufd 1" "preserve device 3"
+
+# The same, at activate
+try "msix 0" "power 3"
+activate 1 EBUSY
+error_says "$address" "not in D0"
+try "power 0" "intx on"
+activate 1 EOPNOTSUPP
+error_says "$address" "uses INTx"
+try "intx off" detach
+activate 1 EINVAL
+error_says "$address" "is not there"
+try attach
+activate 1
+finalize 1 EINVAL
+error_says "$address" "that is not preserved"
+try "preserve file 2"
+finalize 1
+finalize 0
+activate 0
+end_try
+nothing_left
+
+# Of an iommufd
+keep_try "open $address" iommufd bind ioas "session s" "table fault" "EOPNOTSUPP preserve iommufd 1"
+log_says "object 3 is a fault queue and cannot be preserved: destroy it"
+end_try
+nothing_left

@@ -1023,6 +1023,8 @@ static void add_incoming(struct lu_entry *entry, struct pci_dev *dev)
 	if (pci_liveupdate_is_blocked(dev))
 		return;
 
+	/* Unknown otherwise, which vfio-pci takes for a reason to restore it. */
+	pci_update_current_state(dev, PCI_D0);
 	pci_read_config_word(dev, PCI_COMMAND, &command);
 	dev->is_busmaster = !!(command & PCI_COMMAND_MASTER);
 	if (!entry->damaged)
@@ -1416,16 +1418,19 @@ static int __init lu_check(void)
 device_initcall(lu_check);
 
 #ifdef CONFIG_KHO_TEST
-/* The record of a device as it crosses, for tests that damage it */
+/* For tests that damage what crosses: the record of a device, or the list of all */
 void *pci_liveupdate_test_record(const struct pci_dev *dev, size_t *size)
 {
 	struct lu_entry *entry;
 	unsigned int i = 0;
 	void *found = NULL;
 
-	*size = sizeof(*records);
 	mutex_lock(&lu_lock);
-	if (final) {
+	if (final && !dev) {
+		*size = fdt_totalsize(subtree);
+		found = subtree;
+	} else if (final) {
+		*size = sizeof(*records);
 		list_for_each_entry(entry, &entries, list) {
 			if (entry->dev == dev)
 				found = &records[i];

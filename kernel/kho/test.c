@@ -913,8 +913,8 @@ static int discard_device(struct pci_dev *pdev)
 	return rc;
 }
 
-/* Flip a bit of a record, of which the device does not know. */
-static int damage_device(struct pci_dev *pdev, u64 bit)
+/* Flip a bit of the record of a device, or, with NULL, of the list of devices. */
+static int damage_device(const struct pci_dev *pdev, u64 bit)
 {
 	size_t size;
 	u8 *record = pci_liveupdate_test_record(pdev, &size);
@@ -950,6 +950,8 @@ static int run_device_command(char *line)
 		rc = discard_device(pdev);
 	else if (!strcmp(word, "damage") && nr == 6)
 		rc = damage_device(pdev, bit);
+	else if (!strcmp(word, "damage-list") && nr == 6)
+		rc = damage_device(NULL, bit);
 	pci_dev_put(pdev);
 	return rc;
 }

@@ -208,3 +208,14 @@ nic() {
 	shift
 	nic-rx on "$dir" "$@" || fail "nic-rx $dir: the command failed"
 }
+
+# on_pci COMMAND...: of the test owner, for devices; pci_refused ERRNO COMMAND... when it is to be refused
+on_pci() { expect 0 write /sys/kernel/debug/kho_test/pci "$*"; }
+pci_refused() {
+	errno=$1
+	shift
+	expect "$errno" write /sys/kernel/debug/kho_test/pci "$*"
+}
+
+# has_master ADDRESS: may the device do DMA?
+has_master() { [ $(($(kho-pci command "$1") & 4)) != 0 ]; }

@@ -15,6 +15,8 @@
  *					function's mask, how many vectors there are, and
  *					how many of them are masked
  *	kho-pci bar ADDRESS NR		size of a BAR
+ *	kho-pci mark ADDRESS VALUE	write where nothing can be written, for whoever
+ *					traces all writes
  *
  * Registers that may differ are those that devices themselves change (status), and
  * in bridges where their own interrupts go.
@@ -189,7 +191,8 @@ static int compare(char *line)
 
 	/* MSI-X stays enabled, and is masked by the jump. */
 	msix = find_cap(before, PCI_CAP_ID_MSIX);
-	if (msix && word_at(before, msix + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_ENABLE)
+	if (msix && !is_bridge(before) &&
+	    word_at(before, msix + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_ENABLE)
 		before[msix + PCI_MSIX_FLAGS + 1] |= PCI_MSIX_FLAGS_MASKALL >> 8;
 	clear_status(before);
 	clear_status(after);
@@ -219,6 +222,17 @@ static int command(const char *address, const char *bits)
 	}
 	read_config(address, config);
 	printf("%#x\n", word_at(config, PCI_COMMAND));
+	return 0;
+}
+
+static int mark(const char *address, const char *text)
+{
+	uint16_t value = strtoul(text, NULL, 0);
+	int fd = open_file(address, "config", O_WRONLY);
+
+	if (pwrite(fd, &value, 2, PCI_VENDOR_ID) != 2)
+		die("writing a mark");
+	close(fd);
 	return 0;
 }
 
@@ -407,6 +421,8 @@ int main(int argc, char **argv)
 		return command(argv[2], argc > 3 ? argv[3] : NULL);
 	if (!strcmp(what, "vectors"))
 		return vectors(argv[2]);
+	if (!strcmp(what, "mark") && argc > 3)
+		return mark(argv[2], argv[3]);
 	if (!strcmp(what, "bar") && argc > 3)
 		return bar_size(argv[2], atoi(argv[3]));
 	fprintf(stderr, "kho-pci: wrong arguments; its source says how to use it\n");

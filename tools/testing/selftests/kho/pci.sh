@@ -7,16 +7,6 @@ set -e
 . kho-lib
 
 devices=/sys/bus/pci/devices
-master=4
-
-on_pci() { expect 0 write /sys/kernel/debug/kho_test/pci "$*"; }
-pci_refused() {
-	errno=$1
-	shift
-	expect "$errno" write /sys/kernel/debug/kho_test/pci "$*"
-}
-
-has_master() { [ $(($(kho-pci command "$1") & master)) != 0 ]; }
 
 # stays_put ADDRESS: what userspace can do to a device that has to stay as it is
 stays_put() {
@@ -43,7 +33,7 @@ if [ "$GENERATION" = 0 ]; then
 	for address in $all; do
 		to_vfio "$address"
 	done
-	pid=$(kho-pci hold $all)
+	pid=$(kho-pci hold $kept)
 	for address in $kept; do
 		pci_refused EALREADY unpreserve "$address"
 		on_pci preserve "$address"
@@ -66,7 +56,10 @@ if [ "$GENERATION" = 0 ]; then
 		esac
 		set -- "$@" "$(kho-pci show "$address")"
 	done
+	# One without a driver is in no known power state.
 	for address in $left; do
+		echo "$address" >/sys/bus/pci/drivers/vfio-pci/unbind
+		kho-pci command "$address" 7
 		has_master "$address" || fail "$address has no bus master"
 	done
 	say "preserved:" $kept "- not preserved:" $left

@@ -454,7 +454,8 @@ EXPORT_SYMBOL_GPL(iommu_restored_device_retrieve);
  * iommu_restored_device_discard - give up a restored device's old translation
  * @dev: the device, which does no DMA any more and has no DMA owner but the handover
  *
- * All devices of its group go to the default domain.
+ * All devices of its group go to the default domain. If it could not be restored,
+ * what was kept of its translation is freed.
  *
  * Context: may sleep. Not between activate and its undoing.
  */
@@ -463,8 +464,11 @@ void iommu_restored_device_discard(struct device *dev)
 	struct iommu_group *group = dev->iommu_group;
 	bool owned;
 
-	if (!group || !iommu_device_is_restored(dev))
+	if (!iommu_device_is_restored(dev)) {
+		if (driver)
+			driver->forget(dev);
 		return;
+	}
 	mutex_lock(&group->mutex);
 	owned = group->owner == handover;
 	mutex_unlock(&group->mutex);

@@ -53,7 +53,8 @@ struct iommu_kept {
  * @deactivate: undo @activate
  * @finalize: preserve the rest, and write the record of all devices of the list
  * @unfinalize: undo @finalize
- * @discard: forget about, and free, what the old kernel left and nobody uses
+ * @discard: free a record that could not be used
+ * @forget: free what is kept for a device that could not be restored
  *
  * All may sleep.
  */
@@ -64,6 +65,7 @@ struct iommu_liveupdate_driver {
 	int (*finalize)(struct list_head *kept);
 	void (*unfinalize)(void);
 	int (*discard)(phys_addr_t fdt);
+	void (*forget)(struct device *dev);
 };
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE

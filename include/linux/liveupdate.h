@@ -63,6 +63,9 @@ struct liveupdate_file_op_args {
  *	      When it returns false, or is not there, the file stays retrieved
  * @finish: the session ends: lift restrictions, or free the memory if the file
  *	    was not retrieved
+ * @uses_earlier: whether it is retrieved or not, the file uses what was preserved
+ *		  before it in the session, as a device does that writes to memory;
+ *		  so that this is not finished before
  * @owner: module
  *
  * All may sleep and run with the session's mutex held. Files of a session are
@@ -81,6 +84,7 @@ struct liveupdate_file_ops {
 	bool (*can_finish)(struct liveupdate_file_op_args *args);
 	bool (*put_back)(struct liveupdate_file_op_args *args);
 	void (*finish)(struct liveupdate_file_op_args *args);
+	bool uses_earlier;
 	struct module *owner;
 };
 

@@ -215,6 +215,7 @@ void kho_out_unseal(void);
 int kho_out_check_versions(const struct kimage *image);
 bool kho_out_empty(void);
 bool kho_out_has(const char *name);
+void *kho_out_fdt(const char *name);
 int kho_out_reseal_header(void);
 bool kho_out_hole_covers(u64 start, u64 end);
 void kho_out_show_blob(struct seq_file *m);

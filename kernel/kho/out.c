@@ -154,6 +154,20 @@ bool kho_out_has(const char *name)
 	return find_subtree(name);
 }
 
+/* The outgoing subtree of this name, or NULL: for tests. */
+void *kho_out_fdt(const char *name)
+{
+	struct kho_subtree *subtree;
+	void *fdt = NULL;
+
+	mutex_lock(&kho_blob_lock);
+	subtree = find_subtree(name);
+	if (subtree)
+		fdt = phys_to_virt(subtree->fdt_pa);
+	mutex_unlock(&kho_blob_lock);
+	return fdt;
+}
+
 /* Has no owner preserved or added anything? */
 bool kho_out_empty(void)
 {

@@ -428,31 +428,50 @@ bool kho_session_finishable(struct liveupdate_session *session)
 	return true;
 }
 
+static bool uses_earlier(struct kho_session_file *file)
+{
+	struct liveupdate_file_handler *handler;
+	bool uses;
+
+	handler = get_handler(NULL, file->compatible);
+	if (!handler)
+		return false;
+	uses = handler->ops->uses_earlier;
+	put_handler(handler);
+	return uses;
+}
+
 /**
  * kho_session_finish_files - end the part of the files that can end
  * @session: an incoming session
  * @give_up: also those that were not retrieved
  *
  * What stays: files that may not be finished yet, as they are or put back; those of
- * unknown kind; and without @give_up those that were not retrieved. They can be
- * retrieved (again).
+ * unknown kind; without @give_up those that were not retrieved; and what a file that
+ * stays may use, which are those preserved before it. They can be retrieved (again).
  */
 void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 {
 	struct kho_session_file *file, *prev;
 	struct liveupdate_file_op_args args;
+	bool used = false;
 
 	lockdep_assert_held(&session->mutex);
 	list_for_each_entry_safe_reverse(file, prev, &session->files, list) {
 		file->given = false;
+		if (used)
+			continue;
 		if (!file->retrieved) {
-			if (!give_up)
+			if (!give_up) {
+				used = uses_earlier(file);
 				continue;
+			}
 			file->handler = get_handler(NULL, file->compatible);
 			if (!file->handler)
 				continue;
 		}
 		if (file->retrieved && !may_finish(session, file)) {
+			used = file->handler->ops->uses_earlier;
 			put_back(session, file);
 			continue;
 		}

@@ -659,6 +659,30 @@ static int churn(void)
 	return 0;
 }
 
+/* NAME is an owner's subtree, NAME:PROP a page that it has the address of. */
+static void *find_sealed(const char *what, size_t *size)
+{
+	const char *prop = strchr(what, ':');
+	const fdt64_t *pa;
+	char name[32];
+	void *fdt;
+	int len;
+
+	snprintf(name, sizeof(name), "%.*s",
+		 prop ? (int)(prop - what) : (int)strlen(what), what);
+	fdt = kho_out_fdt(name);
+	if (!fdt)
+		return NULL;
+	*size = fdt_totalsize(fdt);
+	if (!prop)
+		return fdt;
+	pa = fdt_getprop(fdt, 0, prop + 1, &len);
+	if (!pa || len != sizeof(*pa))
+		return NULL;
+	*size = PAGE_SIZE;
+	return phys_to_virt(fdt64_to_cpu(*pa));
+}
+
 /* Flip a bit of what is sealed. */
 static int corrupt(const char *what, u64 bit)
 {
@@ -706,7 +730,9 @@ static int corrupt(const char *what, u64 bit)
 		target = subtree;
 		size = fdt_totalsize(target);
 	} else {
-		return -EINVAL;
+		target = find_sealed(what, &size);
+		if (!target)
+			return -EINVAL;
 	}
 	bit %= size * 8;
 	target[bit / 8] ^= 1 << (bit % 8);
@@ -795,7 +821,7 @@ static int parse_kind(const char *name)
 
 static int run_command(char *line)
 {
-	char word[16], arg[16] = "";
+	char word[16], arg[32] = "";
 	unsigned int order;
 	u64 nr, seed;
 
@@ -805,7 +831,7 @@ static int run_command(char *line)
 		return scatter(nr, order, seed);
 	if (sscanf(line, "look %llx %u %llu", &nr, &order, &seed) == 3)
 		return look(nr, order, seed);
-	if (sscanf(line, "corrupt %15s %llu", arg, &nr) == 2)
+	if (sscanf(line, "corrupt %31s %llu", arg, &nr) == 2)
 		return corrupt(arg, nr);
 	if (sscanf(line, "forge %15s %llu %llu", arg, &nr, &seed) == 3)
 		return forge(arg, nr, seed);

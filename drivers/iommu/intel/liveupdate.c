@@ -493,7 +493,11 @@ static int write_fdt(void)
 	rc = rc ?: fdt_finish(final.fdt);
 	if (rc)
 		return -ENOSPC;
-	return kho_add_subtree(IOMMU_SER_NAME, final.fdt);
+	rc = kho_add_subtree(IOMMU_SER_NAME, final.fdt);
+	if (rc == -EEXIST)
+		iommu_liveupdate_refuse("the kernel before left a record that cannot be used: discard %s",
+					IOMMU_SER_NAME);
+	return rc;
 }
 
 /* All that is there, in reverse */
@@ -619,6 +623,7 @@ static const struct iommu_liveupdate_driver vtd_driver = {
 	.finalize = finalize,
 	.unfinalize = unfinalize,
 	.discard = vtd_discard,
+	.forget = vtd_forget,
 };
 
 static int __init intel_liveupdate_init(void)

@@ -71,6 +71,7 @@ struct intel_iommu *device_lookup_iommu(struct device *dev, u8 *bus, u8 *devfn);
 void vtd_shutdown_irt(struct intel_iommu *iommu, u32 unit,
 		      bool (*kept)(u32 unit, u16 sid));
 int vtd_discard(phys_addr_t fdt);
+void vtd_forget(struct device *dev);
 
 #else
 

@@ -40,7 +40,8 @@ enum device_state {
 	DEVICE_RECORDED,	/* nothing found out yet */
 	DEVICE_TRANSLATED,	/* its entry is in a table that was taken over */
 	DEVICE_RESTORED,	/* it is in its restored domain, or was */
-	DEVICE_BLOCKED,
+	DEVICE_BLOCKED,		/* its page table is kept */
+	DEVICE_FORGOTTEN,
 };
 
 static struct {
@@ -145,22 +146,26 @@ static u32 find_device(u32 segment, u16 sid)
 
 /* --- Blocking --- */
 
-static void block_device(u32 i, const char *reason)
+static void block_id(u32 segment, u16 sid, const char *reason)
 {
-	const struct iommu_device_ser *ser = &incoming.record.devices[i];
 	struct pci_dev *pdev;
 
-	incoming.states[i] = DEVICE_BLOCKED;
-	pr_err("%04x:%02x:%02x.%d is blocked: %s\n", ser->segment,
-	       PCI_BUS_NUM(ser->sid), PCI_SLOT(ser->sid), PCI_FUNC(ser->sid),
-	       reason);
-	pdev = pci_get_domain_bus_and_slot(ser->segment, PCI_BUS_NUM(ser->sid),
-					   ser->sid & 0xff);
+	pr_err("%04x:%02x:%02x.%d is blocked: %s\n", segment, PCI_BUS_NUM(sid),
+	       PCI_SLOT(sid), PCI_FUNC(sid), reason);
+	pdev = pci_get_domain_bus_and_slot(segment, PCI_BUS_NUM(sid), sid & 0xff);
 	if (!pdev)
 		return;
 	pci_liveupdate_block(pdev, "%s", reason);
 	pci_clear_master(pdev);
 	pci_dev_put(pdev);
+}
+
+static void block_device(u32 i, const char *reason)
+{
+	const struct iommu_device_ser *ser = &incoming.record.devices[i];
+
+	incoming.states[i] = DEVICE_BLOCKED;
+	block_id(ser->segment, ser->sid, reason);
 }
 
 /*
@@ -180,7 +185,7 @@ static void block_all(struct intel_iommu *iommu, const char *reason)
 		pci_read_config_word(pdev, PCI_COMMAND, &command);
 		if (!(command & PCI_COMMAND_MASTER) || PCI_POSSIBLE_ERROR(command))
 			continue;
-		pci_err(pdev, "is blocked: %s\n", reason);
+		pr_err("%s is blocked: %s\n", pci_name(pdev), reason);
 		pci_liveupdate_block(pdev, "%s", reason);
 		pci_clear_master(pdev);
 	}
@@ -286,6 +291,9 @@ static bool take_over_context(struct intel_iommu *iommu, u32 unit,
 				continue;
 			}
 			block_device(dev, fault);
+		} else {
+			block_id(iommu->segment, vtd_half_sid(half, i),
+				 "its record is missing or damaged");
 		}
 		clear_context(iommu, context);
 	}
@@ -328,12 +336,22 @@ static u32 find_unit(struct intel_iommu *iommu)
 /* Devices of the unit that were not seen in its tables */
 static void block_rest(u32 unit, const char *reason)
 {
+	const char *fault;
 	u32 i;
 
-	for (i = 0; i < nr_devices(); i++)
-		if (incoming.states[i] == DEVICE_RECORDED &&
-		    incoming.record.devices[i].unit == unit)
-			block_device(i, reason);
+	for (i = 0; i < nr_devices(); i++) {
+		if (incoming.states[i] != DEVICE_RECORDED ||
+		    incoming.record.devices[i].unit != unit)
+			continue;
+		fault = vtd_record_device_fault(&incoming.record, i);
+		if (fault) {
+			/* It may name another device. */
+			pr_err("record of device %u: %s\n", i, fault);
+			incoming.states[i] = DEVICE_BLOCKED;
+			continue;
+		}
+		block_device(i, reason);
+	}
 }
 
 /**
@@ -672,9 +690,52 @@ static void finish_record(void)
 		if (incoming.domains[i])
 			return;
 	for (i = 0; i < nr_devices(); i++)
-		if (incoming.states[i] != DEVICE_RESTORED)
+		if (incoming.states[i] != DEVICE_RESTORED &&
+		    incoming.states[i] != DEVICE_FORGOTTEN)
 			return;
 	kho_finish_subtree(IOMMU_SER_NAME);
+}
+
+/* Is the page table of a blocked device nobody else's? */
+static bool is_last(u32 i)
+{
+	const struct iommu_device_ser *devices = incoming.record.devices;
+	u32 j;
+
+	if (vtd_record_device_fault(&incoming.record, i) ||
+	    incoming.domains[devices[i].domain])
+		return false;
+	for (j = 0; j < nr_devices(); j++)
+		if (devices[j].domain == devices[i].domain &&
+		    incoming.states[j] == DEVICE_BLOCKED)
+			return false;
+	return true;
+}
+
+/**
+ * vtd_forget - free what is kept for a device that is blocked
+ * @dev: the device
+ *
+ * Context: may sleep.
+ */
+void vtd_forget(struct device *dev)
+{
+	const struct iommu_domain_ser *domain;
+	u32 i;
+
+	if (!dev_is_pci(dev))
+		return;
+	guard(mutex)(&incoming_lock);
+	i = find_device(pci_domain_nr(to_pci_dev(dev)->bus),
+			pci_dev_id(to_pci_dev(dev)));
+	if (i == nr_devices() || incoming.states[i] != DEVICE_BLOCKED)
+		return;
+	incoming.states[i] = DEVICE_FORGOTTEN;
+	if (is_last(i)) {
+		domain = &incoming.record.domains[incoming.record.devices[i].domain];
+		free_table(domain->pgd_pa, agaw_to_level(domain->agaw));
+	}
+	finish_record();
 }
 
 static void restored_free(struct iommu_domain *domain)

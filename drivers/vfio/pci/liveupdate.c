@@ -791,6 +791,7 @@ static const struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
 	.can_finish = vfio_pci_can_finish,
 	.put_back = vfio_pci_put_back,
 	.finish = vfio_pci_finish,
+	.uses_earlier = true,
 	.owner = THIS_MODULE,
 };
 

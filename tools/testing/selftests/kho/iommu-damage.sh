@@ -1,0 +1,110 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# iommu-damage CASE: two NICs are preserved, and something is wrong with what the IOMMU hands over, or with the next kernel. A
+# device that cannot be restored is blocked, with its bus master off and a line that says why, whatever it did until then;
+# others go on. CASE is
+#   device		a bit of the first device's record is flipped: that device
+#   unit		of the unit's: both
+#   head		of the head of the records: both; the subtree stays until it is discarded
+#   subtree		of the subtree: the same
+#   off		intel_iommu=off in the next kernel: both
+#   mode		the next kernel's tables would be of another mode: both
+# Afterwards both are discarded, and are ordinary devices.
+set -e
+# shellcheck source=kho-lib.sh
+. kho-lib
+
+case=$1
+set -- $(nics)
+first=$1 second=$2
+
+# blocked ADDRESS REASON
+blocked() {
+	log_says "$1 is blocked: $2"
+	! bus_master "$1" || fail "$1 has its bus master on"
+}
+
+# goes_on ADDRESS: its frames are in memory, and more come
+goes_on() {
+	bus_master "$1" || fail "$1 has its bus master off"
+	nic "/tmp/$1" drain sound
+	before=$(received "$1")
+	nic "/tmp/$1" "pass 500" sound
+	[ "$(received "$1")" -gt $((before + 100)) ] || fail "$1 stopped"
+}
+
+received() { nic "/tmp/$1" show | sed -n 's/^received \([0-9]*\) .*/\1/p'; }
+
+# bus_master ADDRESS: byte 4 of config space, bit 2
+bus_master() { [ $(($(od -An -tu1 -j4 -N1 "/sys/bus/pci/devices/$1/config") & 4)) != 0 ]; }
+
+# ordinary ADDRESS: it can be used as on a cold boot
+ordinary() {
+	[ -d "/sys/bus/pci/drivers/vfio-pci/$1" ] || to_vfio "$1"
+	nic-rx "open $1" "memory 1024" attach start "go 2000" "receive 100" stop || fail "$1 is no ordinary device"
+}
+
+if [ "$GENERATION" = 0 ]; then
+	args=
+	case $case in
+	off) args='intel_iommu=off' ;;
+	mode)
+		args='intel_iommu=on,sm_off'
+		grep -q sm_off /proc/cmdline && args='intel_iommu=on,sm_on'
+		;;
+	esac
+	for address in $first $second; do
+		to_vfio "$address"
+		nic-rx start "/tmp/$address" "open $address" "memory 16384" attach start || fail "$address does not start"
+		nic "/tmp/$address" "session $address" "preserve file 1" "preserve iommufd 2" "preserve device 3" "go 2000" "receive 500"
+	done
+	live-update --load-only --append "$args" -- iommu-damage "$case" || fail "loading the next kernel: $?"
+	activate 1
+	finalize 1
+	# (The emulated NIC goes on trying when it is blocked, and QEMU complains about each try.)
+	nic "/tmp/$first" stop
+	[ "$case" = device ] || nic "/tmp/$second" stop
+	# A head and a unit of 32 bytes, two domains of 24, two devices of 40; see include/linux/kho/abi/iommu.h.
+	case $case in
+	device) control corrupt iommu:table $(((32 + 32 + 48 + 6) * 8)) ;;
+	unit) control corrupt iommu:table $(((32 + 8) * 8 + 20)) ;;
+	head) control corrupt iommu:table $((8 * 8)) ;;
+	subtree) control corrupt iommu 700 ;;
+	esac
+	jump_next
+fi
+
+case $case in
+device)
+	blocked "$first" "its record is damaged"
+	nic-rx start "/tmp/$second" "retrieve $second" "take file 1" resume || fail "$second: the file is lost"
+	goes_on "$second"
+	;;
+unit) reason="its unit's record is damaged" ;;
+head | subtree)
+	reason="the IOMMU's tables were not handed over"
+	contains $kho/incoming 'iommu pending'
+	;;
+off) reason="the IOMMU is turned off: start this kernel with intel_iommu=on" ;;
+mode) reason="tables of" ;;
+*) fail "no such case: $case" ;;
+esac
+if [ -n "$reason" ]; then
+	blocked "$first" "$reason"
+	blocked "$second" "$reason"
+fi
+cat $kho/incoming
+! dmesg | grep -i 'dmar.*fault' || fail "there were faults"
+for address in $first $second; do
+	if [ -f "/tmp/$address/pid" ]; then
+		kill -9 "$(cat "/tmp/$address/pid")"
+		while kill -0 "$(cat "/tmp/$address/pid")" 2>/dev/null; do usleep 10000; done
+	fi
+	discard_session "$address"
+done
+case $case in
+head | subtree) discard iommu ;;
+off) exit 0 ;;
+esac
+ordinary "$first"
+ordinary "$second"

@@ -189,7 +189,8 @@ static int compare(char *line)
 
 	/* MSI-X stays enabled, and is masked by the jump. */
 	msix = find_cap(before, PCI_CAP_ID_MSIX);
-	if (msix && word_at(before, msix + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_ENABLE)
+	if (msix && !is_bridge(before) &&
+	    word_at(before, msix + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_ENABLE)
 		before[msix + PCI_MSIX_FLAGS + 1] |= PCI_MSIX_FLAGS_MASKALL >> 8;
 	clear_status(before);
 	clear_status(after);

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 
 #include "dma_file.h"
+#include "frame.h"
+#include "keeper.h"
 #include "kho_vfio.h"
 
 static size_t common_divisor(size_t a, size_t b)
@@ -67,4 +69,30 @@ int dma_file_map(const struct dma_file *file, size_t number, int iommufd, uint32
 		 uint64_t iova)
 {
 	return iommufd_map(iommufd, ioas, dma_file_page(file, number), DMA_PAGE, iova);
+}
+
+void dma_file_fill(const struct dma_file *file, size_t number, uint64_t seed)
+{
+	uint64_t *word = dma_file_page(file, number);
+	size_t i;
+
+	for (i = 0; i < DMA_PAGE / sizeof(*word); i++)
+		word[i] = frame_mix(frame_mix(seed) + i);
+}
+
+int dma_file_check(const struct dma_file *file, size_t number, size_t from, size_t to,
+		   uint64_t seed)
+{
+	const uint64_t *word = dma_file_page(file, number);
+	size_t i;
+
+	for (i = from / sizeof(*word); i < to / sizeof(*word); i++) {
+		if (word[i] != frame_mix(frame_mix(seed) + i)) {
+			keeper_problem("page %zu has %#lx at %#zx, not what %#lx says", number,
+				       word[i], i * sizeof(*word), seed);
+			errno = EBADMSG;
+			return -1;
+		}
+	}
+	return 0;
 }

@@ -35,4 +35,12 @@ void *dma_file_page(const struct dma_file *file, size_t number);
 int dma_file_map(const struct dma_file *file, size_t number, int iommufd, uint32_t ioas,
 		 uint64_t iova);
 
+/*
+ * Makes the page's content what @seed says. Then that can be checked, from one offset to
+ * another: -1 with errno EBADMSG, and a problem for keeper.h, when a byte is different.
+ */
+void dma_file_fill(const struct dma_file *file, size_t number, uint64_t seed);
+int dma_file_check(const struct dma_file *file, size_t number, size_t from, size_t to,
+		   uint64_t seed);
+
 #endif

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
-#include <linux/pci_regs.h>
 
 #include "e1000e.h"
 #include "kho_vfio.h"
@@ -201,31 +200,20 @@ int e1000e_open(struct e1000e *nic, int fd, const struct dma_file *file)
 	return nic->regs ? 0 : -1;
 }
 
-int e1000e_set_master(struct e1000e *nic, bool on)
-{
-	uint16_t command;
-
-	if (vfio_config_read16(nic->fd, PCI_COMMAND, &command))
-		return -1;
-	command |= PCI_COMMAND_MEMORY;
-	command = on ? command | PCI_COMMAND_MASTER : command & ~PCI_COMMAND_MASTER;
-	return vfio_config_write16(nic->fd, PCI_COMMAND, command);
-}
-
 int e1000e_start(struct e1000e *nic, uint32_t ring)
 {
 	uint32_t i;
 
 	*nic->state = (struct e1000e_state) { .ring = ring };
 	/* Somebody may have left it running. It must not find memory before it is reset. */
-	if (e1000e_set_master(nic, false))
+	if (vfio_set_master(nic->fd, false))
 		return -1;
 	set(nic, IMC, ~0U);
 	/* (The reset of the emulated device leaves these as they are.) */
 	set(nic, RCTL, 0);
 	set(nic, TCTL, 0);
 	set(nic, CTRL, get(nic, CTRL) | CTRL_RST);
-	if (wait_for(nic, CTRL, CTRL_RST, 0) || e1000e_set_master(nic, true))
+	if (wait_for(nic, CTRL, CTRL_RST, 0) || vfio_set_master(nic->fd, true))
 		return -1;
 	set(nic, IMC, ~0U);
 	set(nic, CTRL, get(nic, CTRL) | CTRL_SLU);

@@ -55,8 +55,6 @@ uint64_t e1000e_buffer_iova(uint32_t nr);
  */
 int e1000e_open(struct e1000e *nic, int fd, const struct dma_file *file);
 
-int e1000e_set_master(struct e1000e *nic, bool on);
-
 /* From reset to receiving all that comes; errno is ETIMEDOUT when there is no link. */
 int e1000e_start(struct e1000e *nic, uint32_t ring);
 

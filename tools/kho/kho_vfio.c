@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <linux/iommufd.h>
+#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -154,6 +155,17 @@ int vfio_config_write16(int fd, unsigned int offset, uint16_t value)
 	if (region(fd, VFIO_PCI_CONFIG_REGION_INDEX, &info))
 		return -1;
 	return pwrite(fd, &value, sizeof(value), info.offset + offset) == sizeof(value) ? 0 : -1;
+}
+
+int vfio_set_master(int fd, bool on)
+{
+	uint16_t command;
+
+	if (vfio_config_read16(fd, PCI_COMMAND, &command))
+		return -1;
+	command |= PCI_COMMAND_MEMORY;
+	command = on ? command | PCI_COMMAND_MASTER : command & ~PCI_COMMAND_MASTER;
+	return vfio_config_write16(fd, PCI_COMMAND, command);
 }
 
 int vfio_msix(int fd, const int *eventfds, unsigned int nr)

@@ -7,6 +7,7 @@
 #ifndef KHO_VFIO_H
 #define KHO_VFIO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,9 @@ void *vfio_map_bar(int fd, unsigned int bar, size_t *size);
 
 int vfio_config_read16(int fd, unsigned int offset, uint16_t *value);
 int vfio_config_write16(int fd, unsigned int offset, uint16_t value);
+
+/* Bus master on or off, and the registers accessible */
+int vfio_set_master(int fd, bool on);
 
 /* Each of the first @nr MSI-X vectors signals an eventfd; none with @nr 0. */
 int vfio_msix(int fd, const int *eventfds, unsigned int nr);

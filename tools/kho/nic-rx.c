@@ -7,9 +7,7 @@
  *	nic-rx start DIR COMMAND...
  *	nic-rx on DIR COMMAND...
  *
- *	open ADDRESS		the vfio device of a PCI device, bound to an iommufd
  *	memory RING		a file for that many descriptors, mapped page by page
- *	attach			the device to the address space with these mappings
  *	start			from reset to receiving
  *	irq			wait by interrupts from now on, not by looking
  *	go RATE			frames a second to be sent; 0: as many as are taken
@@ -22,20 +20,17 @@
  *				order and to the byte
  *	sound			fails with EBADMSG unless what was received until now is
  *				without a gap, in order and to the byte
- *	master on|off		bus master, in config space
  *	unmap PAGE		a page of buffers, from what the device is attached to
  *	replace NR		attach the device in turn to two page tables with the
  *				same content, taking what comes in between
  *
- * For a live update, with WHAT one of file, device and iommufd:
- *
- *	session NAME		make one
- *	retrieve NAME		open one of the old kernel
- *	preserve WHAT TOKEN
- *	take WHAT TOKEN
+ *	clock			compare the sender's time with the time-stamp counter
+ *	mark			from now on nobody looks (after "clock", twice)
+ *	window TSC		until then: count the frames of that time by themselves
  *	resume			receive on, with all that was taken (or is open already).
  *				Without a device, only what is there can be received
- *	finish
+ *
+ * and what assigned.h has, for instance "open" and "attach" before "start".
  *
  * The counts are in the file too, so that whoever opens it goes on with them.
  */
@@ -46,12 +41,13 @@
 #include <time.h>
 #include <unistd.h>
 #include <sys/eventfd.h>
+#include <x86intrin.h>
 
+#include "assigned.h"
 #include "e1000e.h"
 #include "frame.h"
 #include "keeper.h"
 #include "kho_vfio.h"
-#include "session.h"
 
 /* No frame for so long is taken for the end. */
 #define QUIET_MS	10000
@@ -71,14 +67,26 @@ struct counts {
 	uint64_t refused;	/* frames that the sender could not give to anybody */
 	uint64_t interrupts;
 	uint64_t complete;	/* the last frame was there */
+	struct {
+		uint64_t tsc;
+		uint64_t time;
+	} clock[2];		/* the same moment by both clocks, at two times */
+	uint64_t mark;		/* by our clock */
+	uint64_t window[2];	/* from and to, by the sender's */
+	uint64_t in_window;
 };
 
-static int iommufd = -1, device = -1, event = -1, session = -1;
-static uint32_t device_id, ioas;
-static struct dma_file file = { .fd = -1 };
+static uint32_t ring;
+
+static int map_all(const struct dma_file *file, int iommufd, uint32_t ioas)
+{
+	return e1000e_map(file, ring, iommufd, ioas);
+}
+
+static struct assigned dev = ASSIGNED_INIT(map_all);
 static struct e1000e nic;
 static struct counts *counts;
-static uint32_t ring;
+static int event = -1;
 
 static uint64_t now_ms(void)
 {
@@ -88,17 +96,6 @@ static uint64_t now_ms(void)
 	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
 }
 
-static int open_device(const char *address)
-{
-	iommufd = iommufd_open();
-	if (iommufd < 0)
-		return -1;
-	device = vfio_open(address);
-	if (device < 0)
-		return -1;
-	return vfio_bind(device, iommufd, &device_id);
-}
-
 static int make_memory(uint32_t nr)
 {
 	if (nr < 64 || nr > E1000E_RING_MAX || nr % 8) {
@@ -106,22 +103,22 @@ static int make_memory(uint32_t nr)
 		return -1;
 	}
 	ring = nr;
-	if (dma_file_make(&file, e1000e_pages(ring)) || iommufd_ioas_alloc(iommufd, &ioas))
+	if (assigned_memory(&dev, e1000e_pages(ring)))
 		return -1;
-	counts = dma_file_page(&file, E1000E_PAGE_USER);
-	return e1000e_map(&file, ring, iommufd, ioas);
+	counts = dma_file_page(&dev.file, E1000E_PAGE_USER);
+	return 0;
 }
 
 static int start(void)
 {
 	memset(counts, 0, sizeof(*counts));
-	return e1000e_open(&nic, device, &file) || e1000e_start(&nic, ring) ? -1 : 0;
+	return e1000e_open(&nic, dev.device, &dev.file) || e1000e_start(&nic, ring) ? -1 : 0;
 }
 
 static int use_interrupts(void)
 {
 	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (event < 0 || vfio_msix(device, &event, 1))
+	if (event < 0 || vfio_msix(dev.device, &event, 1))
 		return -1;
 	e1000e_interrupts(&nic);
 	return 0;
@@ -158,6 +155,8 @@ static void count_data(const struct frame_head *head)
 	counts->expected = head->number + 1;
 	counts->last_time = head->time;
 	counts->received++;
+	if (head->time >= counts->window[0] && head->time < counts->window[1])
+		counts->in_window++;
 }
 
 static void count(const void *frame, size_t size)
@@ -256,6 +255,44 @@ static int receive(uint64_t nr, uint64_t ms)
 	return 0;
 }
 
+/* A frame that was not there just now, and is, was sent now. */
+static int compare_clocks(void)
+{
+	int i = counts->clock[0].tsc ? 1 : 0;
+	uint64_t start = now_ms();
+
+	drain();
+	while (!take()) {
+		if (counts->complete || now_ms() - start >= QUIET_MS) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+	}
+	counts->clock[i].tsc = __rdtsc();
+	counts->clock[i].time = counts->last_time;
+	return 0;
+}
+
+/* What the sender's clock shows when ours shows @tsc, also before and after */
+static uint64_t sender_time(uint64_t tsc)
+{
+	double ticks = (double)counts->clock[1].tsc - counts->clock[0].tsc;
+	double ns = counts->clock[1].time - counts->clock[0].time;
+
+	return counts->clock[1].time + ((double)tsc - counts->clock[1].tsc) * ns / ticks;
+}
+
+static int set_window(uint64_t to)
+{
+	if (!counts->mark || !counts->clock[1].tsc || to < counts->mark) {
+		errno = EINVAL;
+		return -1;
+	}
+	counts->window[0] = sender_time(counts->mark);
+	counts->window[1] = sender_time(to);
+	return 0;
+}
+
 /* What was lost on the way may be this, or the answer. */
 static int stop(void)
 {
@@ -281,6 +318,10 @@ static void show(void)
 		   counts->skipped, counts->refused);
 	keeper_say("longest gap %lu us, before frame %lu\n",
 		   counts->gap / 1000, counts->gap_at);
+	if (counts->window[1])
+		keeper_say("in the window of %lu ms: %lu\n",
+			   (counts->window[1] - counts->window[0]) / 1000000,
+			   counts->in_window);
 	if (counts->interrupts)
 		keeper_say("interrupts %lu\n", counts->interrupts);
 }
@@ -310,14 +351,14 @@ static int replace(uint64_t nr)
 	uint64_t longest = 0;
 
 	/* Both are full before the device gets to see them. */
-	if (iommufd_ioas_alloc(iommufd, &other) ||
-	    e1000e_map(&file, nic.state->ring, iommufd, other) ||
-	    iommufd_hwpt_alloc(iommufd, device_id, ioas, &hwpt[0]) ||
-	    iommufd_hwpt_alloc(iommufd, device_id, other, &hwpt[1]))
+	if (iommufd_ioas_alloc(dev.iommufd, &other) ||
+	    map_all(&dev.file, dev.iommufd, other) ||
+	    iommufd_hwpt_alloc(dev.iommufd, dev.id, dev.ioas, &hwpt[0]) ||
+	    iommufd_hwpt_alloc(dev.iommufd, dev.id, other, &hwpt[1]))
 		return -1;
 	for (i = 0; i < nr; i++) {
 		start = now_ms();
-		if (vfio_attach(device, hwpt[(i + 1) % 2]))
+		if (vfio_attach(dev.device, hwpt[(i + 1) % 2]))
 			return -1;
 		if (now_ms() - start > longest)
 			longest = now_ms() - start;
@@ -328,36 +369,13 @@ static int replace(uint64_t nr)
 	return 0;
 }
 
-static int *descriptor(const char *what)
-{
-	static int none = -1;
-
-	if (!strcmp(what, "file"))
-		return &file.fd;
-	if (!strcmp(what, "device"))
-		return &device;
-	if (!strcmp(what, "iommufd"))
-		return &iommufd;
-	return &none;
-}
-
-static int take_back(const char *what, uint64_t token)
-{
-	int fd = session_take(session, token);
-
-	if (fd < 0)
-		return -1;
-	*descriptor(what) = fd;
-	return 0;
-}
-
 /* All that has to be known is in the file. */
 static int resume(void)
 {
-	if (dma_file_open(&file, file.fd))
+	if (dma_file_open(&dev.file, dev.file.fd))
 		return -1;
-	counts = dma_file_page(&file, E1000E_PAGE_USER);
-	if (e1000e_open(&nic, device, &file))
+	counts = dma_file_page(&dev.file, E1000E_PAGE_USER);
+	if (e1000e_open(&nic, dev.device, &dev.file))
 		return -1;
 	ring = nic.state->ring;
 	return 0;
@@ -368,33 +386,10 @@ static uint64_t number(const char *word)
 	return strtoull(word, NULL, 0);
 }
 
-static int run_session(char **w, int nr)
-{
-	if (!strcmp(w[0], "session") && nr == 2)
-		return (session = session_create(w[1])) < 0 ? -1 : 0;
-	if (!strcmp(w[0], "retrieve") && nr == 2)
-		return (session = session_retrieve(w[1])) < 0 ? -1 : 0;
-	if (!strcmp(w[0], "preserve") && nr == 3)
-		return session_preserve(session, *descriptor(w[1]), number(w[2]));
-	if (!strcmp(w[0], "take") && nr == 3)
-		return take_back(w[1], number(w[2]));
-	if (!strcmp(w[0], "resume") && nr == 1)
-		return resume();
-	if (!strcmp(w[0], "finish") && nr == 1)
-		return session_finish(session);
-	keeper_problem("no such command");
-	errno = EINVAL;
-	return -1;
-}
-
 static int run(char **w, int nr)
 {
-	if (!strcmp(w[0], "open") && nr == 2)
-		return open_device(w[1]);
 	if (!strcmp(w[0], "memory") && nr == 2)
 		return make_memory(number(w[1]));
-	if (!strcmp(w[0], "attach") && nr == 1)
-		return vfio_attach(device, ioas);
 	if (!strcmp(w[0], "start") && nr == 1)
 		return start();
 	if (!strcmp(w[0], "irq") && nr == 1)
@@ -415,17 +410,25 @@ static int run(char **w, int nr)
 		return verdict(is_sound() && counts->complete && !counts->refused);
 	if (!strcmp(w[0], "sound") && nr == 1)
 		return verdict(is_sound());
-	if (!strcmp(w[0], "master") && nr == 2)
-		return e1000e_set_master(&nic, !strcmp(w[1], "on"));
 	if (!strcmp(w[0], "unmap") && nr == 2)
-		return iommufd_unmap(iommufd, ioas, DMA_PAGE, e1000e_buffer_iova(number(w[1])));
+		return iommufd_unmap(dev.iommufd, dev.ioas, DMA_PAGE, e1000e_buffer_iova(number(w[1])));
 	if (!strcmp(w[0], "replace") && nr == 2)
 		return replace(number(w[1]));
 	if (!strcmp(w[0], "show") && nr == 1) {
 		show();
 		return 0;
 	}
-	return run_session(w, nr);
+	if (!strcmp(w[0], "clock") && nr == 1)
+		return compare_clocks();
+	if (!strcmp(w[0], "mark") && nr == 1) {
+		counts->mark = __rdtsc();
+		return 0;
+	}
+	if (!strcmp(w[0], "window") && nr == 2)
+		return set_window(number(w[1]));
+	if (!strcmp(w[0], "resume") && nr == 1)
+		return resume();
+	return assigned_run(&dev, w, nr);
 }
 
 int main(int argc, char **argv)

@@ -188,12 +188,15 @@ inject() {
 	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
 }
 
-# Devices: nics: the addresses of the NICs that nic-rx can drive, in the order of their buses
-nics() {
+# Devices: devices VENDOR_AND_DEVICE: their addresses, in the order of their buses
+devices() {
 	for device in /sys/bus/pci/devices/*; do
-		[ "$(cat "$device/vendor")$(cat "$device/device")" != 0x80860x10d3 ] || basename "$device"
+		[ "$(cat "$device/vendor")$(cat "$device/device")" != "$1" ] || basename "$device"
 	done
 }
+nics() { devices 0x80860x10d3; }
+edus() { devices 0x12340x11e8; }
+nvmes() { devices 0x1b360x0010; }
 
 # to_vfio ADDRESS: vfio-pci becomes the device's driver
 to_vfio() {
@@ -219,3 +222,22 @@ pci_refused() {
 
 # has_master ADDRESS: may the device do DMA?
 has_master() { [ $(($(kho-pci command "$1") & 4)) != 0 ]; }
+
+# configs ADDRESS...: the configuration spaces of these and of the bridges above, a line each
+configs() {
+	for path in $(for address; do kho-pci path "$address"; done | sort -u); do
+		kho-pci show "$path" || fail "$path has no configuration space"
+	done
+}
+
+# configs_are CONFIGS ADDRESS...: these were in the old kernel, and vfio-pci has the devices without anybody's doing
+configs_are() {
+	printf '%s\n' "$1" >/tmp/configs
+	shift
+	while read -r line; do
+		kho-pci compare "$line" || fail "the configuration space of ${line%% *} has changed"
+	done </tmp/configs
+	for address; do
+		[ -d "/sys/bus/pci/drivers/vfio-pci/$address" ] || fail "$address is not vfio-pci's"
+	done
+}

@@ -459,8 +459,11 @@ void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 	lockdep_assert_held(&session->mutex);
 	list_for_each_entry_safe_reverse(file, prev, &session->files, list) {
 		file->given = false;
-		if (used)
+		if (used) {
+			if (file->retrieved)
+				put_back(session, file);
 			continue;
+		}
 		if (!file->retrieved) {
 			if (!give_up) {
 				used = uses_earlier(file);

@@ -7,6 +7,7 @@
  * printed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -51,6 +52,52 @@ void keeper_problem(const char *format, ...)
 	errno = saved;
 }
 
+static void set_nth(int fd, unsigned long nth)
+{
+	char number[24];
+	int len = snprintf(number, sizeof(number), "%lu", nth);
+
+	if (pwrite(fd, number, len, 0) != len)
+		die("fail-nth");
+}
+
+static bool was_injected(int fd)
+{
+	char number[24] = "";
+
+	if (pread(fd, number, sizeof(number) - 1, 0) <= 0)
+		die("fail-nth");
+	return !strtoul(number, NULL, 10);
+}
+
+/*
+ * With the first allocation in the kernel failing, then the second one, and so on: it
+ * must fail with ENOMEM, until it needs no more of them, or can do without one.
+ */
+static int run_nth(char **words, int nr, keeper_run *run)
+{
+	int fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	bool injected = true;
+	unsigned long nth;
+	int rc = -1, why;
+
+	if (fd < 0)
+		return -1;
+	for (nth = 1; rc; nth++) {
+		set_nth(fd, nth);
+		rc = run(words, nr);
+		why = errno;
+		injected = was_injected(fd);
+		set_nth(fd, 0);
+		if (rc && why != ENOMEM)
+			break;
+	}
+	close(fd);
+	keeper_say("%s: %lu allocations\n", words[0], nth - 2 + injected);
+	errno = why;
+	return rc;
+}
+
 /* Whether the command did what it should; if not, problem says so. */
 static bool carry_out(const char *command, keeper_run *run)
 {
@@ -72,7 +119,7 @@ static bool carry_out(const char *command, keeper_run *run)
 	if (!nr)
 		return true;
 	errno = 0;
-	if (run(words, nr))
+	if (!strcmp(words[0], "nth") ? run_nth(words + 1, nr - 1, run) : run(words, nr))
 		got = strerrorname_np(errno);
 	if (!strcmp(got, wanted)) {
 		problem[0] = 0;

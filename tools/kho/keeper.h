@@ -8,7 +8,8 @@
  *	PROGRAM on DIR COMMAND...	have the process that stays there do it
  *
  * A command must succeed, or, when it begins with the name of an errno, fail with
- * that. The first one that does not is reported and ends the program with 1 (and,
+ * that. After "nth" it is tried with every allocation in the kernel failing in turn,
+ * which needs fault injection. The first one that does not is reported and ends the program with 1 (and,
  * with start, the process in the background).
  */
 #ifndef KHO_KEEPER_H

@@ -519,6 +519,15 @@ static int iommufd_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 	return 0;
 }
 
+/* Nobody has it any more, and a device in the session may still need a new one. */
+static bool iommufd_liveupdate_put_back(struct liveupdate_file_op_args *args)
+{
+	if (file_count(args->file) > 1)
+		return false;
+	__fput_sync(args->file);
+	return true;
+}
+
 static void iommufd_liveupdate_finish(struct liveupdate_file_op_args *args)
 {
 	if (args->retrieved)
@@ -533,6 +542,7 @@ static const struct liveupdate_file_ops iommufd_liveupdate_ops = {
 	.unpreserve = iommufd_liveupdate_unpreserve,
 	.freeze = iommufd_liveupdate_freeze,
 	.retrieve = iommufd_liveupdate_retrieve,
+	.put_back = iommufd_liveupdate_put_back,
 	.finish = iommufd_liveupdate_finish,
 	.owner = THIS_MODULE,
 };

@@ -7,51 +7,6 @@ set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
 
-# snapshot: what must not change when an attempt fails. (Without a process of its own: they take long with all checkers on.)
-# Nodes of a map may stay until its last frame goes.
-snapshot() {
-	seen=
-	for file in $kho/state $kho/preserved_bytes $kho/incoming $kho/sessions /sys/kernel/kexec_loaded; do
-		line=
-		read -r line <"$file" || :
-		seen="$seen $line"
-	done
-	while read -r line; do
-		case $line in
-		cycles* | nodes*) ;;
-		*) seen="$seen, $line" ;;
-		esac
-	done <$status
-}
-
-# every_nth NAME LEAST UNDO ARGS...: kho-try ARGS with the n-th allocation failing; there are at least LEAST of them
-every_nth() {
-	name=$1 least=$2 undo=$3
-	shift 3
-	n=1 failed=0 spared=0
-	snapshot
-	before=$seen
-	while :; do
-		kho-try -n $n "$@" >/tmp/result || fail "$name with allocation $n failing could not be tried"
-		read -r result </tmp/result
-		case $result in
-		'0 complete') break ;;
-		'0 injected')
-			# It can do without that one.
-			spared=$((spared + 1))
-			eval "$undo"
-			;;
-		'ENOMEM injected') failed=$((failed + 1)) ;;
-		*) fail "$name with allocation $n failing: $result, expected ENOMEM" ;;
-		esac
-		snapshot
-		same "what there is after $name with allocation $n failing" "$seen" "$before"
-		n=$((n + 1 + n / ${stride:-1000000}))
-	done
-	say "$name: allocations up to $n, $failed errors, $spared it could do without"
-	[ $((failed + spared)) -ge "$least" ] || fail "$name: only $n allocations, expected $least or more"
-}
-
 inject
 if [ "$GENERATION" = 0 ]; then
 	control add folio 0 20 1

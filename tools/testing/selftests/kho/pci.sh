@@ -23,7 +23,7 @@ as_before() {
 }
 
 # Addresses have no blanks.
-# shellcheck disable=SC2046,SC2086
+# shellcheck disable=SC2046,SC2086,SC2116
 if [ "$GENERATION" = 0 ]; then
 	last=$1 rest=${2:-0}
 	all=$(nics)

@@ -108,6 +108,12 @@ for address in $kept; do
 	pci_refused ENOENT discard "$address"
 done
 lacks $kho/incoming pci/
-pid=$(kho-pci hold "$address")
+# (vfio-pci learns from its sessions, which there are none of, that a device was discarded)
+for address in $kept; do
+	echo "$address" >/sys/bus/pci/drivers/vfio-pci/unbind
+	to_vfio "$address"
+done
+# shellcheck disable=SC2086
+pid=$(kho-pci hold $kept)
 has_master "$address" || fail "$address is no ordinary device"
 kill "$pid"

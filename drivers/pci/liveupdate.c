@@ -700,7 +700,7 @@ static int make_subtree(struct kho_owner *owner, u32 nr)
 	rc = write_out();
 	rc = rc ?: kho_add_subtree(PCI_LIVEUPDATE_NAME, subtree);
 	if (rc == -EEXIST)
-		kho_refuse(owner, "there are devices from the kernel before that this one cannot read: write %s to discard first",
+		kho_refuse(owner, "an older list is pending: write %s to discard first",
 			   PCI_LIVEUPDATE_NAME);
 	if (!rc)
 		return 0;
@@ -708,6 +708,7 @@ static int make_subtree(struct kho_owner *owner, u32 nr)
 	kho_unpreserve_free(subtree);
 err_free_records:
 	kho_unpreserve_free(records);
+	subtree = NULL;
 	return rc;
 }
 

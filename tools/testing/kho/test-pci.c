@@ -46,7 +46,7 @@ static void random_bars(struct pci_dev_ser *record, unsigned int nr)
 		if (i + 1 == nr)
 			continue;
 		bits = 4 + random_below(40);
-		set_bar(record, i, (i + 1ULL) << (44 + random_below(16)),
+		set_bar(record, i, (i + 1ULL) << 44 | random_below(2) << 63,
 			1ULL << bits, PCI_BASE_ADDRESS_MEM_TYPE_64 |
 				      PCI_BASE_ADDRESS_MEM_PREFETCH);
 		i++;
@@ -172,75 +172,102 @@ static void test_fields(void)
 		CHECK(!strcmp(pci_record_check(&bad, &where),
 			      "its record is another device's"));
 	}
-	bad = good, bad.where.reserved = 1;
+	bad = good;
+	bad.where.reserved = 1;
 	expect(&bad, "its record is another device's");
-	bad = good, bad.where.kind = PCI_SER_BRIDGE;
+	bad = good;
+	bad.where.kind = PCI_SER_BRIDGE;
 	expect(&bad, "wrong type of header");
 
-	bad = good, bad.flags = PCI_SER_FLAGS + 1;
+	bad = good;
+	bad.flags = PCI_SER_FLAGS + 1;
 	expect(&bad, "unknown flags");
-	bad = good, bad.reserved = 1;
+	bad = good;
+	bad.reserved = 1;
 	expect(&bad, "unknown flags");
-	bad = good, bad.header[0] = 0x12340000;
+	bad = good;
+	bad.header[0] = 0x12340000;
 	expect(&bad, "no vendor");
-	bad = good, bad.header[0] = 0xffffffff;
+	bad = good;
+	bad.header[0] = 0xffffffff;
 	expect(&bad, "no vendor");
-	bad = good, bad.header[1] |= 0x100000;
+	bad = good;
+	bad.header[1] |= 0x100000;
 	expect(&bad, "status bits where there should be none");
-	bad = good, bad.header[3] = 0x020000;
+	bad = good;
+	bad.header[3] = 0x020000;
 	expect(&bad, "wrong type of header");
 
 	/* Capabilities */
 	for (i = 0; i < ARRAY_SIZE(bad_caps); i++) {
-		bad = good, bad.msi_cap = bad_caps[i];
+		bad = good;
+		bad.msi_cap = bad_caps[i];
 		expect(&bad, "wrong place of a capability");
-		bad = good, bad.msix_cap = bad_caps[i];
+		bad = good;
+		bad.msix_cap = bad_caps[i];
 		expect(&bad, "wrong place of a capability");
 	}
-	bad = good, bad.msi_cap = 0, bad.msi_ctrl = 1;
+	bad = good;
+	bad.msi_cap = 0;
+	bad.msi_ctrl = 1;
 	expect(&bad, "wrong place of a capability");
-	bad = good, bad.msix_cap = bad.msi_cap = 0x60;
+	bad = good;
+	bad.msi_cap = 0x60;
+	bad.msix_cap = 0x60;
 	expect(&bad, "wrong place of a capability");
 
 	/* BARs */
 	for (i = 0; i < 64; i++) {
-		bad = good, bad.bar_size[0] = 1ULL << i;
+		bad = good;
+		bad.bar_size[0] = 1ULL << i;
 		if (i < 4 || i > 25)
 			expect(&bad, "a BAR's size does not go with its address");
-		bad = good, bad.bar_size[1] = 1ULL << i;
+		bad = good;
+		bad.bar_size[1] = 1ULL << i;
 		if (i < 2 || i > 14)
 			expect(&bad, "a BAR's size does not go with its address");
-		bad = good, bad.bar_size[2] = 1ULL << i;
+		bad = good;
+		bad.bar_size[2] = 1ULL << i;
 		if (i < 4 || i > 35)
 			expect(&bad, "a BAR's size does not go with its address");
-		bad = good, bad.bar_size[0] |= 1ULL << i;
+		bad = good;
+		bad.bar_size[0] |= 1ULL << i;
 		if (i != 17)
 			expect(&bad, "a BAR's size does not go with its address");
 	}
-	bad = good, bad.bar_size[0] = 0;
+	bad = good;
+	bad.bar_size[0] = 0;
 	expect(&bad, "a BAR has an address and no size");
-	bad = good, bad.bar_size[3] = 0x1000;
+	bad = good;
+	bad.bar_size[3] = 0x1000;
 	expect(&bad, "a BAR's size does not go with its address");
-	bad = good, set_bar(&bad, 4, 0, 0, PCI_BASE_ADDRESS_MEM_TYPE_64);
+	bad = good;
+	set_bar(&bad, 4, 0, 0, PCI_BASE_ADDRESS_MEM_TYPE_64);
 	expect(&bad, "a BAR has an address and no size");
-	bad = good, set_bar(&bad, 5, 0, 0x1000, 0);
+	bad = good;
+	set_bar(&bad, 5, 0, 0x1000, 0);
 	bad.header[9] = PCI_BASE_ADDRESS_MEM_TYPE_64;
 	expect(&bad, "a BAR's size does not go with its address");
-	bad = good, set_bar(&bad, 4, 0xfe010000, 0x1000, 0);
+	bad = good;
+	set_bar(&bad, 4, 0xfe010000, 0x1000, 0);
 	expect(&bad, "BARs overlap");
-	bad = good, set_bar(&bad, 4, 0xc010, 0x10, PCI_BASE_ADDRESS_SPACE_IO);
+	bad = good;
+	set_bar(&bad, 4, 0xc010, 0x10, PCI_BASE_ADDRESS_SPACE_IO);
 	expect(&bad, "BARs overlap");
-	bad = good, set_bar(&bad, 4, 0xc000, 0x100, 0);
+	bad = good;
+	set_bar(&bad, 4, 0xc000, 0x100, 0);
 	seal(&bad);
 	CHECK(!check(&bad));
-	bad = good, set_bar(&bad, 4, ~0ULL << 12, 0x1000,
-			    PCI_BASE_ADDRESS_MEM_TYPE_64);
+	bad = good;
+	set_bar(&bad, 4, ~0ULL << 12, 0x1000,
+		PCI_BASE_ADDRESS_MEM_TYPE_64);
 	seal(&bad);
 	CHECK(!check(&bad));
 
 	/* ROM */
 	for (i = 0; i < 64; i++) {
-		bad = good, bad.bar_size[PCI_SER_ROM] = 1ULL << i;
+		bad = good;
+		bad.bar_size[PCI_SER_ROM] = 1ULL << i;
 		bad.header[PCI_ROM_ADDRESS / 4] = 0xf0000001;
 		if (i < 11 || i > 28)
 			expect(&bad, "the ROM's size does not go with its address");
@@ -257,16 +284,21 @@ static void test_bridge_fields(void)
 	bus = good.where.bus;
 	CHECK(!check(&good));
 	for (i = 2; i < PCI_SER_ROM; i++) {
-		bad = good, bad.bar_size[i] = 0x1000;
+		bad = good;
+		bad.bar_size[i] = 0x1000;
 		expect(&bad, "a bridge has a BAR too many");
 	}
-	bad = good, bad.header[6] ^= 1;
+	bad = good;
+	bad.header[6] ^= 1;
 	expect(&bad, "wrong bus numbers");
-	bad = good, bad.header[6] = bus | bus << 8 | 0xff << 16;
+	bad = good;
+	bad.header[6] = bus | bus << 8 | 0xff << 16;
 	expect(&bad, "wrong bus numbers");
-	bad = good, bad.header[6] = bus | (bus + 2) << 8 | (bus + 1) << 16;
+	bad = good;
+	bad.header[6] = bus | (bus + 2) << 8 | (bus + 1) << 16;
 	expect(&bad, "wrong bus numbers");
-	bad = good, bad.header[6] = 0xffffff;
+	bad = good;
+	bad.header[6] = 0xffffff;
 	expect(&bad, "wrong bus numbers");
 }
 
@@ -324,22 +356,29 @@ static void test_compare(void)
 	memcpy(header, record.header, sizeof(header));
 	header[0] ^= 0x10000;
 	CHECK(!pci_record_is_of(&record, header));
-	header[0] ^= 0x10000, header[2] ^= 1;
+	header[0] ^= 0x10000;
+	header[2] ^= 1;
 	CHECK(!pci_record_is_of(&record, header));
-	header[2] ^= 1, header[3] ^= 0x800000;
+	header[2] ^= 1;
+	header[3] ^= 0x800000;
 	CHECK(!pci_record_is_of(&record, header));
-	header[3] ^= 0x800000, header[4] ^= 0x100000;
+	header[3] ^= 0x800000;
+	header[4] ^= 0x100000;
 	CHECK(!strcmp(pci_record_compare(&record, header), "a BAR has changed"));
-	header[4] ^= 0x100000, header[6] ^= 0x100;
+	header[4] ^= 0x100000;
+	header[6] ^= 0x100;
 	CHECK(!strcmp(pci_record_compare(&record, header),
 		      "the bus numbers have changed"));
-	header[6] ^= 0x100, header[7] ^= 0x10;
+	header[6] ^= 0x100;
+	header[7] ^= 0x10;
 	CHECK(!strcmp(pci_record_compare(&record, header),
 		      "a window has changed"));
-	header[7] ^= 0x10, header[12] ^= 1;
+	header[7] ^= 0x10;
+	header[12] ^= 1;
 	CHECK(!strcmp(pci_record_compare(&record, header),
 		      "a window has changed"));
-	header[12] ^= 1, header[1] &= ~PCI_COMMAND_MASTER;
+	header[12] ^= 1;
+	header[1] &= ~PCI_COMMAND_MASTER;
 	CHECK(!strcmp(pci_record_compare(&record, header),
 		      "bus master or decoding was switched off"));
 }

@@ -206,7 +206,7 @@ static int compare(char *line)
 	return differ;
 }
 
-static int command(const char *address, const char *bits)
+static int show_command(const char *address, const char *bits)
 {
 	uint8_t config[CONFIG_SIZE];
 	uint16_t value;
@@ -225,7 +225,7 @@ static int command(const char *address, const char *bits)
 	return 0;
 }
 
-static int mark(const char *address, const char *text)
+static int write_mark(const char *address, const char *text)
 {
 	uint16_t value = strtoul(text, NULL, 0);
 	int fd = open_file(address, "config", O_WRONLY);
@@ -240,7 +240,7 @@ static int vectors(const char *address)
 {
 	unsigned int cap, nr, i, bir, offset, masked = 0;
 	uint8_t config[CONFIG_SIZE];
-	volatile uint8_t *bar;
+	uint8_t *bar;
 	char name[16];
 	size_t page;
 	uint16_t ctrl;
@@ -261,8 +261,9 @@ static int vectors(const char *address)
 	if (bar == MAP_FAILED)
 		die("mapping the BAR of the MSI-X table");
 	for (i = 0; i < nr; i++)
-		masked += *(volatile uint32_t *)(bar + (offset - page) + 16 * i +
-						 PCI_MSIX_ENTRY_VECTOR_CTRL) & 1;
+		masked += __atomic_load_n((uint32_t *)(bar + (offset - page) +
+						       16 * i + PCI_MSIX_ENTRY_VECTOR_CTRL),
+					  __ATOMIC_RELAXED) & 1;
 	printf("%s %s %u %u\n",
 	       ctrl & PCI_MSIX_FLAGS_ENABLE ? "enabled" : "disabled",
 	       ctrl & PCI_MSIX_FLAGS_MASKALL ? "masked" : "unmasked", nr, masked);
@@ -418,11 +419,11 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "compare"))
 		return compare(argv[2]);
 	if (!strcmp(what, "command"))
-		return command(argv[2], argc > 3 ? argv[3] : NULL);
+		return show_command(argv[2], argc > 3 ? argv[3] : NULL);
 	if (!strcmp(what, "vectors"))
 		return vectors(argv[2]);
 	if (!strcmp(what, "mark") && argc > 3)
-		return mark(argv[2], argv[3]);
+		return write_mark(argv[2], argv[3]);
 	if (!strcmp(what, "bar") && argc > 3)
 		return bar_size(argv[2], atoi(argv[3]));
 	fprintf(stderr, "kho-pci: wrong arguments; its source says how to use it\n");

@@ -23,7 +23,7 @@ as_before() {
 }
 
 # Addresses have no blanks.
-# shellcheck disable=SC2046,SC2086
+# shellcheck disable=SC2046,SC2086,SC2116
 if [ "$GENERATION" = 0 ]; then
 	last=$1 rest=${2:-0}
 	all=$(nics)
@@ -108,6 +108,12 @@ for address in $kept; do
 	pci_refused ENOENT discard "$address"
 done
 lacks $kho/incoming pci/
-pid=$(kho-pci hold "$address")
+# (vfio-pci learns from its sessions, which there are none of, that a device was discarded)
+for address in $kept; do
+	echo "$address" >/sys/bus/pci/drivers/vfio-pci/unbind
+	to_vfio "$address"
+done
+# shellcheck disable=SC2086
+pid=$(kho-pci hold $kept)
 has_master "$address" || fail "$address is no ordinary device"
 kill "$pid"

@@ -34,6 +34,7 @@
 #define PAGE_SIZE		(1UL << PAGE_SHIFT)
 #define U16_MAX			((u16)~0U)
 #define U32_MAX			((u32)~0U)
+#define U64_MAX			((u64)~0ULL)
 
 #define IS_ALIGNED(x, a)	(!((x) & ((__typeof__(x))(a) - 1)))
 #define PAGE_ALIGNED(x)		IS_ALIGNED(x, PAGE_SIZE)

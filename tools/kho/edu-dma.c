@@ -25,7 +25,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -154,13 +153,13 @@ static int pending(void)
 	return -1;
 }
 
-static int note(const char *text)
+static int note_start(void)
 {
+	static const char text[] = "<5>edu-dma: DMA is started";
 	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0)
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		return -1;
-	dprintf(fd, "<5>edu-dma: %s\n", text);
 	return close(fd);
 }
 
@@ -197,7 +196,7 @@ static int dma(const char *direction, size_t page)
 	}
 	set64(DMA_COUNT, DMA_SIZE);
 	set64(DMA_COMMAND, from ? DMA_RUN | DMA_TO_US : DMA_RUN);
-	return note("DMA is started");
+	return note_start();
 }
 
 static int wait_done(void)

@@ -411,7 +411,8 @@ static int run(char **w, int nr)
 	if (!strcmp(w[0], "sound") && nr == 1)
 		return verdict(is_sound());
 	if (!strcmp(w[0], "unmap") && nr == 2)
-		return iommufd_unmap(dev.iommufd, dev.ioas, DMA_PAGE, e1000e_buffer_iova(number(w[1])));
+		return iommufd_unmap(dev.iommufd, dev.ioas, DMA_PAGE,
+				     e1000e_buffer_iova(number(w[1])));
 	if (!strcmp(w[0], "replace") && nr == 2)
 		return replace(number(w[1]));
 	if (!strcmp(w[0], "show") && nr == 1) {

@@ -8,7 +8,7 @@ set -e
 
 configs=$1
 disk() { nvme-read on /tmp/disk "$@" || fail "nvme-read: the command failed"; }
-complete() { disk show | sed -n 's/.* complete \([0-9]*\) .*/\1/p'; }
+nr_complete() { disk show | sed -n 's/.* complete \([0-9]*\) .*/\1/p'; }
 
 address=$(nvmes)
 [ -n "$address" ] || fail "there is no disk"
@@ -24,9 +24,9 @@ fi
 
 configs_are "$configs" "$address"
 nvme-read start /tmp/disk "retrieve disk" "take file 1" resume || fail "the file is lost"
-before=$(complete)
+before=$(nr_complete)
 disk drain verify show
-while_away=$(($(complete) - before))
+while_away=$(($(nr_complete) - before))
 [ "$while_away" -gt 0 ] || fail "no read was completed while no program ran"
 say "$while_away reads were completed meanwhile"
 disk "take iommufd 2" "take device 3" bind resume "pending 1" "EBUSY finish" remap finish wait verify

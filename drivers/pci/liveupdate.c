@@ -1076,24 +1076,25 @@ bool pci_liveupdate_keeps_buses(void)
 	return keeps;
 }
 
-/* Bridges have whatever driver they like. */
-bool __pci_liveupdate_match(const struct pci_dev *dev,
-			    const struct device_driver *driver)
-{
-	return is_bridge(dev) || !strcmp(driver->name, DRIVER_NAME);
-}
-
 /**
  * pci_liveupdate_probe - a driver takes a device
  * @dev: any device
+ * @driver: the driver
+ *
+ * Bridges have whatever driver they like.
+ *
+ * Return: 0, or -ENODEV when this driver may not have it
  */
-void pci_liveupdate_probe(struct pci_dev *dev)
+int pci_liveupdate_probe(struct pci_dev *dev, const struct device_driver *driver)
 {
 	if (!pci_liveupdate_is_incoming(dev))
-		return;
+		return 0;
+	if (!is_bridge(dev) && strcmp(driver->name, DRIVER_NAME))
+		return -ENODEV;
 	mutex_lock(&lu_lock);
 	clear_flags(dev, PCI_LIVEUPDATE_HELD);
 	mutex_unlock(&lu_lock);
+	return 0;
 }
 
 /* Removal cannot be refused: the device may have been pulled. */

@@ -76,11 +76,10 @@ void pci_liveupdate_setup(struct pci_dev *dev);
 void pci_liveupdate_size_bar(const struct pci_dev *dev, int reg, u32 *mask);
 void pci_liveupdate_add(struct pci_dev *dev);
 bool pci_liveupdate_keeps_buses(void);
-void pci_liveupdate_probe(struct pci_dev *dev);
+int pci_liveupdate_probe(struct pci_dev *dev,
+			 const struct device_driver *driver);
 bool pci_liveupdate_shutdown(struct pci_dev *dev);
 void __pci_liveupdate_remove(struct pci_dev *dev);
-bool __pci_liveupdate_match(const struct pci_dev *dev,
-			    const struct device_driver *driver);
 bool __pci_liveupdate_refuses(const struct pci_dev *dev, int where, int size,
 			      u32 val);
 
@@ -99,14 +98,6 @@ static inline bool pci_liveupdate_refuses(const struct pci_dev *dev, int where,
 {
 	return unlikely(pci_liveupdate_flags(dev)) &&
 	       __pci_liveupdate_refuses(dev, where, size, val);
-}
-
-/* May this driver be bound? */
-static inline bool pci_liveupdate_match(const struct pci_dev *dev,
-					const struct device_driver *driver)
-{
-	return likely(!pci_liveupdate_is_incoming(dev)) ||
-	       __pci_liveupdate_match(dev, driver);
 }
 
 static inline void pci_liveupdate_remove(struct pci_dev *dev)
@@ -164,7 +155,13 @@ static inline void pci_liveupdate_size_bar(const struct pci_dev *dev, int reg,
 
 static inline void pci_liveupdate_add(struct pci_dev *dev) { }
 static inline bool pci_liveupdate_keeps_buses(void) { return false; }
-static inline void pci_liveupdate_probe(struct pci_dev *dev) { }
+
+static inline int pci_liveupdate_probe(struct pci_dev *dev,
+				       const struct device_driver *driver)
+{
+	return 0;
+}
+
 
 static inline bool pci_liveupdate_shutdown(struct pci_dev *dev)
 {
@@ -180,12 +177,6 @@ static inline bool pci_liveupdate_refuses(const struct pci_dev *dev, int where,
 					  int size, u32 val)
 {
 	return false;
-}
-
-static inline bool pci_liveupdate_match(const struct pci_dev *dev,
-					const struct device_driver *driver)
-{
-	return true;
 }
 
 static inline void pci_liveupdate_remove(struct pci_dev *dev) { }

@@ -495,7 +495,7 @@ static int write_fdt(void)
 		return -ENOSPC;
 	rc = kho_add_subtree(IOMMU_SER_NAME, final.fdt);
 	if (rc == -EEXIST)
-		iommu_liveupdate_refuse("the kernel before left a record that cannot be used: discard %s",
+		iommu_liveupdate_refuse("a record of the kernel before is left: discard %s",
 					IOMMU_SER_NAME);
 	return rc;
 }

@@ -137,9 +137,9 @@ static void test_device_values(void)
 {
 	const u32 i = 1 + random_below(DEVICES - 1);
 
-#define WRONG(field, value) do { \
+#define WRONG(member, value) do { \
 		make(); \
-		device(i)->field = (value); \
+		device(i)->member = (value); \
 		vtd_record_seal(table); \
 		expect(is_device, i); \
 	} while (0)

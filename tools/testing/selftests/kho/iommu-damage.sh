@@ -15,8 +15,8 @@ set -e
 . kho-lib
 
 case=$1
-set -- $(nics)
-first=$1 second=$2
+first=$(nics | sed -n 1p)
+second=$(nics | sed -n 2p)
 
 # blocked ADDRESS REASON
 blocked() {

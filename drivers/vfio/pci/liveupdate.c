@@ -446,7 +446,7 @@ static int retrieve_locked(struct liveupdate_file_op_args *args,
 	int rc;
 
 	if (!vdev) {
-		pci_err(pdev, "cannot be retrieved: no driver, or another one: bind " DRIVER_NAME "\n");
+		pci_err(pdev, "cannot be retrieved: bind it to " DRIVER_NAME "\n");
 		return -ENODEV;
 	}
 	file = vfio_device_cdev_getfile(&vdev->vdev);

@@ -237,8 +237,7 @@ static int check_signals(char **words, int nr)
 
 static int access_bar(char **w, int write)
 {
-	volatile uint32_t *at;
-	uint32_t got;
+	uint32_t *at, got;
 	size_t size;
 	void *bar = vfio_map_bar(device, number(w[1]), &size);
 
@@ -246,8 +245,8 @@ static int access_bar(char **w, int write)
 		return -1;
 	at = (void *)((char *)bar + number(w[2]));
 	if (write)
-		*at = number(w[3]);
-	got = *at;
+		__atomic_store_n(at, number(w[3]), __ATOMIC_SEQ_CST);
+	got = __atomic_load_n(at, __ATOMIC_SEQ_CST);
 	munmap(bar, size);
 	if (write || got == number(w[3]))
 		return 0;

@@ -130,7 +130,7 @@ static int preserved_freeze(void *user)
 	mutex_lock(&igroup->lock);
 	rc = check_attachment(idev, &why);
 	if (rc) {
-		iommu_liveupdate_refuse("%s: the page table that it was attached to %s: attach it to another one, or give its session up",
+		iommu_liveupdate_refuse("%s: its page table %s: attach it to another one",
 					dev_name(idev->dev), why);
 	} else {
 		preserved->iopt = &to_hwpt_paging(igroup->hwpt)->ioas->iopt;
@@ -442,7 +442,7 @@ static int iommufd_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	}
 	rc = write_record(ictx, ser);
 	if (rc) {
-		liveupdate_refuse(args, "objects were made meanwhile: stop doing that, and try again");
+		liveupdate_refuse(args, "objects were made meanwhile: stop that and try again");
 		if (ser != old)
 			kho_unpreserve_free(ser);
 		return rc;

@@ -57,8 +57,8 @@
 #define MAX_ECAPS	((PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / 8)
 
 static_assert(sizeof(struct vfio_pci_ser) <= VFIO_PCI_SER_SIZE);
-static_assert(VFIO_PCI_SER_SIZE == PAGE_SIZE << SER_ORDER);
-static_assert(VFIO_PCI_SER_CONFIG_MAX == PCI_CFG_SPACE_EXP_SIZE);
+static_assert(PAGE_SIZE << SER_ORDER == VFIO_PCI_SER_SIZE);
+static_assert(sizeof_field(struct vfio_pci_state_ser, vconfig) == PCI_CFG_SPACE_EXP_SIZE);
 
 static struct vfio_pci_core_device *to_vdev(struct vfio_device *device)
 {
@@ -248,7 +248,7 @@ static int check_device(struct vfio_pci_core_device *vdev,
 	struct obstacle obstacle;
 
 	if (!vfio_cdev_file_is_bound(file)) {
-		pci_err(pdev, "cannot be preserved: not bound to an iommufd by this descriptor: VFIO_DEVICE_BIND_IOMMUFD first\n");
+		pci_err(pdev, "cannot be preserved: not bound to an iommufd by this descriptor: bind it first\n");
 		return -EINVAL;
 	}
 	if (vfio_pci_is_inherited(vdev)) {
@@ -446,7 +446,7 @@ static int retrieve_locked(struct liveupdate_file_op_args *args,
 	int rc;
 
 	if (!vdev) {
-		pci_err(pdev, "cannot be retrieved: " DRIVER_NAME " is not bound to it: bind that\n");
+		pci_err(pdev, "cannot be retrieved: bind it to " DRIVER_NAME "\n");
 		return -ENODEV;
 	}
 	file = vfio_device_cdev_getfile(&vdev->vdev);
@@ -477,7 +477,7 @@ static int vfio_pci_retrieve(struct liveupdate_file_op_args *args)
 	}
 	pdev = find_device(id);
 	if (!pdev) {
-		pr_err("token %#llx: there is no device %04x:%02x:%02x.%x from the old kernel: discard the session\n",
+		pr_err("token %#llx: no device %04x:%02x:%02x.%x from the old kernel: discard the session\n",
 		       args->token, id->segment, PCI_BUS_NUM(id->bdf),
 		       PCI_SLOT(id->bdf), PCI_FUNC(id->bdf));
 		return -ENODEV;

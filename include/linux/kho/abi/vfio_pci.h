@@ -28,9 +28,9 @@
 #define VFIO_PCI_SER_IRQ_MSIX		2
 
 /* struct vfio_pci_state_ser.flags */
-#define VFIO_PCI_SER_VIRQ_DISABLED	(1 << 0)
-#define VFIO_PCI_SER_BARDIRTY		(1 << 1)
-#define VFIO_PCI_SER_FLAGS		((1 << 2) - 1)
+#define VFIO_PCI_SER_VIRQ_DISABLED	0x1
+#define VFIO_PCI_SER_BARDIRTY		0x2
+#define VFIO_PCI_SER_FLAGS		0x3
 
 /**
  * struct vfio_pci_id_ser - which device

@@ -162,7 +162,6 @@ static inline int pci_liveupdate_probe(struct pci_dev *dev,
 	return 0;
 }
 
-
 static inline bool pci_liveupdate_shutdown(struct pci_dev *dev)
 {
 	return false;

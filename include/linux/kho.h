@@ -340,6 +340,16 @@ static inline phys_addr_t kho_image_header(const struct kimage *image)
 
 #endif /* CONFIG_KEXEC_HANDOVER */
 
+/* Whether a test wants to see what happens when just this is not preserved */
+#ifdef CONFIG_KHO_TEST
+bool kho_test_forgets(void);
+#else
+static inline bool kho_test_forgets(void)
+{
+	return false;
+}
+#endif
+
 /**
  * for_each_kho_free_range - walk a range of frames, leaving out preserved ones
  * @pfn: first frame of the current part, variable

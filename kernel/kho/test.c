@@ -315,6 +315,17 @@ static int retrieve(void)
 static char refuse_step[16];
 static int refuse_errno;
 
+/* On a test's request, of how many page tables of an IOMMU one is not preserved */
+static atomic_t forget_every = ATOMIC_INIT(0);
+
+bool kho_test_forgets(void)
+{
+	static atomic_t asked = ATOMIC_INIT(0);
+	int every = atomic_read(&forget_every);
+
+	return every && atomic_inc_return(&asked) % every == 0;
+}
+
 static int maybe_refuse(struct kho_owner *owner, const char *step)
 {
 	if (strcmp(refuse_step, step))
@@ -837,6 +848,10 @@ static int run_command(char *line)
 		return forge(arg, nr, seed);
 	if (sscanf(line, "version %u", &order) == 1) {
 		version = order;
+		return 0;
+	}
+	if (sscanf(line, "forget %u", &order) == 1) {
+		atomic_set(&forget_every, order);
 		return 0;
 	}
 	if (sscanf(line, "refuse %15s %u", arg, &order) == 2) {

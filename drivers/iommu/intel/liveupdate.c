@@ -108,8 +108,10 @@ static int walk_domain(struct table_walk *walk, struct dmar_domain *domain)
 
 static int preserve_table(struct table_walk *walk, struct dma_pte *table)
 {
-	int rc = kho_preserve_pages(virt_to_page(table), 1);
+	int rc = 0;
 
+	if (!kho_test_forgets())
+		rc = kho_preserve_pages(virt_to_page(table), 1);
 	if (!rc)
 		walk->count++;
 	return rc;

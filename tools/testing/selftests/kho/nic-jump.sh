@@ -3,6 +3,9 @@
 # nic-jump [GENERATIONS [RATE]]: NICs, each in a domain of its own, receive frames while so many kernels (1) follow one
 # another. Only the last one takes the devices back: it looks first what came to memory, then takes them, gives each
 # another page table, and finishes. Not one frame may be missing.
+#
+# SPOIL=master|table, in the environment, breaks it, to show that this does not go unnoticed: bus master goes off just before
+# the jump, or some of the page tables are not preserved.
 set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
@@ -32,18 +35,28 @@ if [ "$GENERATION" = 0 ]; then
 	# shellcheck disable=SC2086 # one word per address
 	configs=$(configs $addresses)
 	# The image is there before, so that little comes between the last look and the jump.
-	load_next nic-jump "$generations" "$rate" "$configs"
+	load_next env SPOIL="$SPOIL" nic-jump "$generations" "$rate" "$configs"
+	[ "$SPOIL" != table ] || control forget 2
 	all "receive 500" clock show mark
+	if [ "$SPOIL" = master ]; then
+		activate 1
+		finalize 1
+		for address in $addresses; do
+			kho-pci command "$address" 0x103
+		done
+	fi
 	jump_next
 fi
 
 addresses=$(nics)
 # shellcheck disable=SC2086
-configs_are "$configs" $addresses
+[ -n "$SPOIL" ] || configs_are "$configs" $addresses
 if [ "$GENERATION" -lt "$generations" ]; then
 	load_next nic-jump "$@"
 	jump_next
 fi
+# A table that is not preserved works as long as nobody else uses its memory.
+control churn
 for address in $addresses; do
 	# Nobody else gets it.
 	nic-rx "EBUSY open $address" || fail "$address: it is not refused to others"

@@ -4,7 +4,7 @@
 # edu-jump.sh MODE of the IOMMU. With --icount, time goes by what the kernel does, and not by what else the host has to do.
 set -euo pipefail
 log=${TEST_LOGS:-build/logs}/${TEST_NAME:-edu-jump}.console
-scripts/vm --icount --timeout 80 --log "$log" --iommu "$1" --edu --edu -- edu-jump
+scripts/vm --icount --memory 512M --timeout 80 --log "$log" --iommu "$1" --edu --edu -- edu-jump
 tr -d '\r' <"$log" | awk '
 	/kexec_core: Starting new kernel/ { jump = substr($0, index($0, "[") + 1) + 0; exit }
 	/edu-dma: DMA is started/ { from = start; start = substr($0, index($0, "[") + 1) + 0 }

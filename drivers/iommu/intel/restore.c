@@ -420,15 +420,48 @@ void intel_liveupdate_off(void)
 
 /* --- Devices --- */
 
+/* What hardware still does for a device that cannot be restored */
+static void stop_translating(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct intel_iommu *iommu = info->iommu;
+	struct context_entry *context;
+
+	spin_lock(&iommu->lock);
+	context = iommu_context_addr(iommu, info->bus, info->devfn, 0);
+	if (context)
+		clear_context(iommu, context);
+	spin_unlock(&iommu->lock);
+	iommu->flush.flush_context(iommu, 0, 0, 0, DMA_CCMD_GLOBAL_INVL);
+	if (sm_supported(iommu))
+		qi_flush_pasid_cache(iommu, 0, QI_PC_GLOBAL, 0);
+	iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
+}
+
+static bool is_handed_over(struct device *dev)
+{
+	return dev_is_pci(dev) && pci_liveupdate_is_incoming(to_pci_dev(dev)) &&
+	       !pci_liveupdate_is_blocked(to_pci_dev(dev));
+}
+
+/*
+ * The device's index, if hardware translates for it and the PCI core left it as it was.
+ * If only the first is true, that ends here, before anybody attaches something else.
+ */
 static u32 find_translated(struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
-	u32 i = find_device(info->segment, PCI_DEVID(info->bus, info->devfn));
+	u32 i;
 
-	if (i < nr_devices() && incoming.states[i] == DEVICE_TRANSLATED &&
-	    dev_is_pci(dev) && !dev_is_real_dma_subdevice(dev) &&
-	    pci_liveupdate_is_incoming(to_pci_dev(dev)))
+	if (!dev_is_pci(dev) || dev_is_real_dma_subdevice(dev))
+		return nr_devices();
+	i = find_device(info->segment, PCI_DEVID(info->bus, info->devfn));
+	if (i == nr_devices() || incoming.states[i] != DEVICE_TRANSLATED)
+		return nr_devices();
+	if (is_handed_over(dev))
 		return i;
+	block_device(i, "it was not handed over with its PCI state");
+	stop_translating(dev);
 	return nr_devices();
 }
 
@@ -466,13 +499,13 @@ int intel_liveupdate_pasid_table(struct device *dev)
 		return intel_pasid_alloc_table(dev);
 	table = kzalloc(sizeof(*table), GFP_KERNEL);
 	if (!table)
-		return -ENOMEM;
+		goto err_block;
 	ser = &incoming.record.devices[i];
 	dir = restore_table(ser->pasid_dir_pa, ser->pasid_order);
-	if (!dir || !restore_table(dir->val & PDE_PFN_MASK, 0)) {
-		kfree(table);
-		return -EIO;
-	}
+	if (!dir)
+		goto err_free;
+	if (!restore_table(dir->val & PDE_PFN_MASK, 0))
+		goto err_free_dir;
 	table->table = dir;
 	table->order = ser->pasid_order;
 	table->max_pasid = 1 << (table->order + PAGE_SHIFT + 3);
@@ -480,6 +513,16 @@ int intel_liveupdate_pasid_table(struct device *dev)
 		WRITE_ONCE(dir[j].val, 0);
 	info->pasid_table = table;
 	return 0;
+
+err_free_dir:
+	stop_translating(dev);
+	iommu_free_pages(dir, ser->pasid_order);
+err_free:
+	kfree(table);
+err_block:
+	block_device(i, "its PASID table cannot be restored");
+	stop_translating(dev);
+	return intel_pasid_alloc_table(dev);
 }
 
 static int use_domain_id(struct dmar_domain *domain, struct intel_iommu *iommu,
@@ -570,26 +613,6 @@ err_detach:
 	return rc;
 }
 
-/* Stop what hardware still does for a device that cannot be restored. */
-static void stop_translating(struct device *dev)
-{
-	struct device_domain_info *info = dev_iommu_priv_get(dev);
-	struct intel_iommu *iommu = info->iommu;
-	struct context_entry *context;
-
-	if (info->pasid_table) {
-		intel_pasid_tear_down_entry(iommu, dev, IOMMU_NO_PASID, false);
-		return;
-	}
-	spin_lock(&iommu->lock);
-	context = iommu_context_addr(iommu, info->bus, info->devfn, 0);
-	if (context)
-		clear_context(iommu, context);
-	spin_unlock(&iommu->lock);
-	iommu->flush.flush_context(iommu, 0, 0, 0, DMA_CCMD_GLOBAL_INVL);
-	iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
-}
-
 /**
  * intel_liveupdate_probe - a device that was handed over enters its restored domain
  * @dev: any device that is probed, with its PASID table if it has one
@@ -598,6 +621,7 @@ static void stop_translating(struct device *dev)
  */
 void intel_liveupdate_probe(struct device *dev)
 {
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	u32 i = find_translated(dev);
 	int rc;
 
@@ -609,7 +633,11 @@ void intel_liveupdate_probe(struct device *dev)
 		return;
 	}
 	block_device(i, "out of memory");
-	stop_translating(dev);
+	if (info->pasid_table)
+		intel_pasid_tear_down_entry(info->iommu, dev, IOMMU_NO_PASID,
+					    false);
+	else
+		stop_translating(dev);
 }
 
 /**

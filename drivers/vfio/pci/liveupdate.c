@@ -703,7 +703,9 @@ int vfio_pci_liveupdate_restore_config(struct vfio_pci_core_device *vdev)
 	if (WARN_ON_ONCE(!vdev->liveupdate.ser))
 		return -EBUSY;
 	state = &vdev->liveupdate.ser->state;
-	if (!caps_match(vdev->vconfig, state->vconfig, pdev->cfg_size) ||
+	/* Without extended capabilities that part of the emulation is not set up. */
+	if (!caps_match(vdev->vconfig, state->vconfig, vdev->extended_caps ?
+			pdev->cfg_size : PCI_CFG_SPACE_SIZE) ||
 	    memcmp(vdev->rbar, state->rbar, sizeof(vdev->rbar))) {
 		pci_err(pdev, "cannot be opened: capabilities or base addresses are not as they were: discard its session\n");
 		return -EINVAL;

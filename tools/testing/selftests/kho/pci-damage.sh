@@ -49,6 +49,7 @@ blocked() {
 	same "interrupts of $1" "$(kho-pci vectors "$1" | cut -d' ' -f1)" disabled
 	# No driver that knows nothing of it
 	expect 0 write "$devices/$1/driver_override" pcieport
+	[ ! -d "/sys/bus/pci/drivers/vfio-pci/$1" ] || expect 0 write /sys/bus/pci/drivers/vfio-pci/unbind "$1"
 	expect ENODEV write /sys/bus/pci/drivers/pcieport/bind "$1"
 }
 

@@ -4,7 +4,8 @@
  * --icount.
  *
  *   kho-bench write FILE TEXT   write TEXT to FILE and print what it took
- *   kho-bench jump              print the counter, then jump into the loaded kernel
+ *   kho-bench jump              print the counter, then jump into the loaded kernel;
+ *                               the kernel log says when, too
  *
  * The next kernel's /init puts the counter at its first instruction into INIT_TSC.
  */
@@ -39,6 +40,16 @@ static int timed_write(const char *file, const char *text)
 	return 0;
 }
 
+static void note_jump(void)
+{
+	static const char text[] = "<5>kho-bench: jump";
+	int fd = open("/dev/kmsg", O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		perror("/dev/kmsg");
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "write"))
@@ -48,6 +59,7 @@ int main(int argc, char **argv)
 		printf("jump\n");
 		fflush(stdout);
 		tcdrain(STDOUT_FILENO);
+		note_jump();
 		dprintf(STDOUT_FILENO, "%llu\n", __rdtsc());
 		reboot(LINUX_REBOOT_CMD_KEXEC);
 		perror("kexec");

@@ -18,8 +18,8 @@ mib=$1 kind=$2 keep=$3
 shift 3
 [ $# -gt 0 ] || fail "there is no device"
 if [ "$kind" = 2m ]; then
-	echo $((mib / 2 * $#)) >/proc/sys/vm/nr_hugepages
-	same "number of huge pages" "$(cat /proc/sys/vm/nr_hugepages)" $((mib / 2 * $#))
+	echo $((mib * $# / 2)) >/proc/sys/vm/nr_hugepages
+	same "number of huge pages" "$(cat /proc/sys/vm/nr_hugepages)" $((mib * $# / 2))
 fi
 for address; do
 	to_vfio "$address"

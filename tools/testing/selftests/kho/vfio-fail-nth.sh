@@ -23,4 +23,4 @@ if [ "$GENERATION" = 0 ]; then
 	jump_next
 fi
 nic-rx start /tmp/nic "retrieve nic" "take file 1" resume drain sound show || fail "the file is lost"
-nic /tmp/nic "take iommufd 2" "take device 3" bind remap "receive 20" finish stop show verify
+nic /tmp/nic "take iommufd 2" "take device 3" bind resume remap "receive 20" finish stop show verify

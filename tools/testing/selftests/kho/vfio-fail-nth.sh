@@ -13,7 +13,7 @@ if [ "$GENERATION" = 0 ]; then
 	to_vfio "$address"
 	nic-rx start /tmp/nic "open $address" "memory 16384" attach start || fail "$address does not start"
 	# So few that the ring has room for all that come meanwhile.
-	nic /tmp/nic "go 100" "receive 20"
+	nic /tmp/nic "go 50" "receive 20"
 	nic /tmp/nic "session nic" "preserve file 1" "nth preserve iommufd 2" "nth preserve device 3"
 	sessions_are 'nic outgoing open 3 files' '0x1 preserved' '0x2 preserved' '0x3 preserved'
 	load_next vfio-fail-nth

@@ -30,6 +30,7 @@
 #include <linux/kho/abi/iommu.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "iommu-priv.h"
@@ -449,6 +450,84 @@ int iommu_restored_device_retrieve(struct device *dev)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(iommu_restored_device_retrieve);
+
+/**
+ * iommu_domain_next_run - the next thing that a domain maps
+ * @domain: a paging domain of the IOMMU's driver
+ * @from: iova to begin at, page aligned
+ * @last: iova to end with
+ * @run: out
+ *
+ * Context: may sleep. Nothing is mapped or unmapped in @domain meanwhile.
+ * Return: 0; -ENOENT when nothing is mapped from there to @last; -EOPNOTSUPP when the
+ * driver is none that takes part in handovers
+ */
+int iommu_domain_next_run(struct iommu_domain *domain, u64 from, u64 last,
+			  struct iommu_run *run)
+{
+	if (!driver)
+		return -EOPNOTSUPP;
+	return driver->next_run(domain, from, last, run);
+}
+EXPORT_SYMBOL_GPL(iommu_domain_next_run);
+
+/* The rest of @run, or the next one, of no length at the end */
+static int advance(struct iommu_domain *domain, struct iommu_run *run, u64 by)
+{
+	int rc;
+
+	run->iova += by;
+	run->pa += by;
+	run->length -= by;
+	if (run->length)
+		return 0;
+	rc = driver->next_run(domain, run->iova, U64_MAX, run);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/**
+ * iommu_restored_device_compare - does a domain map what the device's DMA sees now?
+ * @dev: a device in a restored domain, which it cannot leave meanwhile
+ * @domain: a paging domain of the IOMMU's driver, in which nothing is mapped or
+ *	    unmapped meanwhile
+ * @iova: out: where the first difference is
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL when there is a difference; -ENODEV when the device is in no
+ * restored domain; -EINTR when a fatal signal is pending
+ */
+int iommu_restored_device_compare(struct device *dev,
+				  struct iommu_domain *domain, u64 *iova)
+{
+	struct iommu_domain *restored = restored_domain(dev);
+	struct iommu_run old = {}, new = {};
+	u64 same = 0;
+	int rc;
+
+	if (!restored)
+		return -ENODEV;
+	for (;;) {
+		rc = advance(restored, &old, same) ?:
+		     advance(domain, &new, same);
+		if (rc || (!old.length && !new.length))
+			break;
+		if (!old.length || !new.length || old.iova != new.iova ||
+		    old.pa != new.pa || old.prot != new.prot) {
+			rc = -EINVAL;
+			break;
+		}
+		same = min(old.length, new.length);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	if (old.length && new.length)
+		*iova = min(old.iova, new.iova);
+	else
+		*iova = new.length ? new.iova : old.iova;
+	return rc;
+}
+EXPORT_SYMBOL_GPL(iommu_restored_device_compare);
 
 /**
  * iommu_restored_device_discard - give up a restored device's old translation

@@ -55,6 +55,7 @@ struct iommu_kept {
  * @unfinalize: undo @finalize
  * @discard: free a record that could not be used
  * @forget: free what is kept for a device that could not be restored
+ * @next_run: see iommu_domain_next_run()
  *
  * All may sleep.
  */
@@ -66,6 +67,8 @@ struct iommu_liveupdate_driver {
 	void (*unfinalize)(void);
 	int (*discard)(phys_addr_t fdt);
 	void (*forget)(struct device *dev);
+	int (*next_run)(struct iommu_domain *domain, u64 from, u64 last,
+			struct iommu_run *run);
 };
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE

@@ -12,6 +12,7 @@
 #include <linux/types.h>
 
 struct device;
+struct iommu_domain;
 
 /**
  * struct iommu_preserve_ops - calls to the user of a preserved device
@@ -29,7 +30,24 @@ struct iommu_preserve_ops {
 	void (*thaw)(void *user);
 };
 
+/**
+ * struct iommu_run - something that a domain maps
+ * @iova: where
+ * @length: bytes
+ * @pa: of @iova, and contiguous from there
+ * @prot: IOMMU_READ and IOMMU_WRITE
+ */
+struct iommu_run {
+	u64 iova;
+	u64 length;
+	phys_addr_t pa;
+	int prot;
+};
+
 #ifdef CONFIG_IOMMU_LIVEUPDATE
+
+int iommu_domain_next_run(struct iommu_domain *domain, u64 from, u64 last,
+			  struct iommu_run *run);
 
 /* Old kernel */
 int iommu_preserve_device(struct device *dev,
@@ -41,8 +59,16 @@ __printf(1, 2) void iommu_liveupdate_refuse(const char *fmt, ...);
 bool iommu_device_is_restored(struct device *dev);
 int iommu_restored_device_retrieve(struct device *dev);
 void iommu_restored_device_discard(struct device *dev);
+int iommu_restored_device_compare(struct device *dev,
+				  struct iommu_domain *domain, u64 *iova);
 
 #else
+
+static inline int iommu_domain_next_run(struct iommu_domain *domain, u64 from,
+					u64 last, struct iommu_run *run)
+{
+	return -EOPNOTSUPP;
+}
 
 static inline int iommu_preserve_device(struct device *dev,
 					const struct iommu_preserve_ops *ops,
@@ -69,6 +95,13 @@ static inline int iommu_restored_device_retrieve(struct device *dev)
 }
 
 static inline void iommu_restored_device_discard(struct device *dev) { }
+
+static inline int iommu_restored_device_compare(struct device *dev,
+						struct iommu_domain *domain,
+						u64 *iova)
+{
+	return -EOPNOTSUPP;
+}
 
 #endif /* CONFIG_IOMMU_LIVEUPDATE */
 #endif /* _LINUX_IOMMU_LIVEUPDATE_H */

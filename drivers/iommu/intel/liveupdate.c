@@ -626,6 +626,7 @@ static const struct iommu_liveupdate_driver vtd_driver = {
 	.unfinalize = unfinalize,
 	.discard = vtd_discard,
 	.forget = vtd_forget,
+	.next_run = vtd_next_run,
 };
 
 static int __init intel_liveupdate_init(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * VT-d translation that stays in force across a kexec: liveupdate.c in the old kernel,
- * restore.c in the next one, liveupdate_irq.c in both.
+ * restore.c in the next one, liveupdate_irq.c and runs.c in both.
  */
 #ifndef _INTEL_LIVEUPDATE_H
 #define _INTEL_LIVEUPDATE_H
@@ -72,6 +72,8 @@ void vtd_shutdown_irt(struct intel_iommu *iommu, u32 unit,
 		      bool (*kept)(u32 unit, u16 sid));
 int vtd_discard(phys_addr_t fdt);
 void vtd_forget(struct device *dev);
+int vtd_next_run(struct iommu_domain *domain, u64 from, u64 last,
+		 struct iommu_run *run);
 
 #else
 

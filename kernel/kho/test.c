@@ -24,6 +24,7 @@
 #include <linux/iommu_liveupdate.h>
 #include <linux/kho.h>
 #include <linux/kho/abi/hugetlb.h>
+#include <linux/kho/abi/iommufd.h>
 #include <linux/kho/abi/kho_test.h>
 #include <linux/kho/abi/memfd.h>
 #include <linux/libfdt.h>
@@ -772,6 +773,31 @@ static int forge_memfd(struct memfd_ser *ser)
 	}
 	return -EINVAL;
 }
+
+/* A word of the record of an iommufd, or of its first maps, so that checksums are right. */
+static int alter_iommufd(u64 nr, bool maps, u32 offset, u32 value)
+{
+	struct liveupdate_record_ser *record = kho_session_record(nr);
+	struct iommufd_maps_ser *unit;
+	struct iommufd_ser *ser;
+
+	if (kho_get_state() != KHO_FINAL || !record ||
+	    strcmp(record->compatible, IOMMUFD_LIVEUPDATE_COMPATIBLE) ||
+	    offset > PAGE_SIZE - sizeof(value))
+		return -EINVAL;
+	ser = phys_to_virt(record->data);
+	if (!maps) {
+		*(u32 *)((u8 *)ser + offset) = value;
+		ser->checksum = iommufd_ser_checksum(ser);
+		return 0;
+	}
+	if (!ser->maps_pa)
+		return -EINVAL;
+	unit = phys_to_virt(ser->maps_pa);
+	*(u32 *)((u8 *)unit + offset) = value;
+	unit->checksum = iommufd_maps_ser_checksum(unit);
+	return 0;
+}
 #endif
 
 #if defined(CONFIG_LIVEUPDATE) && defined(CONFIG_HUGETLBFS)
@@ -846,6 +872,10 @@ static int run_command(char *line)
 		return corrupt(arg, nr);
 	if (sscanf(line, "forge %15s %llu %llu", arg, &nr, &seed) == 3)
 		return forge(arg, nr, seed);
+#ifdef CONFIG_LIVEUPDATE
+	if (sscanf(line, "alter %llu %15s %u %llu", &nr, arg, &order, &seed) == 4)
+		return alter_iommufd(nr, !strcmp(arg, "maps"), order, seed);
+#endif
 	if (sscanf(line, "version %u", &order) == 1) {
 		version = order;
 		return 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An iommufd across a kexec: the kind of file "iommufd-v1", and what its devices'
- * drivers need to preserve a device.
+ * An iommufd across a kexec: the kind of file "iommufd-v2", and what its devices'
+ * drivers need to preserve a device. What is mapped is recorded by
+ * liveupdate_maps.c; liveupdate_restore.c is the next kernel's side.
  *
  * Life cycle, old kernel: preserve marks the iommufd and refuses page tables that
  * cannot cross. The driver of a device that is bound to it calls
@@ -9,14 +10,11 @@
  * core calls preserved_freeze() for each device: from now until thaw, neither the
  * mappings of the address space that the device is attached to can change, nor
  * what it is attached to. Other address spaces of the same iommufd are not
- * affected. freeze, at finalize, lists the objects.
+ * affected, and are not recorded. freeze, at finalize, lists the objects.
  *
  * Nothing here is released while it is frozen: the session holds the files of the
  * iommufd and of the device, whatever userspace closes. When the session itself is
  * closed, unpreserve thaws first.
- *
- * Next kernel: retrieve makes an iommufd without any objects. The list of what
- * there was is kept until finish.
  *
  * Locks: the session's mutex for everything of a file that crosses; the lock of
  * iommufd_ctx.objects for iommufd_ctx.preserved; iommufd_group.lock for
@@ -120,6 +118,7 @@ static int preserved_freeze(void *user)
 	struct iommufd_preserved *preserved = user;
 	struct iommufd_device *idev = preserved->idev;
 	struct iommufd_group *igroup = idev->igroup;
+	struct iommufd_maps_fault fault;
 	const char *why;
 	int rc;
 
@@ -132,13 +131,26 @@ static int preserved_freeze(void *user)
 	if (rc) {
 		iommu_liveupdate_refuse("%s: its page table %s: attach it to another one",
 					dev_name(idev->dev), why);
-	} else {
-		preserved->iopt = &to_hwpt_paging(igroup->hwpt)->ioas->iopt;
-		set_frozen(preserved->iopt, igroup, 1);
+		goto err_unlock;
+	}
+	preserved->iopt = &to_hwpt_paging(igroup->hwpt)->ioas->iopt;
+	set_frozen(preserved->iopt, igroup, 1);
+	rc = iommufd_maps_verify(preserved->iopt, igroup->hwpt->domain, &fault);
+	if (rc) {
+		iommu_liveupdate_refuse("%s: what is mapped at %#lx (%#zx bytes) %s",
+					dev_name(idev->dev), fault.iova,
+					fault.length, fault.why);
+		goto err_thaw;
 	}
 	mutex_unlock(&igroup->lock);
-	if (rc)
-		preserved->ops->thaw(preserved->data);
+	return 0;
+
+err_thaw:
+	set_frozen(preserved->iopt, igroup, -1);
+	preserved->iopt = NULL;
+err_unlock:
+	mutex_unlock(&igroup->lock);
+	preserved->ops->thaw(preserved->data);
 	return rc;
 }
 
@@ -171,9 +183,9 @@ static const struct iommu_preserve_ops preserved_ops = {
  *
  * Context: may sleep; with the mutex of @session.
  * Return: what iommufd_device_unpreserve() wants, or an error pointer: -EINVAL
- * when the device is not attached to anything, -ENXIO when its iommufd was not
- * preserved before in @session, -EOPNOTSUPP when the page table is of a sort that
- * cannot be preserved, -ENOMEM, or as iommu_preserve_device()
+ * when the device is not attached to anything, -ENXIO when its iommufd, or a file that
+ * is mapped, was not preserved before in @session, -EOPNOTSUPP when the page table, or something that is
+ * mapped, is of a sort that cannot be preserved, -ENOMEM, or as iommu_preserve_device()
  */
 struct iommufd_preserved *
 iommufd_device_preserve(struct iommufd_device *idev,
@@ -181,6 +193,7 @@ iommufd_device_preserve(struct iommufd_device *idev,
 			const struct iommufd_preserve_ops *ops, void *data)
 {
 	struct iommufd_preserved *preserved;
+	struct iommufd_maps_fault fault = {};
 	const char *why;
 	int rc;
 
@@ -191,7 +204,15 @@ iommufd_device_preserve(struct iommufd_device *idev,
 
 	mutex_lock(&idev->igroup->lock);
 	rc = check_attachment(idev, &why);
+	if (!rc)
+		rc = iommufd_maps_check(&to_hwpt_paging(idev->igroup->hwpt)->ioas->iopt,
+					session, &fault);
 	mutex_unlock(&idev->igroup->lock);
+	if (fault.why) {
+		dev_err(idev->dev, "cannot be preserved: what is mapped at %#lx (%#zx bytes) %s\n",
+			fault.iova, fault.length, fault.why);
+		return ERR_PTR(rc);
+	}
 	if (rc) {
 		dev_err(idev->dev, "cannot be preserved: the page table of the device %s: attach it to an address space or an ordinary page table\n",
 			why);
@@ -237,7 +258,7 @@ iommufd_liveupdate_can_preserve(struct liveupdate_file_handler *handler,
 }
 
 /* Changes the mark, or is false when it was like this before. */
-static bool set_preserved(struct iommufd_ctx *ictx, bool preserved)
+bool iommufd_set_preserved(struct iommufd_ctx *ictx, bool preserved)
 {
 	bool ok;
 
@@ -298,8 +319,11 @@ static void write_device(struct iommufd_object_ser *out,
 
 	out->type = IOMMUFD_SER_DEVICE;
 	mutex_lock(&idev->igroup->lock);
-	if (is_attached(idev))
+	if (is_attached(idev)) {
 		out->parent = idev->igroup->hwpt->obj.id;
+		if (iommufd_group_is_frozen(idev->igroup))
+			out->flags |= IOMMUFD_SER_PRESERVED;
+	}
 	mutex_unlock(&idev->igroup->lock);
 	out->bdf = IOMMUFD_SER_NO_BDF;
 	if (!dev_is_pci(idev->dev))
@@ -308,11 +332,28 @@ static void write_device(struct iommufd_object_ser *out,
 	out->bdf = (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
 }
 
-/*
- * The next object at or after @index that is listed; false when there is none.
- * Objects are there as long as the lock of the table is held. A device gets a
- * reference, because of the mutex that it needs.
- */
+static void write_ioas(struct iommufd_object_ser *out,
+		       struct io_pagetable *iopt)
+{
+	out->type = IOMMUFD_SER_IOAS;
+	down_read(&iopt->iova_rwsem);
+	if (iopt_is_frozen(iopt))
+		out->flags |= IOMMUFD_SER_PRESERVED;
+	if (iopt->disable_large_pages)
+		out->flags |= IOMMUFD_SER_SMALL_PAGES;
+	up_read(&iopt->iova_rwsem);
+}
+
+static void write_hwpt(struct iommufd_object_ser *out,
+		       const struct iommufd_hwpt_paging *hwpt)
+{
+	out->type = IOMMUFD_SER_HWPT;
+	out->parent = hwpt->ioas->obj.id;
+	if (hwpt->auto_domain)
+		out->flags |= IOMMUFD_SER_AUTO;
+}
+
+/* The next object at or after @index that is listed; false when there is none */
 static bool write_next(struct iommufd_ctx *ictx, unsigned long *index,
 		       struct iommufd_object_ser *out)
 {
@@ -321,37 +362,45 @@ static bool write_next(struct iommufd_ctx *ictx, unsigned long *index,
 	*out = (struct iommufd_object_ser) {};
 	xa_lock(&ictx->objects);
 	for (obj = xa_find(&ictx->objects, index, ULONG_MAX, XA_PRESENT); obj;
-	     obj = xa_find_after(&ictx->objects, index, ULONG_MAX, XA_PRESENT)) {
-		if (!is_listed(obj))
-			continue;
-		if (obj->type != IOMMUFD_OBJ_DEVICE || iommufd_lock_obj(obj))
+	     obj = xa_find_after(&ictx->objects, index, ULONG_MAX, XA_PRESENT))
+		if (is_listed(obj) && iommufd_lock_obj(obj))
 			break;
-	}
-	if (!obj) {
-		xa_unlock(&ictx->objects);
-		return false;
-	}
-	out->id = obj->id;
-	if (obj->type == IOMMUFD_OBJ_IOAS) {
-		out->type = IOMMUFD_SER_IOAS;
-	} else if (obj->type == IOMMUFD_OBJ_HWPT_PAGING) {
-		out->type = IOMMUFD_SER_HWPT;
-		out->parent = container_of(obj, struct iommufd_hwpt_paging,
-					   common.obj)->ioas->obj.id;
-	}
 	xa_unlock(&ictx->objects);
-	if (obj->type == IOMMUFD_OBJ_DEVICE) {
+	if (!obj)
+		return false;
+	out->id = obj->id;
+	if (obj->type == IOMMUFD_OBJ_IOAS)
+		write_ioas(out, &container_of(obj, struct iommufd_ioas,
+					      obj)->iopt);
+	else if (obj->type == IOMMUFD_OBJ_HWPT_PAGING)
+		write_hwpt(out, container_of(obj, struct iommufd_hwpt_paging,
+					     common.obj));
+	else
 		write_device(out, container_of(obj, struct iommufd_device, obj));
-		iommufd_put_object(ictx, obj);
-	}
+	iommufd_put_object(ictx, obj);
 	*index = out->id + 1UL;
 	return true;
 }
 
-static u32 room(u32 pages)
+/* Page tables that preserved devices are attached to */
+static void mark_hwpts(struct iommufd_ser *ser)
 {
-	return (pages * PAGE_SIZE - sizeof(struct iommufd_ser)) /
-	       sizeof(struct iommufd_object_ser);
+	const struct iommufd_object_ser *device;
+	struct iommufd_object_ser *hwpt;
+	u32 i, j;
+
+	for (i = 0; i < ser->nr; i++) {
+		device = &ser->object[i];
+		if (device->type != IOMMUFD_SER_DEVICE ||
+		    !(device->flags & IOMMUFD_SER_PRESERVED))
+			continue;
+		for (j = 0; j < ser->nr; j++) {
+			hwpt = &ser->object[j];
+			if (hwpt->type == IOMMUFD_SER_HWPT &&
+			    hwpt->id == device->parent)
+				hwpt->flags |= IOMMUFD_SER_PRESERVED;
+		}
+	}
 }
 
 static struct iommufd_ser *alloc_record(u32 nr)
@@ -368,18 +417,26 @@ static struct iommufd_ser *alloc_record(u32 nr)
 	return ser;
 }
 
-static int write_record(struct iommufd_ctx *ictx, struct iommufd_ser *ser)
+static int write_record(struct iommufd_ctx *ictx, struct iommufd_ser *ser,
+			struct liveupdate_file_op_args *args)
 {
 	struct iommufd_object_ser object;
 	unsigned long index = 0;
+	int rc;
 
 	ser->nr = 0;
 	ser->account_mode = ictx->account_mode == IOPT_PAGES_ACCOUNT_MM;
 	while (write_next(ictx, &index, &object)) {
-		if (ser->nr == room(ser->pages))
+		if (ser->nr == iommufd_ser_room(ser->pages)) {
+			liveupdate_refuse(args, "objects were made meanwhile: stop that and try again");
 			return -ENOSPC;
+		}
 		ser->object[ser->nr++] = object;
 	}
+	mark_hwpts(ser);
+	rc = iommufd_maps_write(ictx, ser, args);
+	if (rc)
+		return rc;
 	ser->checksum = iommufd_ser_checksum(ser);
 	return 0;
 }
@@ -392,7 +449,7 @@ static int iommufd_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	u32 id;
 	int rc;
 
-	if (!set_preserved(ictx, true))
+	if (!iommufd_set_preserved(ictx, true))
 		return -EBUSY;
 	rc = -EOPNOTSUPP;
 	if (ictx->no_iommu_mode) {
@@ -414,14 +471,17 @@ static int iommufd_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	return 0;
 
 err_unmark:
-	set_preserved(ictx, false);
+	iommufd_set_preserved(ictx, false);
 	return rc;
 }
 
 static void iommufd_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 {
-	kho_unpreserve_free(phys_to_virt(args->serialized_data));
-	set_preserved(args->file->private_data, false);
+	struct iommufd_ser *ser = phys_to_virt(args->serialized_data);
+
+	iommufd_maps_free(ser);
+	kho_unpreserve_free(ser);
+	iommufd_set_preserved(args->file->private_data, false);
 }
 
 static int iommufd_liveupdate_freeze(struct liveupdate_file_op_args *args)
@@ -432,7 +492,7 @@ static int iommufd_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	struct iommufd_ser *ser = old;
 	int rc;
 
-	if (nr > room(old->pages))
+	if (nr > iommufd_ser_room(old->pages))
 		ser = alloc_record(nr);
 	rc = PTR_ERR_OR_ZERO(ser);
 	if (rc) {
@@ -440,9 +500,10 @@ static int iommufd_liveupdate_freeze(struct liveupdate_file_op_args *args)
 				  nr);
 		return rc;
 	}
-	rc = write_record(ictx, ser);
+	/* From a finalize that was undone */
+	iommufd_maps_free(old);
+	rc = write_record(ictx, ser, args);
 	if (rc) {
-		liveupdate_refuse(args, "objects were made meanwhile: stop that and try again");
 		if (ser != old)
 			kho_unpreserve_free(ser);
 		return rc;
@@ -453,97 +514,14 @@ static int iommufd_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	return 0;
 }
 
-/* The pages of a record, 0 when there is none. */
-static u32 record_pages(phys_addr_t phys)
-{
-	u32 pages;
-
-	for (pages = 1; pages <= IOMMUFD_SER_MAX_PAGES; pages *= 2)
-		if (kho_can_restore_folio(phys, ilog2(pages)))
-			return pages;
-	return 0;
-}
-
-static bool object_ok(const struct iommufd_object_ser *object, u32 min_id)
-{
-	return object->type >= IOMMUFD_SER_IOAS &&
-	       object->type <= IOMMUFD_SER_DEVICE && object->id >= min_id &&
-	       object->id <= INT_MAX && object->parent <= INT_MAX &&
-	       !object->flags && !object->extra_pa;
-}
-
-static bool record_ok(phys_addr_t phys)
-{
-	const struct iommufd_ser *ser;
-	u32 pages = record_pages(phys);
-	u32 i, min_id = 0;
-
-	if (!pages)
-		return false;
-	ser = phys_to_virt(phys);
-	if (ser->pages != pages || ser->nr > room(pages) ||
-	    ser->checksum != iommufd_ser_checksum(ser))
-		return false;
-	if (ser->account_mode > 1 || ser->flags ||
-	    memchr_inv(ser->reserved, 0, sizeof(ser->reserved)))
-		return false;
-	for (i = 0; i < ser->nr; i++) {
-		if (!object_ok(&ser->object[i], min_id))
-			return false;
-		min_id = ser->object[i].id + 1;
-	}
-	return true;
-}
-
-static int iommufd_liveupdate_retrieve(struct liveupdate_file_op_args *args)
-{
-	const struct iommufd_ser *ser;
-	struct iommufd_ctx *ictx;
-	struct file *file;
-
-	if (!record_ok(args->serialized_data)) {
-		pr_err("token %#llx: the record is damaged: use a new iommufd\n",
-		       args->token);
-		return -EINVAL;
-	}
-	file = iommufd_getfile();
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	ser = phys_to_virt(args->serialized_data);
-	ictx = file->private_data;
-	if (ser->account_mode)
-		ictx->account_mode = IOPT_PAGES_ACCOUNT_MM;
-	/* Not into another session before this one is finished. */
-	ictx->preserved = true;
-	args->file = file;
-	return 0;
-}
-
-/* Nobody has it any more, and a device in the session may still need a new one. */
-static bool iommufd_liveupdate_put_back(struct liveupdate_file_op_args *args)
-{
-	if (file_count(args->file) > 1)
-		return false;
-	__fput_sync(args->file);
-	return true;
-}
-
-static void iommufd_liveupdate_finish(struct liveupdate_file_op_args *args)
-{
-	if (args->retrieved)
-		set_preserved(args->file->private_data, false);
-	if (record_pages(args->serialized_data))
-		kho_restore_free(phys_to_virt(args->serialized_data));
-}
-
 static const struct liveupdate_file_ops iommufd_liveupdate_ops = {
 	.can_preserve = iommufd_liveupdate_can_preserve,
 	.preserve = iommufd_liveupdate_preserve,
 	.unpreserve = iommufd_liveupdate_unpreserve,
 	.freeze = iommufd_liveupdate_freeze,
-	.retrieve = iommufd_liveupdate_retrieve,
-	.put_back = iommufd_liveupdate_put_back,
-	.finish = iommufd_liveupdate_finish,
+	.retrieve = iommufd_restore_retrieve,
+	.put_back = iommufd_restore_put_back,
+	.finish = iommufd_restore_finish,
 	.owner = THIS_MODULE,
 };
 

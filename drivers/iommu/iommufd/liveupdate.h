@@ -27,7 +27,58 @@ static inline bool iommufd_group_is_frozen(const struct iommufd_group *igroup)
 	return igroup->frozen;
 }
 
+struct iommufd_map_ser;
+struct iommufd_maps_ser;
+struct iommufd_ser;
+struct liveupdate_file_op_args;
+struct liveupdate_session;
+
+/* What is mapped and cannot cross; @why with the remedy, after "what is mapped at" */
+struct iommufd_maps_fault {
+	unsigned long iova;
+	size_t length;
+	const char *why;
+};
+
+/* liveupdate.c */
+bool iommufd_set_preserved(struct iommufd_ctx *ictx, bool preserved);
+
+/* liveupdate_maps.c */
+int iommufd_maps_check(struct io_pagetable *iopt,
+		       struct liveupdate_session *session,
+		       struct iommufd_maps_fault *fault);
+int iommufd_maps_verify(struct io_pagetable *iopt, struct iommu_domain *domain,
+			struct iommufd_maps_fault *fault);
+int iommufd_maps_write(struct iommufd_ctx *ictx, struct iommufd_ser *ser,
+		       struct liveupdate_file_op_args *args);
+void iommufd_maps_free(struct iommufd_ser *ser);
+
+/* liveupdate_record.c */
+/**
+ * struct iommufd_record - what the old kernel recorded, in memory that stays preserved
+ * @ser: the iommufd and its objects
+ * @units: of maps
+ */
+struct iommufd_record {
+	const struct iommufd_ser *ser;
+	const struct iommufd_maps_ser *units[];
+};
+
+struct iommufd_record *iommufd_record_open(phys_addr_t phys);
+void iommufd_record_close(struct iommufd_record *record);
+const struct iommufd_map_ser *
+iommufd_record_map(const struct iommufd_record *record, u64 nr);
+void iommufd_record_free(phys_addr_t phys);
+
+/* liveupdate_restore.c */
+int iommufd_restore_retrieve(struct liveupdate_file_op_args *args);
+bool iommufd_restore_put_back(struct liveupdate_file_op_args *args);
+void iommufd_restore_finish(struct liveupdate_file_op_args *args);
+
 #ifdef CONFIG_IOMMUFD_LIVEUPDATE
+int iommufd_restore_list(struct iommufd_ucmd *ucmd);
+int iommufd_restore_areas(struct iommufd_ucmd *ucmd);
+int iommufd_restore_ioas(struct iommufd_ucmd *ucmd);
 int iommufd_liveupdate_init(void);
 void iommufd_liveupdate_exit(void);
 #else

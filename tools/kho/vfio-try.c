@@ -15,11 +15,24 @@
  *	ioas			make an address space; the commands below mean the last one
  *	use NR			or the one that was made as number NR, from 0
  *	map PAGE IOVA		a page of the file
+ *	map-file PAGE PAGES IOVA [ro]	pages of the file, at once
+ *	map-anywhere PAGE IOVA	the kernel is to choose that
+ *	copy FROM PAGES IOVA	what is mapped elsewhere in the address space
+ *	copy-from NR FROM PAGES IOVA	or in the one that was made as number NR
+ *	allow FIRST LAST	iovas, no others
+ *	pins PAGES		so many has this process pinned, and locked
+ *	by-process		so are they accounted, before anything is in the iommufd
+ *	is-by-process		the iommufd says so
+ *	limit PAGES		that it may lock, and no privilege to lock more
+ *	map-anonymous IOVA	a page that is of no file
+ *	replace PAGE		where a page was mapped last, put another one of the file
+ *	punch PAGE		a hole into the file
  *	unmap IOVA
  *	table KIND		make a page table: plain, dirty, parent, fault
  *	attach			the device to the address space
  *	attach-table		to the page table that was made last
  *	detach
+ *	destroy-ioas		the address space
  *	destroy			the page table that was made last
  *	reset | hot-reset | low-power | wake
  *	intx on|off
@@ -36,6 +49,10 @@
  * For a live update, with WHAT one of device, iommufd and file:
  *
  *	session NAME | retrieve NAME | preserve WHAT TOKEN | take WHAT TOKEN | finish
+ *	objects			what the iommufd held in the kernel before, a line each
+ *	areas OLD		what was mapped in an address space
+ *	restore OLD		make it again; the last one now
+ *	restored-table OLD	the page table that is what that one was, as made last
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,21 +60,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <linux/capability.h>
 #include <linux/iommufd.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "keeper.h"
 #include "kho_vfio.h"
+#include "restored.h"
 #include "session.h"
 
 #define MAX_SPACES	8
 #define MAX_VECTORS	32
 #define PAGE		4096UL
 
+static void *last_map;
+static int by_process;
 static int device = -1, iommufd = -1, file = -1, session = -1;
 static uint32_t device_id, spaces[MAX_SPACES], nr_spaces, space, table;
 static int events[MAX_VECTORS], nr_events;
@@ -129,10 +152,198 @@ static int make_space(void)
 
 static int map_page(uint64_t page, uint64_t iova)
 {
-	void *va = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, page * PAGE);
-
 	/* It stays, because the iommufd may want it later. */
+	last_map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, page * PAGE);
+	return last_map == MAP_FAILED ? -1 : iommufd_map(iommufd, space, last_map, PAGE, iova);
+}
+
+static int destroy(uint32_t id)
+{
+	struct iommu_destroy arg = { .size = sizeof(arg), .id = id };
+
+	return ioctl(iommufd, IOMMU_DESTROY, &arg);
+}
+
+static int map_file(char **w, int nr)
+{
+	struct iommu_ioas_map_file map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.ioas_id = space,
+		.fd = file,
+		.start = number(w[1]) * PAGE,
+		.length = number(w[2]) * PAGE,
+		.iova = number(w[3]),
+	};
+
+	if (nr == 4)
+		map.flags |= IOMMU_IOAS_MAP_WRITEABLE;
+	return ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &map);
+}
+
+/* Where the kernel likes, which has to be at @first */
+static int map_anywhere(uint64_t page, uint64_t first)
+{
+	struct iommu_ioas_map_file map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_READABLE,
+		.ioas_id = space,
+		.fd = file,
+		.start = page * PAGE,
+		.length = PAGE,
+	};
+
+	if (ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &map))
+		return -1;
+	if (map.iova == first)
+		return 0;
+	keeper_problem("it is at %#llx", map.iova);
+	errno = EBADMSG;
+	return -1;
+}
+
+static int copy(uint32_t from, char **w)
+{
+	struct iommu_ioas_copy copy = {
+		.size = sizeof(copy),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.dst_ioas_id = space,
+		.src_ioas_id = from,
+		.src_iova = number(w[0]),
+		.length = number(w[1]) * PAGE,
+		.dst_iova = number(w[2]),
+	};
+
+	return ioctl(iommufd, IOMMU_IOAS_COPY, &copy);
+}
+
+static int allow(uint64_t first, uint64_t last)
+{
+	struct iommu_iova_range range = { .start = first, .last = last };
+	struct iommu_ioas_allow_iovas allow = {
+		.size = sizeof(allow),
+		.ioas_id = space,
+		.num_iovas = 1,
+		.allowed_iovas = (uintptr_t)&range,
+	};
+
+	return ioctl(iommufd, IOMMU_IOAS_ALLOW_IOVAS, &allow);
+}
+
+/* Of this process, in pages */
+static int status_pages(const char *what, unsigned long *pages)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	char line[128];
+	int rc = -1;
+
+	while (status && rc && fgets(line, sizeof(line), status))
+		if (!strncmp(line, what, strlen(what)) &&
+		    sscanf(line + strlen(what), ": %lu kB", pages) == 1)
+			rc = 0;
+	if (status)
+		fclose(status);
+	*pages /= PAGE / 1024;
+	return rc;
+}
+
+static int check_pins(uint64_t wanted)
+{
+	unsigned long pinned, locked;
+
+	if (status_pages("VmPin", &pinned) || status_pages("VmLck", &locked))
+		return -1;
+	if (pinned == wanted && locked == (by_process ? wanted : 0))
+		return 0;
+	keeper_problem("%lu pages are pinned, and %lu locked, expected %lu", pinned, locked, wanted);
+	errno = EBADMSG;
+	return -1;
+}
+
+/* Without the privilege to lock as much as one likes */
+static int limit_locked(uint64_t pages)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	struct rlimit limit = { pages * PAGE, pages * PAGE };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) || syscall(SYS_capget, &header, data))
+		return -1;
+	data[0].effective &= ~(1 << CAP_IPC_LOCK);
+	return syscall(SYS_capset, &header, data);
+}
+
+/* Not by user, where memory that somebody else locked counts as well */
+static int account_by_process(uint32_t op)
+{
+	struct iommu_option option = {
+		.size = sizeof(option),
+		.option_id = IOMMU_OPTION_RLIMIT_MODE,
+		.op = op,
+		.val64 = op == IOMMU_OPTION_OP_SET,
+	};
+
+	if (ioctl(iommufd, IOMMU_OPTION, &option))
+		return -1;
+	by_process = option.val64;
+	return by_process ? 0 : bad("it is accounted by user");
+}
+
+static int print_objects(void)
+{
+	static const char *const types[] = { "?", "ioas", "hwpt", "device" };
+	struct iommu_restore_object object;
+	uint32_t i;
+	int rc;
+
+	for (i = 0; (rc = restored_object(iommufd, i, &object)) > 0; i++) {
+		keeper_say("%s %u of %u%s%s", types[object.type & 3], object.old_id, object.parent,
+			   object.flags & IOMMU_RESTORE_AUTO ? " auto" : "",
+			   object.flags & IOMMU_RESTORE_PRESERVED ? " preserved" : "");
+		if (object.type == IOMMU_RESTORE_TYPE_DEVICE)
+			keeper_say(" at %#llx", object.bdf);
+		keeper_say(" new %u\n", object.new_id);
+	}
+	return rc;
+}
+
+static int print_areas(uint32_t old_id)
+{
+	struct iommu_restore_area area;
+	uint32_t i;
+	int rc;
+
+	for (i = 0; (rc = restored_area(iommufd, old_id, i, &area)) > 0; i++)
+		keeper_say("%#llx %#llx token %llu offset %#llx%s%s source %u\n", area.iova,
+			   area.length, area.token, area.offset,
+			   area.flags & IOMMU_IOAS_MAP_READABLE ? " r" : "",
+			   area.flags & IOMMU_IOAS_MAP_WRITEABLE ? "w" : "", area.source);
+	return rc;
+}
+
+static int restore(uint32_t old_id)
+{
+	if (nr_spaces == MAX_SPACES)
+		return bad("too many address spaces");
+	if (restored_ioas(iommufd, old_id, &spaces[nr_spaces]))
+		return -1;
+	space = spaces[nr_spaces++];
+	return 0;
+}
+
+static int map_anonymous(uint64_t iova)
+{
+	void *va = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
 	return va == MAP_FAILED ? -1 : iommufd_map(iommufd, space, va, PAGE, iova);
+}
+
+/* Pinned pages stay what they were. */
+static int replace_last(uint64_t page)
+{
+	return mmap(last_map, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file,
+		    page * PAGE) == MAP_FAILED ? -1 : 0;
 }
 
 static int make_fault(void)
@@ -164,12 +375,6 @@ static int make_table(const char *kind)
 	return 0;
 }
 
-static int destroy_table(void)
-{
-	struct iommu_destroy arg = { .size = sizeof(arg), .id = table };
-
-	return ioctl(iommufd, IOMMU_DESTROY, &arg);
-}
 
 static int detach(void)
 {
@@ -342,7 +547,7 @@ static int run_one(const char *c)
 	if (!strcmp(c, "detach"))
 		return detach();
 	if (!strcmp(c, "destroy"))
-		return destroy_table();
+		return destroy(table);
 	if (!strcmp(c, "reset"))
 		return ioctl(device, VFIO_DEVICE_RESET);
 	if (!strcmp(c, "hot-reset"))
@@ -355,6 +560,14 @@ static int run_one(const char *c)
 		return function_reset();
 	if (!strcmp(c, "finish"))
 		return session_finish(session);
+	if (!strcmp(c, "objects"))
+		return print_objects();
+	if (!strcmp(c, "by-process"))
+		return account_by_process(IOMMU_OPTION_OP_SET);
+	if (!strcmp(c, "is-by-process"))
+		return account_by_process(IOMMU_OPTION_OP_GET);
+	if (!strcmp(c, "destroy-ioas"))
+		return destroy(space);
 	return bad("no such command");
 }
 
@@ -370,6 +583,23 @@ static int run_two(const char *c, const char *arg)
 		space = spaces[number(arg) % MAX_SPACES];
 		return 0;
 	}
+	if (!strcmp(c, "areas"))
+		return print_areas(number(arg));
+	if (!strcmp(c, "restore"))
+		return restore(number(arg));
+	if (!strcmp(c, "restored-table"))
+		return restored_attach_to(iommufd, number(arg), &table);
+	if (!strcmp(c, "pins"))
+		return check_pins(number(arg));
+	if (!strcmp(c, "limit"))
+		return limit_locked(number(arg));
+	if (!strcmp(c, "map-anonymous"))
+		return map_anonymous(number(arg));
+	if (!strcmp(c, "replace"))
+		return replace_last(number(arg));
+	if (!strcmp(c, "punch"))
+		return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				 number(arg) * PAGE, PAGE);
 	if (!strcmp(c, "unmap"))
 		return iommufd_unmap(iommufd, space, PAGE, number(arg));
 	if (!strcmp(c, "table"))
@@ -395,6 +625,16 @@ static int run_more(char **w, int nr)
 {
 	if (!strcmp(w[0], "map") && nr == 3)
 		return map_page(number(w[1]), number(w[2]));
+	if (!strcmp(w[0], "map-file") && nr >= 4)
+		return map_file(w, nr);
+	if (!strcmp(w[0], "map-anywhere") && nr == 3)
+		return map_anywhere(number(w[1]), number(w[2]));
+	if (!strcmp(w[0], "copy") && nr == 4)
+		return copy(space, w + 1);
+	if (!strcmp(w[0], "copy-from") && nr == 5)
+		return copy(spaces[number(w[1]) % MAX_SPACES], w + 2);
+	if (!strcmp(w[0], "allow") && nr == 3)
+		return allow(number(w[1]), number(w[2]));
 	if (!strcmp(w[0], "config") && nr == 3)
 		return check_config(number(w[1]), number(w[2]));
 	if (!strcmp(w[0], "set-config") && nr == 3)

@@ -33,12 +33,20 @@ try "intx off" "power 3"
 refuses EBUSY "cannot be preserved: it is in low power: let it return to D0"
 try "power 0" low-power
 refuses EBUSY "cannot be preserved: it is in low power: let it return to D0"
-try wake "msix 1" "preserve device 3" "EBUSY preserve device 4"
+try wake "msix 1"
+
+# What is mapped has to be of files that are preserved
+try "ENXIO preserve device 3"
+log_says "(0x1000 bytes) is of a file that is not in the session: preserve that first"
+try "preserve file 2" "map-anonymous 0x20000"
+try "EOPNOTSUPP preserve device 3"
+log_says "what is mapped at 0x20000 (0x1000 bytes) is no shared mapping of a file: use a memfd"
+try "unmap 0x20000" "preserve device 3" "EBUSY preserve device 4"
 
 # In one session only, once
 vfio-try "open $address" iommufd "EINVAL bind" || fail "the device can be bound twice"
-try "EEXIST preserve file 3" "preserve file 2" "close session"
-try "session t" "ENXIO preserve device 3" "preserve iommufd 1" "preserve device 3"
+try "EEXIST preserve file 3" "close session"
+try "session t" "ENXIO preserve device 3" "preserve file 2" "preserve iommufd 1" "preserve device 3"
 
 # The same, at activate
 try "msix 0" "power 3"
@@ -50,11 +58,23 @@ error_says "$address" "uses INTx"
 try "intx off" detach
 activate 1 EINVAL
 error_says "$address" "is not there"
-try attach
+try attach "map-anonymous 0x20000"
+activate 1 EOPNOTSUPP
+error_says "$address" "0x20000" "no shared mapping of a file"
+try "unmap 0x20000"
 activate 1
-finalize 1 EINVAL
-error_says "$address" "that is not preserved"
-try "preserve file 2"
+activate 0
+# At the address that was given there is another page by now, which nobody has looked at before.
+try "map 1 0x20000" "replace 2"
+activate 1 EOPNOTSUPP
+error_says "$address" "0x20000" "has other pages than its file by now"
+try "unmap 0x20000" "close file" "file 1" "map 0 0x20000"
+activate 1
+finalize 1 ENXIO
+error_says "0x20000" "is of a file that is not in the session"
+activate 0
+try "preserve file 5"
+activate 1
 finalize 1
 finalize 0
 activate 0

@@ -18,6 +18,20 @@
 
 #include "kho_vfio.h"
 
+#ifndef IOMMU_IOAS_MAP_FILE
+struct iommu_ioas_map_file {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__s32 fd;
+	__aligned_u64 start;
+	__aligned_u64 length;
+	__aligned_u64 iova;
+};
+
+#define IOMMU_IOAS_MAP_FILE _IO(IOMMUFD_TYPE, 0x8f)
+#endif
+
 int iommufd_open(void)
 {
 	return open("/dev/iommu", O_RDWR | O_CLOEXEC);
@@ -48,6 +62,23 @@ int iommufd_map(int iommufd, uint32_t ioas, void *va, size_t size, uint64_t iova
 	return ioctl(iommufd, IOMMU_IOAS_MAP, &arg);
 }
 
+int iommufd_map_file(int iommufd, uint32_t ioas, int fd, void *va, size_t size, uint64_t iova)
+{
+	struct iommu_ioas_map_file arg = {
+		.size = sizeof(arg),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = ioas,
+		.fd = fd,
+		.length = size,
+		.iova = iova,
+	};
+
+	if (!ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &arg))
+		return 0;
+	return errno == ENOTTY ? iommufd_map(iommufd, ioas, va, size, iova) : -1;
+}
+
 int iommufd_unmap(int iommufd, uint32_t ioas, size_t size, uint64_t iova)
 {
 	struct iommu_ioas_unmap arg = {
@@ -72,6 +103,31 @@ int iommufd_hwpt_alloc(int iommufd, uint32_t device, uint32_t ioas, uint32_t *hw
 		return -1;
 	*hwpt = arg.out_hwpt_id;
 	return 0;
+}
+
+int iommufd_restore_list(int iommufd, struct iommu_restore_object *objects, uint32_t *nr)
+{
+	struct iommu_restore_list arg = {
+		.size = sizeof(arg),
+		.count = *nr,
+		.objects = (uintptr_t)objects,
+	};
+
+	if (ioctl(iommufd, IOMMU_RESTORE_LIST, &arg))
+		return -1;
+	if (arg.count > *nr) {
+		errno = ENOSPC;
+		return -1;
+	}
+	*nr = arg.count;
+	return 0;
+}
+
+int iommufd_restore_ioas(int iommufd, uint32_t old_id)
+{
+	struct iommu_restore_ioas arg = { .size = sizeof(arg), .old_id = old_id };
+
+	return ioctl(iommufd, IOMMU_RESTORE_IOAS, &arg);
 }
 
 int vfio_open(const char *address)

@@ -222,8 +222,8 @@ static void look_at_clock(uint64_t now)
 	}
 }
 
-/* The first thing in the program: guest.lds */
-__attribute__((section(".start"), noreturn)) void guest_main(void)
+/* The first thing in the program, see guest.lds. It does not return. */
+void guest_main(void)
 {
 	uint64_t address, now;
 

@@ -6,6 +6,7 @@
  * it changes them.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -85,8 +86,7 @@ void vmm_stamp(const char *what, uint64_t tsc)
 
 	if (i >= VMM_STAMPS_MAX)
 		return;
-	memset(&vmm.state->stamps[i], 0, sizeof(vmm.state->stamps[i]));
-	strncpy(vmm.state->stamps[i].name, what, VMM_STAMP_NAME - 1);
+	snprintf(vmm.state->stamps[i].name, VMM_STAMP_NAME, "%s", what);
 	vmm.state->stamps[i].tsc = tsc;
 	vmm.state->nr_stamps++;
 }
@@ -249,6 +249,16 @@ static int compare(void)
 	return -1;
 }
 
+static int poke(uint64_t address)
+{
+	if (address >= vmm.state->ram) {
+		errno = EINVAL;
+		return -1;
+	}
+	vmm.ram[address] ^= 1;
+	return 0;
+}
+
 static int preserve(const char *name)
 {
 	vmm.session = session_create(name);
@@ -301,6 +311,8 @@ int vmm_run(char **w, int nr)
 	}
 	if (!strcmp(w[0], "compare") && nr == 1)
 		return compare();
+	if (!strcmp(w[0], "poke") && nr == 2)
+		return poke(number(w[1]));
 	if (!strcmp(w[0], "pins") && nr == 1)
 		return vmm_record_pins();
 	if (!strcmp(w[0], "stamp") && nr == 2) {

@@ -11,8 +11,9 @@
  *	verify			the same, and it is all that was sent
  *	show			what it received
  *	compare			its memory with what it wrote there, all but what changes
+ *	poke ADDRESS		another value into a byte of it
  *	pins			of this program, as /proc has them
- *	stamp WHAT		the time, for the record
+ *	stamp WHAT		the time, under that name
  *	record FILE		all times and counts of the last live update, a line each
  *
  *	preserve NAME		the guest's memory, what has to be known about it, the

@@ -34,15 +34,14 @@
 #define HUGE_PAGE	0x200000ULL
 
 /* What 64-bit programs may have set, besides what struct kvm_sregs has */
-static const uint32_t msrs[] = {
+#define NR_MSRS		9
+static const uint32_t msrs[NR_MSRS] = {
 	0x00000174, 0x00000175, 0x00000176,	/* SYSENTER_CS, _ESP, _EIP */
 	0x00000277,				/* PAT */
 	0xc0000081, 0xc0000082, 0xc0000083,	/* STAR, LSTAR, CSTAR */
 	0xc0000084,				/* SYSCALL_MASK */
 	0xc0000102,				/* KERNEL_GS_BASE */
 };
-
-#define NR_MSRS	(sizeof(msrs) / sizeof(msrs[0]))
 
 struct msr_list {
 	struct kvm_msrs head;

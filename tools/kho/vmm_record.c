@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "keeper.h"
@@ -35,8 +36,10 @@ int vmm_record_pins(void)
 	if (!file)
 		return -1;
 	while (fgets(line, sizeof(line), file)) {
-		sscanf(line, "VmPin: %lu", &pinned);
-		sscanf(line, "VmLck: %lu", &locked);
+		if (!strncmp(line, "VmPin:", 6))
+			pinned = strtoul(line + 6, NULL, 10);
+		if (!strncmp(line, "VmLck:", 6))
+			locked = strtoul(line + 6, NULL, 10);
 	}
 	fclose(file);
 	keeper_say("pinned %lu locked %lu\n", pinned, locked);

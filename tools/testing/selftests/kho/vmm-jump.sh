@@ -5,7 +5,8 @@
 # whole again. At the end every frame that was sent is there, the guest's memory, of MIB in huge pages or in small ones, is as
 # the guest wrote it, and as much of it is pinned as at the beginning.
 #
-# Lines that begin with "=" are for scripts/run.
+# With SPOIL=master bus master is switched off just before the jump, with SPOIL=memory a byte of the guest's memory changes after
+# it: both have to make the test fail. Lines that begin with "=" are for scripts/run.
 set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
@@ -29,12 +30,13 @@ over_to_next() {
 	on_vmm "preserve guest" "stamp load"
 	say "the guest is preserved; loading the next kernel (kexec -s -l)"
 	live-update --load-only --first "vmm-next start $vmm 'retrieve guest' \"resume \$INIT_TSC\" >/.vm/resumed 2>&1" \
-		-- vmm-jump "$handovers" "$rate" "$mib" "$pages" "$ring" "$pins" || fail "loading the next kernel: $?"
+		-- env SPOIL="$SPOIL" vmm-jump "$handovers" "$rate" "$mib" "$pages" "$ring" "$pins" || fail "loading the next kernel: $?"
 	on_vmm "stamp activate"
 	activate 1
 	on_vmm "stamp finalize"
 	finalize 1
 	say "$(sed -n 1p $kho/state): $(cat $kho/preserved_bytes) bytes will stay where they are; stopping the processor and jumping (kexec -e)"
+	[ "$SPOIL" != master ] || kho-pci command "$address" 0x103
 	live-update --jump "$program" on $vmm pause
 	fail "the jump was refused: $?"
 }
@@ -59,7 +61,7 @@ if [ "$GENERATION" = 0 ]; then
 	over_to_next
 fi
 
-program=vmm-next
+program="vmm-next"
 [ ! -s /.vm/resumed ] || fail "the guest does not go on: $(cat /.vm/resumed)"
 say "the guest runs again, under the next kernel; its iommufd is to come"
 who next
@@ -72,6 +74,7 @@ same "what is pinned" "$(on_vmm pins)" "$pins"
 on_vmm "receive 1000" sound
 [ "$GENERATION" -ge "$handovers" ] || over_to_next
 record pins-after "$(on_vmm pins)"
+[ "$SPOIL" != memory ] || on_vmm "poke $((mib * 1048576 - 1000))"
 say "comparing the guest's memory with what it wrote there"
 on_vmm compare sound
 kho-pci mark "$address" 0x2222

@@ -18,20 +18,6 @@
 
 #include "kho_vfio.h"
 
-#ifndef IOMMU_IOAS_MAP_FILE
-struct iommu_ioas_map_file {
-	__u32 size;
-	__u32 flags;
-	__u32 ioas_id;
-	__s32 fd;
-	__aligned_u64 start;
-	__aligned_u64 length;
-	__aligned_u64 iova;
-};
-
-#define IOMMU_IOAS_MAP_FILE _IO(IOMMUFD_TYPE, 0x8f)
-#endif
-
 int iommufd_open(void)
 {
 	return open("/dev/iommu", O_RDWR | O_CLOEXEC);
@@ -62,7 +48,7 @@ int iommufd_map(int iommufd, uint32_t ioas, void *va, size_t size, uint64_t iova
 	return ioctl(iommufd, IOMMU_IOAS_MAP, &arg);
 }
 
-int iommufd_map_file(int iommufd, uint32_t ioas, int fd, void *va, size_t size, uint64_t iova)
+int iommufd_map_file(int iommufd, uint32_t ioas, int fd, size_t size, uint64_t iova)
 {
 	struct iommu_ioas_map_file arg = {
 		.size = sizeof(arg),
@@ -74,9 +60,7 @@ int iommufd_map_file(int iommufd, uint32_t ioas, int fd, void *va, size_t size, 
 		.iova = iova,
 	};
 
-	if (!ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &arg))
-		return 0;
-	return errno == ENOTTY ? iommufd_map(iommufd, ioas, va, size, iova) : -1;
+	return ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &arg);
 }
 
 int iommufd_unmap(int iommufd, uint32_t ioas, size_t size, uint64_t iova)

@@ -16,8 +16,8 @@ int iommufd_open(void);
 int iommufd_ioas_alloc(int iommufd, uint32_t *ioas);
 int iommufd_map(int iommufd, uint32_t ioas, void *va, size_t size, uint64_t iova);
 
-/* The beginning of a file of shared memory, which is mapped here at @va */
-int iommufd_map_file(int iommufd, uint32_t ioas, int fd, void *va, size_t size, uint64_t iova);
+/* The beginning of a file of shared memory */
+int iommufd_map_file(int iommufd, uint32_t ioas, int fd, size_t size, uint64_t iova);
 
 int iommufd_unmap(int iommufd, uint32_t ioas, size_t size, uint64_t iova);
 

@@ -73,7 +73,7 @@ static int open_device(const char *address)
 		return -1;
 	return vfio_bind(vmm.device, vmm.iommufd, &vmm.device_id) ||
 	       iommufd_ioas_alloc(vmm.iommufd, &vmm.ioas) ||
-	       iommufd_map_file(vmm.iommufd, vmm.ioas, vmm.ram_fd, vmm.ram, vmm.state->ram, 0) ||
+	       iommufd_map_file(vmm.iommufd, vmm.ioas, vmm.ram_fd, vmm.state->ram, 0) ||
 	       vfio_attach(vmm.device, vmm.ioas) ||
 	       vfio_set_master(vmm.device, true) ? -1 : 0;
 }

@@ -122,7 +122,7 @@ static int map_again(void)
 	uint32_t hwpt;
 
 	if (iommufd_ioas_alloc(vmm.iommufd, &vmm.ioas) ||
-	    iommufd_map_file(vmm.iommufd, vmm.ioas, vmm.ram_fd, vmm.ram, vmm.state->ram, 0) ||
+	    iommufd_map_file(vmm.iommufd, vmm.ioas, vmm.ram_fd, vmm.state->ram, 0) ||
 	    iommufd_hwpt_alloc(vmm.iommufd, vmm.device_id, vmm.ioas, &hwpt))
 		return -1;
 	vmm_stamp("rebuilt", __rdtsc());

@@ -116,32 +116,13 @@ static uint32_t restored_table(const struct iommu_restore_object *objects, uint3
 	return hwpt->flags & IOMMU_RESTORE_AUTO ? ioas->new_id : hwpt->new_id;
 }
 
-/* TEMPORARY: until the kernel has IOMMU_RESTORE_LIST */
-static int map_again(void)
-{
-	uint32_t hwpt;
-
-	if (iommufd_ioas_alloc(vmm.iommufd, &vmm.ioas) ||
-	    iommufd_map_file(vmm.iommufd, vmm.ioas, vmm.ram_fd, vmm.state->ram, 0) ||
-	    iommufd_hwpt_alloc(vmm.iommufd, vmm.device_id, vmm.ioas, &hwpt))
-		return -1;
-	vmm_stamp("rebuilt", __rdtsc());
-	vmm_stamp("swap", __rdtsc());
-	if (vfio_attach(vmm.device, hwpt))
-		return -1;
-	vmm_stamp("swapped", __rdtsc());
-	return 0;
-}
-
 static int restore(void)
 {
 	struct iommu_restore_object objects[16];
 	uint32_t nr = 16, table, i;
 
-	if (vmm_limit_pins())
+	if (vmm_limit_pins() || iommufd_restore_list(vmm.iommufd, objects, &nr))
 		return -1;
-	if (iommufd_restore_list(vmm.iommufd, objects, &nr))
-		return errno == ENOTTY ? map_again() : -1;
 	for (i = 0; i < nr; i++)
 		if (objects[i].type == IOMMU_RESTORE_TYPE_IOAS &&
 		    objects[i].flags & IOMMU_RESTORE_PRESERVED &&

@@ -48,6 +48,21 @@ int iommufd_map(int iommufd, uint32_t ioas, void *va, size_t size, uint64_t iova
 	return ioctl(iommufd, IOMMU_IOAS_MAP, &arg);
 }
 
+int iommufd_map_file(int iommufd, uint32_t ioas, int fd, size_t size, uint64_t iova)
+{
+	struct iommu_ioas_map_file arg = {
+		.size = sizeof(arg),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = ioas,
+		.fd = fd,
+		.length = size,
+		.iova = iova,
+	};
+
+	return ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &arg);
+}
+
 int iommufd_unmap(int iommufd, uint32_t ioas, size_t size, uint64_t iova)
 {
 	struct iommu_ioas_unmap arg = {
@@ -72,6 +87,31 @@ int iommufd_hwpt_alloc(int iommufd, uint32_t device, uint32_t ioas, uint32_t *hw
 		return -1;
 	*hwpt = arg.out_hwpt_id;
 	return 0;
+}
+
+int iommufd_restore_list(int iommufd, struct iommu_restore_object *objects, uint32_t *nr)
+{
+	struct iommu_restore_list arg = {
+		.size = sizeof(arg),
+		.count = *nr,
+		.objects = (uintptr_t)objects,
+	};
+
+	if (ioctl(iommufd, IOMMU_RESTORE_LIST, &arg))
+		return -1;
+	if (arg.count > *nr) {
+		errno = ENOSPC;
+		return -1;
+	}
+	*nr = arg.count;
+	return 0;
+}
+
+int iommufd_restore_ioas(int iommufd, uint32_t old_id)
+{
+	struct iommu_restore_ioas arg = { .size = sizeof(arg), .old_id = old_id };
+
+	return ioctl(iommufd, IOMMU_RESTORE_IOAS, &arg);
 }
 
 int vfio_open(const char *address)

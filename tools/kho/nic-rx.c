@@ -45,7 +45,7 @@
 
 #include "assigned.h"
 #include "e1000e.h"
-#include "frame.h"
+#include "frame_count.h"
 #include "keeper.h"
 #include "kho_vfio.h"
 
@@ -55,18 +55,9 @@
 
 /* In a page of the file */
 struct counts {
-	uint64_t expected;	/* the number that comes next */
-	uint64_t received;	/* whole and in order */
-	uint64_t lost;		/* numbers that were passed over */
-	uint64_t late;		/* frames with a number that was passed over, or twice */
-	uint64_t corrupt;	/* frames with any other content; their numbers are lost too */
+	struct frame_counts frames;
 	uint64_t skipped;	/* descriptors that the device went past */
-	uint64_t last_time;
-	uint64_t gap;		/* longest from the sending of one frame to that of the next */
-	uint64_t gap_at;	/* number of the frame after it */
-	uint64_t refused;	/* frames that the sender could not give to anybody */
 	uint64_t interrupts;
-	uint64_t complete;	/* the last frame was there */
 	struct {
 		uint64_t tsc;
 		uint64_t time;
@@ -134,52 +125,17 @@ static int ask_sender(enum frame_kind kind, uint64_t number)
 /* A rate, or after the last frame, a new run */
 static int go(uint64_t rate)
 {
-	if (counts->complete)
+	if (counts->frames.complete)
 		memset(counts, 0, sizeof(*counts));
 	return ask_sender(FRAME_GO, rate);
 }
 
-static void count_data(const struct frame_head *head)
-{
-	uint64_t gap = head->time - counts->last_time;
-
-	if (head->number < counts->expected) {
-		counts->late++;
-		return;
-	}
-	if (counts->expected && gap > counts->gap) {
-		counts->gap = gap;
-		counts->gap_at = head->number;
-	}
-	counts->lost += head->number - counts->expected;
-	counts->expected = head->number + 1;
-	counts->last_time = head->time;
-	counts->received++;
-	if (head->time >= counts->window[0] && head->time < counts->window[1])
-		counts->in_window++;
-}
-
 static void count(const void *frame, size_t size)
 {
-	uint8_t wanted[FRAME_MAX];
-	struct frame_head head;
+	uint64_t time = frame_count(&counts->frames, frame, size);
 
-	memcpy(&head, frame, sizeof(head));
-	if (size < sizeof(head) ||
-	    size != frame_make(wanted, head.kind, head.number, head.time, head.refused) ||
-	    memcmp(frame, wanted, size) ||
-	    (head.kind != FRAME_DATA && head.kind != FRAME_LAST)) {
-		counts->corrupt++;
-	} else if (head.kind == FRAME_DATA) {
-		count_data(&head);
-	} else if (head.number < counts->expected) {
-		counts->late++;
-	} else {
-		counts->lost += head.number - counts->expected;
-		counts->expected = head.number;
-		counts->refused = head.refused;
-		counts->complete = 1;
-	}
+	if (time && time >= counts->window[0] && time < counts->window[1])
+		counts->in_window++;
 }
 
 /* Takes one frame, or passes over one descriptor; false when there is neither. */
@@ -200,7 +156,7 @@ static bool take(void)
 
 static void drain(void)
 {
-	while (!counts->complete && take())
+	while (!counts->frames.complete && take())
 		;
 }
 
@@ -232,10 +188,10 @@ static int wait_for_frames(int ms)
 /* Takes frames until there are so many, or for so long, or until the last one. */
 static int receive(uint64_t nr, uint64_t ms)
 {
-	uint64_t enough = nr ? counts->received + nr : UINT64_MAX;
+	uint64_t enough = nr ? counts->frames.received + nr : UINT64_MAX;
 	uint64_t start = now_ms();
 
-	while (counts->received < enough && !counts->complete) {
+	while (counts->frames.received < enough && !counts->frames.complete) {
 		if (take()) {
 			if (nr)
 				start = now_ms();
@@ -243,7 +199,7 @@ static int receive(uint64_t nr, uint64_t ms)
 			if (!nr)
 				return 0;
 			keeper_problem("no frame for %lu ms after %lu", ms,
-				       counts->received);
+				       counts->frames.received);
 			errno = ETIMEDOUT;
 			return -1;
 		} else if (wait_for_frames(ms > 1000 ? 1000 : ms)) {
@@ -263,13 +219,13 @@ static int compare_clocks(void)
 
 	drain();
 	while (!take()) {
-		if (counts->complete || now_ms() - start >= QUIET_MS) {
+		if (counts->frames.complete || now_ms() - start >= QUIET_MS) {
 			errno = ETIMEDOUT;
 			return -1;
 		}
 	}
 	counts->clock[i].tsc = __rdtsc();
-	counts->clock[i].time = counts->last_time;
+	counts->clock[i].time = counts->frames.last_time;
 	return 0;
 }
 
@@ -303,7 +259,7 @@ static int stop(void)
 			return -1;
 		if (receive(0, 2000))
 			return -1;
-		if (counts->complete)
+		if (counts->frames.complete)
 			return 0;
 	}
 	keeper_problem("the last frame does not come");
@@ -313,11 +269,13 @@ static int stop(void)
 
 static void show(void)
 {
+	const struct frame_counts *frames = &counts->frames;
+
 	keeper_say("received %lu lost %lu late %lu corrupt %lu skipped %lu refused %lu\n",
-		   counts->received, counts->lost, counts->late, counts->corrupt,
-		   counts->skipped, counts->refused);
+		   frames->received, frames->lost, frames->late, frames->corrupt,
+		   counts->skipped, frames->refused);
 	keeper_say("longest gap %lu us, before frame %lu\n",
-		   counts->gap / 1000, counts->gap_at);
+		   frames->gap / 1000, frames->gap_at);
 	if (counts->window[1])
 		keeper_say("in the window of %lu ms: %lu\n",
 			   (counts->window[1] - counts->window[0]) / 1000000,
@@ -328,18 +286,19 @@ static void show(void)
 
 static bool is_sound(void)
 {
-	return counts->received && counts->received == counts->expected && !counts->lost &&
-	       !counts->late && !counts->corrupt && !counts->skipped;
+	return frame_counts_are_sound(&counts->frames) && !counts->skipped;
 }
 
 static int verdict(bool good)
 {
+	const struct frame_counts *frames = &counts->frames;
+
 	if (good)
 		return 0;
 	keeper_problem("lost %lu late %lu corrupt %lu skipped %lu refused %lu of %lu%s",
-		       counts->lost, counts->late, counts->corrupt, counts->skipped,
-		       counts->refused, counts->expected,
-		       counts->complete ? "" : ", and the end did not come");
+		       frames->lost, frames->late, frames->corrupt, counts->skipped,
+		       frames->refused, frames->expected,
+		       frames->complete ? "" : ", and the end did not come");
 	errno = EBADMSG;
 	return -1;
 }
@@ -347,7 +306,7 @@ static int verdict(bool good)
 static int replace(uint64_t nr)
 {
 	uint32_t other, hwpt[2];
-	uint64_t i, before = counts->received, start;
+	uint64_t i, before = counts->frames.received, start;
 	uint64_t longest = 0;
 
 	/* Both are full before the device gets to see them. */
@@ -365,7 +324,7 @@ static int replace(uint64_t nr)
 		drain();
 	}
 	keeper_say("replaced %lu times, %lu frames meanwhile, longest %lu ms\n",
-		   nr, counts->received - before, longest);
+		   nr, counts->frames.received - before, longest);
 	return 0;
 }
 
@@ -407,7 +366,7 @@ static int run(char **w, int nr)
 	if (!strcmp(w[0], "stop") && nr == 1)
 		return stop();
 	if (!strcmp(w[0], "verify") && nr == 1)
-		return verdict(is_sound() && counts->complete && !counts->refused);
+		return verdict(is_sound() && counts->frames.complete && !counts->frames.refused);
 	if (!strcmp(w[0], "sound") && nr == 1)
 		return verdict(is_sound());
 	if (!strcmp(w[0], "unmap") && nr == 2)

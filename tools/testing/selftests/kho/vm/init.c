@@ -5,7 +5,8 @@
  * It mounts the usual file systems, unpacks what scripts/vm put into BAR 2 of the ivshmem device
  * (a newc archive with /boot and /root; the same in every generation, as it is no part of any
  * kernel's memory), runs the command found in /.vm/argv on ttyS2 (firmware writes to the first two
- * ports), says how it ended and powers off.
+ * ports), says how it ended and powers off. Before unpacking, which takes time, it runs /.vm/first,
+ * if there is one, on the console.
  *
  * What it has to say to scripts/vm goes, line by line, to QEMU's debug console port, which works
  * without a driver, an interrupt or a buffer, and so loses nothing when the next instruction jumps:
@@ -225,11 +226,38 @@ static void unpack_ivshmem(void)
 	give_up("ivshmem device");
 }
 
+static void set_environment(void)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", generation);
+	setenv("GENERATION", number, 1);
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("HOME", "/root", 1);
+	setenv("TERM", "dumb", 1);
+}
+
+/* The command that comes later finds out how it went. */
+static void run_first(void)
+{
+	pid_t pid;
+
+	if (access("/.vm/first", F_OK))
+		return;
+	pid = fork();
+	if (pid < 0)
+		give_up("fork");
+	if (!pid) {
+		execlp("sh", "sh", "/.vm/first", NULL);
+		_exit(127);
+	}
+	waitpid(pid, NULL, 0);
+}
+
 static int run_command(void)
 {
 	static char text[128 * 1024];
 	static char *argv[8192];
-	char number[16];
 	struct termios tty;
 	int fd, status, argc = 0;
 	ssize_t len, at;
@@ -250,11 +278,6 @@ static int run_command(void)
 	if (tcsetattr(fd, TCSANOW, &tty))
 		give_up("/dev/ttyS2");
 
-	snprintf(number, sizeof(number), "%d", generation);
-	setenv("GENERATION", number, 1);
-	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-	setenv("HOME", "/root", 1);
-	setenv("TERM", "dumb", 1);
 	pid = fork();
 	if (pid < 0)
 		give_up("fork");
@@ -322,6 +345,8 @@ int main(int argc, char **argv)
 	mkdir("/dev/shm", 01777);
 	mount("none", "/dev/shm", "tmpfs", 0, NULL);
 	umask(022);
+	set_environment();
+	run_first();
 	unpack_ivshmem();
 	status = run_command();
 	note("exit %d %d", generation, status);

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the sample VMM has measured in a live update, written for who shows it. All of
+ * it is in the guest's memory, or in the VMM's file, and so crossed the kexec.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keeper.h"
+#include "vmm_common.h"
+#include "vmm_record.h"
+
+static uint64_t compared, differ;
+
+void vmm_record_compared(uint64_t bytes, uint64_t wrong)
+{
+	compared = bytes;
+	differ = wrong;
+}
+
+static double ms_since_start(uint64_t tsc)
+{
+	uint64_t start = vmm_guest()->start;
+
+	return tsc < start ? -vmm_ms(start - tsc) : vmm_ms(tsc - start);
+}
+
+int vmm_record_pins(void)
+{
+	unsigned long pinned = 0, locked = 0;
+	FILE *file = fopen("/proc/self/status", "re");
+	char line[256];
+
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, "VmPin:", 6))
+			pinned = strtoul(line + 6, NULL, 10);
+		if (!strncmp(line, "VmLck:", 6))
+			locked = strtoul(line + 6, NULL, 10);
+	}
+	fclose(file);
+	keeper_say("pinned %lu locked %lu\n", pinned, locked);
+	return 0;
+}
+
+static void write_counts(FILE *out)
+{
+	const struct guest_state *guest = vmm_guest();
+	const struct frame_counts *frames = &guest->frames;
+
+	fprintf(out, "numbers %lu\n", frames->expected);
+	fprintf(out, "refused %lu\n", frames->refused);
+	fprintf(out, "received %lu\n", frames->received);
+	fprintf(out, "lost %lu\n", frames->lost);
+	fprintf(out, "late %lu\n", frames->late);
+	fprintf(out, "corrupt %lu\n", frames->corrupt);
+	fprintf(out, "skipped %lu\n", guest->skipped);
+	fprintf(out, "complete %lu\n", frames->complete);
+	fprintf(out, "without-program %lu\n", guest->in_window[0]);
+	fprintf(out, "without-kernel %lu\n", guest->in_window[1]);
+	fprintf(out, "iterations %lu\n", guest->iterations);
+	fprintf(out, "gap %.3f\n", vmm_ms(guest->gap));
+	fprintf(out, "gap-at %.3f\n", ms_since_start(guest->gap_at));
+	fprintf(out, "compared %lu\n", compared);
+	fprintf(out, "differ %lu\n", differ);
+}
+
+/* The slots of both series begin at different times, and the former are a bit shorter. */
+static void write_series(FILE *out)
+{
+	const struct guest_state *guest = vmm_guest();
+	const struct guest_series *series = (const void *)(vmm.ram + GUEST_SERIES);
+	double slot = vmm_ms(guest->slot_ticks), sent_slot = guest->slot_ns / 1e6;
+	double first = (guest->first_time - (double)vmm_sender_time(guest->start)) / 1e6;
+	uint64_t i, at = 0, sent = 0;
+	double time;
+
+	for (i = 0; i < guest->slots && i < GUEST_SLOTS; i++) {
+		time = (i + 1) * slot;
+		while (at < GUEST_SLOTS && first + (at + 1) * sent_slot <= time)
+			sent += series->sent[at++];
+		fprintf(out, "at %.1f %u %lu\n", time, series->received[i], sent);
+	}
+}
+
+int vmm_record_write(const char *path)
+{
+	FILE *out = fopen(path, "we");
+	uint64_t i;
+
+	if (!out)
+		return -1;
+	for (i = 0; i < vmm.state->nr_stamps; i++)
+		fprintf(out, "stage-%s %.3f\n", vmm.state->stamps[i].name,
+			ms_since_start(vmm.state->stamps[i].tsc));
+	write_counts(out);
+	write_series(out);
+	return fclose(out);
+}

@@ -993,7 +993,7 @@ static int map_unpinned(struct child *child, struct backend *b, unsigned long pa
 	if (FAILS(drop_rights(NOBODY, pages + 1)))
 		return 1;
 	if (FAILS(!map_file_at(b, b->other, fd, 0, pages * PAGE,
-			   RW | IOMMU_IOAS_MAP_FIXED_IOVA, &iova)))
+			       RW | IOMMU_IOAS_MAP_FIXED_IOVA, &iova)))
 		return 1;
 	if (FAILS(pinned(getpid()) == 0))
 		return 1;

@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <sys/stat.h>
 #include <x86intrin.h>
@@ -62,30 +61,15 @@ static int retrieve(const char *name)
 	return vfio_bind(vmm.device, vmm.iommufd, &vmm.device_id);
 }
 
-/* When this kernel began to keep time, which is soon after its first instruction */
-static uint64_t kernel_tsc(void)
-{
-	struct timespec up;
-	uint64_t now = __rdtsc();
-
-	clock_gettime(CLOCK_BOOTTIME, &up);
-	return now - (up.tv_sec * 1e3 + up.tv_nsec / 1e6) / vmm_ms(1000000) * 1e6;
-}
-
 static int resume(uint64_t init_tsc)
 {
 	struct guest_state *guest = vmm_guest();
-	uint64_t jump = vmm_stamp_of("jump");
-	uint64_t kernel = kernel_tsc();
 
 	if (vmm_make_machine() || machine_load(&vmm.machine, &vmm.state->vcpu))
 		return -1;
 	/* Frames that were sent meanwhile are counted by themselves. */
-	guest->windows[0][0] = vmm_sender_time(jump);
-	guest->windows[0][1] = vmm_sender_time(init_tsc);
-	guest->windows[1][0] = guest->windows[0][0];
-	guest->windows[1][1] = vmm_sender_time(kernel);
-	vmm_stamp("kernel", kernel);
+	guest->window[0] = vmm_sender_time(vmm_stamp_of("jump"));
+	guest->window[1] = vmm_sender_time(init_tsc);
 	vmm_stamp("userspace", init_tsc);
 	vmm_stamp("resumed", __rdtsc());
 	vmm.state->paused = 0;

@@ -199,6 +199,8 @@ static void look_for_frame(uint64_t now)
 		state->skipped++;
 	} else {
 		empty_rounds++;
+		/* Processors that are emulated by turns have the next one go on. */
+		_mm_pause();
 		return;
 	}
 	make_ready(i);

@@ -27,8 +27,8 @@
 
 #define GUEST_RING_MAX	65528
 #define GUEST_BUFFER	1024
-#define GUEST_SLOTS	8192		/* of time, in the guest's series */
-#define GUEST_SENT_SLOTS	65536	/* in the sender's */
+#define GUEST_SLOTS	16384		/* of time, in the guest's series */
+#define GUEST_SENT_SLOTS	163840	/* in the sender's */
 
 enum guest_command {
 	GUEST_IDLE,

@@ -166,6 +166,8 @@ static void undo(struct part *part, size_t header)
 		return;
 	put_run(part->run_pfn - (part->run_nr << part->run_order), part->run_nr,
 		part->run_order);
+	/* The list of a freeze may be begun again. */
+	part->run_nr = 0;
 	iter = shmem_record_start(part->record.first, header, 0);
 	while (shmem_record_next(&iter)) {
 		nr = iter.nr >> iter.order;

@@ -71,32 +71,41 @@ static bool was_injected(int fd)
 }
 
 /*
- * With the first allocation in the kernel failing, then the second one, and so on: it
- * must fail with ENOMEM, until it needs no more of them, or can do without one.
+ * With the first allocation in the kernel failing, or number @nth, then the next one, and
+ * so on: it must fail with ENOMEM, until it needs no more of them, or can do without one.
  */
-static int run_nth(char **words, int nr, keeper_run *run)
+static int run_nth(unsigned long nth, char **words, int nr, keeper_run *run)
 {
 	int fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	bool injected = true;
-	unsigned long nth;
 	int rc = -1, why;
 
 	if (fd < 0)
 		return -1;
-	for (nth = 1; rc; nth++) {
+	for (; rc; nth++) {
 		set_nth(fd, nth);
 		rc = run(words, nr);
 		why = errno;
 		injected = was_injected(fd);
 		set_nth(fd, 0);
-		/* iommufd with CONFIG_IOMMUFD_TEST also lets objects not be found. */
-		if (rc && why != ENOMEM && !(injected && why == ENOENT))
+		/* iommufd with CONFIG_IOMMUFD_TEST injects other errors as well. */
+		if (rc && why != ENOMEM && !(injected && (why == ENOENT || why == EFAULT)))
 			break;
 	}
 	close(fd);
-	keeper_say("%s: %lu allocations\n", words[0], nth - 2 + injected);
+	keeper_say("%s: %lu allocations%s\n", words[0], nth - 2 + injected,
+		   injected ? ", of which it can do without the last" : "");
 	errno = why;
 	return rc;
+}
+
+static int run_with_nth(char **words, int nr, keeper_run *run)
+{
+	unsigned long nth = nr ? strtoul(words[0], NULL, 10) : 0;
+
+	if (nth)
+		return run_nth(nth, words + 1, nr - 1, run);
+	return run_nth(1, words, nr, run);
 }
 
 /* Whether the command did what it should; if not, problem says so. */
@@ -120,7 +129,7 @@ static bool carry_out(const char *command, keeper_run *run)
 	if (!nr)
 		return true;
 	errno = 0;
-	if (!strcmp(words[0], "nth") ? run_nth(words + 1, nr - 1, run) : run(words, nr))
+	if (!strcmp(words[0], "nth") ? run_with_nth(words + 1, nr - 1, run) : run(words, nr))
 		got = strerrorname_np(errno);
 	if (!strcmp(got, wanted)) {
 		problem[0] = 0;

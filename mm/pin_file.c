@@ -86,13 +86,11 @@ static int fill_huge_hole(struct file *file, pgoff_t huge_index)
 	/* The pool wants one, although nobody maps the file. */
 	struct vm_area_struct vma;
 	unsigned long address = huge_index << huge_page_shift(h);
-	struct mutex *mutex;
+	const u32 hash = hugetlb_fault_mutex_hash(mapping, huge_index);
 	struct folio *folio;
 	int rc = 0;
 
-	mutex = &hugetlb_fault_mutex_table[hugetlb_fault_mutex_hash(mapping,
-								    huge_index)];
-	mutex_lock(mutex);
+	mutex_lock(&hugetlb_fault_mutex_table[hash]);
 	folio = filemap_get_folio(mapping, huge_index << huge_page_order(h));
 	if (!IS_ERR(folio)) {
 		folio_put(folio);
@@ -119,7 +117,7 @@ static int fill_huge_hole(struct file *file, pgoff_t huge_index)
 	folio_unlock(folio);
 	folio_put(folio);
 out_unlock:
-	mutex_unlock(mutex);
+	mutex_unlock(&hugetlb_fault_mutex_table[hash]);
 	return rc;
 }
 

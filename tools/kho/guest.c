@@ -162,13 +162,12 @@ static void note_time(uint64_t now, uint64_t time)
 	uint64_t slot;
 	int i;
 
-	for (i = 0; i < 2; i++)
-		if (time >= state->windows[i][0] && time < state->windows[i][1])
-			state->in_window[i]++;
+	if (time >= state->window[0] && time < state->window[1])
+		state->in_window++;
 	if (!state->first_time)
 		state->first_time = time;
-	slot = (time - state->first_time) / state->slot_ns;
-	if (slot < GUEST_SLOTS)
+	slot = (time - state->first_time) / state->sent_slot_ns;
+	if (slot < GUEST_SENT_SLOTS)
 		series->sent[slot]++;
 	/* A frame that was not there just now, and is, was sent now. */
 	if (empty_rounds) {
@@ -200,6 +199,8 @@ static void look_for_frame(uint64_t now)
 		state->skipped++;
 	} else {
 		empty_rounds++;
+		/* Processors that are emulated by turns have the next one go on. */
+		_mm_pause();
 		return;
 	}
 	make_ready(i);

@@ -27,7 +27,8 @@
 
 #define GUEST_RING_MAX	65528
 #define GUEST_BUFFER	1024
-#define GUEST_SLOTS	8192		/* of time */
+#define GUEST_SLOTS	16384		/* of time, in the guest's series */
+#define GUEST_SENT_SLOTS	163840	/* in the sender's */
 
 enum guest_command {
 	GUEST_IDLE,
@@ -49,8 +50,8 @@ struct guest_state {
 	uint64_t ram;		/* bytes */
 	uint64_t ring;		/* descriptors */
 	uint64_t slot_ticks;	/* of the time-stamp counter, in a slot of time */
-	uint64_t slot_ns;
-	uint64_t windows[2][2];	/* from and to, by the sender's clock */
+	uint64_t sent_slot_ns;	/* in a slot of the sender's time */
+	uint64_t window[2];	/* from and to, by the sender's clock */
 	uint64_t argument;	/* before the command, which the guest sets to GUEST_IDLE */
 	uint64_t command;
 
@@ -63,7 +64,7 @@ struct guest_state {
 	uint64_t gap;		/* longest from one to the next */
 	uint64_t gap_at;	/* when it began */
 	uint64_t skipped;	/* descriptors that the device went past */
-	uint64_t in_window[2];	/* frames that were sent in these times */
+	uint64_t in_window;	/* frames that were sent in that time */
 	struct {
 		uint64_t tsc;
 		uint64_t time;
@@ -74,10 +75,10 @@ struct guest_state {
 	struct frame_counts frames;
 };
 
-/* Frames until the end of a slot of time, and frames that were sent in it */
+/* Frames until the end of a slot of time, and frames that were sent in one */
 struct guest_series {
 	uint32_t received[GUEST_SLOTS];
-	uint32_t sent[GUEST_SLOTS];
+	uint8_t sent[GUEST_SENT_SLOTS];
 };
 
 /* Memory from here on has the pattern, and nobody writes to it any more. */

@@ -89,31 +89,6 @@ int iommufd_hwpt_alloc(int iommufd, uint32_t device, uint32_t ioas, uint32_t *hw
 	return 0;
 }
 
-int iommufd_restore_list(int iommufd, struct iommu_restore_object *objects, uint32_t *nr)
-{
-	struct iommu_restore_list arg = {
-		.size = sizeof(arg),
-		.count = *nr,
-		.objects = (uintptr_t)objects,
-	};
-
-	if (ioctl(iommufd, IOMMU_RESTORE_LIST, &arg))
-		return -1;
-	if (arg.count > *nr) {
-		errno = ENOSPC;
-		return -1;
-	}
-	*nr = arg.count;
-	return 0;
-}
-
-int iommufd_restore_ioas(int iommufd, uint32_t old_id)
-{
-	struct iommu_restore_ioas arg = { .size = sizeof(arg), .old_id = old_id };
-
-	return ioctl(iommufd, IOMMU_RESTORE_IOAS, &arg);
-}
-
 int vfio_open(const char *address)
 {
 	char path[256], name[64] = "";

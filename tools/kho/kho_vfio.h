@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <linux/iommufd_liveupdate.h>
 
 int iommufd_open(void);
 int iommufd_ioas_alloc(int iommufd, uint32_t *ioas);
@@ -23,13 +22,6 @@ int iommufd_unmap(int iommufd, uint32_t ioas, size_t size, uint64_t iova);
 
 /* A page table of its own for a device, filled with all that @ioas maps */
 int iommufd_hwpt_alloc(int iommufd, uint32_t device, uint32_t ioas, uint32_t *hwpt);
-
-/*
- * Of an iommufd that came from a session: what the old kernel's held, into room for @nr
- * objects (ENOSPC when there are more), and making an address space of it again
- */
-int iommufd_restore_list(int iommufd, struct iommu_restore_object *objects, uint32_t *nr);
-int iommufd_restore_ioas(int iommufd, uint32_t old_id);
 
 /* @address is the PCI device's, like 0000:00:03.0; vfio-pci has to be its driver. */
 int vfio_open(const char *address);

@@ -295,7 +295,8 @@ static int check_pins(uint64_t wanted)
 		return -1;
 	if (pinned == wanted && locked == (by_process ? wanted : 0))
 		return 0;
-	keeper_problem("%lu pages are pinned, and %lu locked, expected %lu", pinned, locked, wanted);
+	keeper_problem("%lu pages are pinned, and %lu locked, expected %lu", pinned, locked,
+		       wanted);
 	errno = EBADMSG;
 	return -1;
 }
@@ -413,7 +414,6 @@ static int make_table(const char *kind)
 	table = arg.out_hwpt_id;
 	return 0;
 }
-
 
 static int detach(void)
 {

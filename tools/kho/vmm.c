@@ -29,6 +29,7 @@
 #include "vmm_common.h"
 
 #define SLOT_MS		10
+#define SENT_SLOT_MS	1
 #define BOOT_SECONDS	120
 
 static int make_file(const char *name, size_t size, unsigned int flags)
@@ -140,7 +141,7 @@ static int boot(const char *program, uint64_t ring)
 	guest->ram = vmm.state->ram;
 	guest->ring = ring;
 	guest->slot_ticks = SLOT_MS * ticks_per_ms();
-	guest->slot_ns = SLOT_MS * 1000000ULL;
+	guest->sent_slot_ns = SENT_SLOT_MS * 1000000ULL;
 	if (load(program) || vmm_make_machine() ||
 	    machine_enter(&vmm.machine, vmm.ram, GUEST_TABLES, GUEST_REGS, GUEST_ENTRY,
 			  GUEST_STACK) ||

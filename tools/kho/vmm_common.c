@@ -223,9 +223,8 @@ static void show(void)
 	keeper_say("received %lu lost %lu late %lu corrupt %lu skipped %lu refused %lu\n",
 		   guest->frames.received, guest->frames.lost, guest->frames.late,
 		   guest->frames.corrupt, guest->skipped, guest->frames.refused);
-	keeper_say("longest gap %.1f ms, %lu iterations, in the windows %lu %lu\n",
-		   vmm_ms(guest->gap), guest->iterations, guest->in_window[0],
-		   guest->in_window[1]);
+	keeper_say("longest gap %.1f ms, %lu iterations, in the window %lu\n",
+		   vmm_ms(guest->gap), guest->iterations, guest->in_window);
 }
 
 /* Once it is over: the guest has to have looked at the clock again. */

@@ -18,13 +18,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <sys/stat.h>
 #include <x86intrin.h>
 
 #include "keeper.h"
 #include "kho_vfio.h"
+#include "restored.h"
 #include "session.h"
 #include "vmm_common.h"
 
@@ -62,82 +62,42 @@ static int retrieve(const char *name)
 	return vfio_bind(vmm.device, vmm.iommufd, &vmm.device_id);
 }
 
-/* When this kernel began to keep time, which is soon after its first instruction */
-static uint64_t kernel_tsc(void)
-{
-	struct timespec up;
-	uint64_t now = __rdtsc();
-
-	clock_gettime(CLOCK_BOOTTIME, &up);
-	return now - (up.tv_sec * 1e3 + up.tv_nsec / 1e6) / vmm_ms(1000000) * 1e6;
-}
-
 static int resume(uint64_t init_tsc)
 {
 	struct guest_state *guest = vmm_guest();
-	uint64_t jump = vmm_stamp_of("jump");
-	uint64_t kernel = kernel_tsc();
 
 	if (vmm_make_machine() || machine_load(&vmm.machine, &vmm.state->vcpu))
 		return -1;
 	/* Frames that were sent meanwhile are counted by themselves. */
-	guest->windows[0][0] = vmm_sender_time(jump);
-	guest->windows[0][1] = vmm_sender_time(init_tsc);
-	guest->windows[1][0] = guest->windows[0][0];
-	guest->windows[1][1] = vmm_sender_time(kernel);
-	vmm_stamp("kernel", kernel);
+	guest->window[0] = vmm_sender_time(vmm_stamp_of("jump"));
+	guest->window[1] = vmm_sender_time(init_tsc);
 	vmm_stamp("userspace", init_tsc);
 	vmm_stamp("resumed", __rdtsc());
 	vmm.state->paused = 0;
 	return machine_run(&vmm.machine);
 }
 
-/* What the device has to be attached to now; 0 for none */
-static uint32_t restored_table(const struct iommu_restore_object *objects, uint32_t nr)
-{
-	const struct iommu_restore_object *device = NULL, *hwpt = NULL, *ioas = NULL;
-	uint32_t i;
-
-	for (i = 0; i < nr; i++)
-		if (objects[i].type == IOMMU_RESTORE_TYPE_DEVICE &&
-		    objects[i].flags & IOMMU_RESTORE_PRESERVED)
-			device = &objects[i];
-	for (i = 0; i < nr; i++)
-		if (device && objects[i].type == IOMMU_RESTORE_TYPE_HWPT &&
-		    objects[i].old_id == device->parent)
-			hwpt = &objects[i];
-	for (i = 0; i < nr; i++)
-		if (hwpt && objects[i].type == IOMMU_RESTORE_TYPE_IOAS &&
-		    objects[i].old_id == hwpt->parent)
-			ioas = &objects[i];
-	if (!ioas)
-		return 0;
-	vmm.ioas = ioas->new_id;
-	return hwpt->flags & IOMMU_RESTORE_AUTO ? ioas->new_id : hwpt->new_id;
-}
-
+/* All address spaces, and then the page table of our only device, which gets it. */
 static int restore(void)
 {
-	struct iommu_restore_object objects[16];
-	uint32_t nr = 16, table, i;
+	struct iommu_restore_object object;
+	uint32_t i, table = 0;
+	int rc;
 
-	if (vmm_limit_pins() || iommufd_restore_list(vmm.iommufd, objects, &nr))
+	if (vmm_limit_pins())
 		return -1;
-	for (i = 0; i < nr; i++)
-		if (objects[i].type == IOMMU_RESTORE_TYPE_IOAS &&
-		    objects[i].flags & IOMMU_RESTORE_PRESERVED &&
-		    iommufd_restore_ioas(vmm.iommufd, objects[i].old_id))
+	for (i = 0; (rc = restored_object(vmm.iommufd, i, &object)) > 0; i++) {
+		if (!(object.flags & IOMMU_RESTORE_PRESERVED))
+			continue;
+		if (object.type == IOMMU_RESTORE_TYPE_IOAS &&
+		    restored_ioas(vmm.iommufd, object.old_id, &vmm.ioas))
 			return -1;
-	vmm_stamp("rebuilt", __rdtsc());
-	/* Now it has the new names too. */
-	if (iommufd_restore_list(vmm.iommufd, objects, &nr))
-		return -1;
-	table = restored_table(objects, nr);
-	if (!table) {
-		keeper_problem("the iommufd had no page table for a device");
-		errno = ENOENT;
-		return -1;
+		if (object.type == IOMMU_RESTORE_TYPE_DEVICE)
+			table = object.parent;
 	}
+	if (rc || restored_attach_to(vmm.iommufd, table, &table))
+		return -1;
+	vmm_stamp("rebuilt", __rdtsc());
 	vmm_stamp("swap", __rdtsc());
 	if (vfio_attach(vmm.device, table))
 		return -1;

@@ -59,8 +59,8 @@ static void write_counts(FILE *out)
 	fprintf(out, "corrupt %lu\n", frames->corrupt);
 	fprintf(out, "skipped %lu\n", guest->skipped);
 	fprintf(out, "complete %lu\n", frames->complete);
-	fprintf(out, "without-program %lu\n", guest->in_window[0]);
-	fprintf(out, "without-kernel %lu\n", guest->in_window[1]);
+	fprintf(out, "without-program %lu\n", guest->in_window);
+	fprintf(out, "start-by-sender %lu\n", vmm_sender_time(guest->start));
 	fprintf(out, "iterations %lu\n", guest->iterations);
 	fprintf(out, "gap %.3f\n", vmm_ms(guest->gap));
 	fprintf(out, "gap-at %.3f\n", ms_since_start(guest->gap_at));
@@ -68,21 +68,44 @@ static void write_counts(FILE *out)
 	fprintf(out, "differ %lu\n", differ);
 }
 
-/* The slots of both series begin at different times, and the former are a bit shorter. */
+/* When the first slot of the sender's time began */
+static double first_sent(void)
+{
+	const struct guest_state *guest = vmm_guest();
+
+	return (guest->first_time - (double)vmm_sender_time(guest->start)) / 1e6;
+}
+
 static void write_series(FILE *out)
 {
 	const struct guest_state *guest = vmm_guest();
 	const struct guest_series *series = (const void *)(vmm.ram + GUEST_SERIES);
-	double slot = vmm_ms(guest->slot_ticks), sent_slot = guest->slot_ns / 1e6;
-	double first = (guest->first_time - (double)vmm_sender_time(guest->start)) / 1e6;
+	double slot = vmm_ms(guest->slot_ticks), sent_slot = guest->sent_slot_ns / 1e6;
+	double first = first_sent(), time;
 	uint64_t i, at = 0, sent = 0;
-	double time;
 
 	for (i = 0; i < guest->slots && i < GUEST_SLOTS; i++) {
 		time = (i + 1) * slot;
-		while (at < GUEST_SLOTS && first + (at + 1) * sent_slot <= time)
+		while (at < GUEST_SENT_SLOTS && first + (at + 1) * sent_slot <= time)
 			sent += series->sent[at++];
 		fprintf(out, "at %.1f %u %lu\n", time, series->received[i], sent);
+	}
+}
+
+/* From the jump until a program ran again: who knows when no kernel ran can count. */
+static void write_away(FILE *out)
+{
+	const struct guest_state *guest = vmm_guest();
+	const struct guest_series *series = (const void *)(vmm.ram + GUEST_SERIES);
+	double jump = ms_since_start(vmm_stamp_of("jump"));
+	double back = ms_since_start(vmm_stamp_of("userspace"));
+	double first = first_sent(), sent_slot = guest->sent_slot_ns / 1e6, time;
+	uint64_t i;
+
+	for (i = 0; i < GUEST_SENT_SLOTS; i++) {
+		time = first + i * sent_slot;
+		if (series->sent[i] && time >= jump && time < back)
+			fprintf(out, "away %.1f %u\n", time, series->sent[i]);
 	}
 }
 
@@ -97,6 +120,7 @@ int vmm_record_write(const char *path)
 		fprintf(out, "stage-%s %.3f\n", vmm.state->stamps[i].name,
 			ms_since_start(vmm.state->stamps[i].tsc));
 	write_counts(out);
+	write_away(out);
 	write_series(out);
 	return fclose(out);
 }

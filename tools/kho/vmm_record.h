@@ -15,8 +15,10 @@ int vmm_record_pins(void);
 
 /*
  * A line for each number: its name, and the number. Times are milliseconds since the
- * guest began to receive. Last come lines with a time, and how many frames the guest
- * had taken then, and how many of them had been sent by then.
+ * guest began to receive; by the sender's clock in nanoseconds, that is start-by-sender.
+ * "away" is a time when no program ran, and how many frames were sent in the millisecond
+ * after it; "at" is a time, how many frames the guest had taken then, and how many of
+ * all that it took had been sent by then.
  */
 int vmm_record_write(const char *path);
 

@@ -5,17 +5,16 @@
  * unmapped, so DMA goes on.
  *
  * Life cycle: all address spaces are locked, then all iopt_pages in them that move.
- * The only step that can fail for lack of a limit, charging the calling process, is
- * one call for all of them. After that each is uncharged from who it was charged to,
- * and becomes the calling process's.
+ * The only step that can fail is charging the calling process, in one call for all of
+ * them. After that each is uncharged from who it was charged to, and becomes the
+ * calling process's.
  *
- * Locks, in this order: iommufd_ctx.ioas_lock for writing, so that there is nobody
- * else who takes more than one of the following, and no new address space; the
+ * Locks, in this order: iommufd_ctx.ioas_lock for writing, so that address spaces
+ * neither come nor go, and nobody else takes more than one of the following; the
  * domains_rwsem of every address space, for writing; the iova_rwsem of every address
  * space, for writing; the mutex of every iopt_pages that moves; the mmap_lock of a
- * process. With domains_rwsem held for writing no area is being set up or taken down;
- * with the mutex held, what is pinned is what is charged. An address space that is
- * being destroyed is left out, what it shares with others is locked by the mutex.
+ * process. With domains_rwsem held for writing no area is being set up or taken down,
+ * so that what is pinned is what is charged.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -83,68 +82,52 @@ static bool is_owned(const struct iopt_pages *pages,
 	       pages->source_mm == owner->mm && pages->source_task == owner->task;
 }
 
-/* A reference to each address space, by number */
-static int get_ioases(struct iommufd_ctx *ictx, struct xarray *ioases)
+/*
+ * The first address space from number @index on, NULL after the last. Other objects
+ * can go away any time.
+ */
+static struct iommufd_ioas *next_ioas(struct iommufd_ctx *ictx,
+				      unsigned long *index)
 {
-	unsigned long index = 0;
+	struct iommufd_ioas *ioas = NULL;
+	struct iommufd_object *obj;
 
-	for (;;) {
-		struct iommufd_ioas *ioas = NULL;
-		struct iommufd_object *obj;
-		int rc;
-
-		xa_lock(&ictx->objects);
-		xa_for_each_start(&ictx->objects, index, obj, index) {
-			if (obj->type != IOMMUFD_OBJ_IOAS ||
-			    !iommufd_lock_obj(obj))
-				continue;
+	lockdep_assert_held_write(&ictx->ioas_lock);
+	xa_lock(&ictx->objects);
+	xa_for_each_start(&ictx->objects, *index, obj, *index) {
+		if (obj->type == IOMMUFD_OBJ_IOAS) {
 			ioas = container_of(obj, struct iommufd_ioas, obj);
 			break;
 		}
-		xa_unlock(&ictx->objects);
-		if (!ioas)
-			return 0;
-
-		rc = xa_err(xa_store(ioases, index, ioas, GFP_KERNEL_ACCOUNT));
-		if (rc) {
-			iommufd_put_object(ictx, &ioas->obj);
-			return rc;
-		}
-		index++;
 	}
+	xa_unlock(&ictx->objects);
+	return ioas;
 }
 
-static void put_ioases(struct iommufd_ctx *ictx, struct xarray *ioases)
-{
-	struct iommufd_ioas *ioas;
-	unsigned long index;
+#define for_each_ioas(ictx, index, ioas)				\
+	for ((index) = 0; ((ioas) = next_ioas(ictx, &(index))); (index)++)
 
-	xa_for_each(ioases, index, ioas)
-		iommufd_put_object(ictx, &ioas->obj);
-	xa_destroy(ioases);
-}
-
-static void lock_ioases(struct iommufd_ctx *ictx, struct xarray *ioases)
+static void lock_ioases(struct iommufd_ctx *ictx)
 {
 	struct iommufd_ioas *ioas;
 	unsigned long index;
 
 	/* All of one kind in a row are one lock for lockdep. */
-	xa_for_each(ioases, index, ioas)
+	for_each_ioas(ictx, index, ioas)
 		down_write_nest_lock(&ioas->iopt.domains_rwsem,
 				     &ictx->ioas_lock);
-	xa_for_each(ioases, index, ioas)
+	for_each_ioas(ictx, index, ioas)
 		down_write_nest_lock(&ioas->iopt.iova_rwsem, &ictx->ioas_lock);
 }
 
-static void unlock_ioases(struct xarray *ioases)
+static void unlock_ioases(struct iommufd_ctx *ictx)
 {
 	struct iommufd_ioas *ioas;
 	unsigned long index;
 
-	xa_for_each(ioases, index, ioas)
+	for_each_ioas(ictx, index, ioas)
 		up_write(&ioas->iopt.iova_rwsem);
-	xa_for_each(ioases, index, ioas)
+	for_each_ioas(ictx, index, ioas)
 		up_write(&ioas->iopt.domains_rwsem);
 }
 
@@ -253,7 +236,7 @@ static void move(struct iopt_pages *pages, const struct new_owner *owner)
  * @ucmd: the command
  *
  * Return: 0; -EINVAL when there is a mapping of user memory; -ENOMEM when the calling
- * process may not lock as much; another error: nothing has changed then
+ * process may not lock as much: nothing has changed then
  */
 int iommufd_ioas_change_process(struct iommufd_ucmd *ucmd)
 {
@@ -263,20 +246,15 @@ int iommufd_ioas_change_process(struct iommufd_ucmd *ucmd)
 	struct iopt_pages *pages;
 	struct iommufd_ioas *ioas;
 	unsigned long index;
-	struct xarray ioases;
 	LIST_HEAD(moving);
-	int rc;
+	int rc = 0;
 
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
 
-	xa_init(&ioases);
 	down_write(&ictx->ioas_lock);
-	rc = get_ioases(ictx, &ioases);
-	if (rc)
-		goto out_put;
-	lock_ioases(ictx, &ioases);
-	xa_for_each(&ioases, index, ioas) {
+	lock_ioases(ictx);
+	for_each_ioas(ictx, index, ioas) {
 		rc = lock_pages(ictx, &ioas->iopt, &owner, &moving);
 		if (rc)
 			goto out_unlock;
@@ -290,9 +268,7 @@ int iommufd_ioas_change_process(struct iommufd_ucmd *ucmd)
 		move(pages, &owner);
 out_unlock:
 	unlock_pages(&moving);
-	unlock_ioases(&ioases);
-out_put:
-	put_ioases(ictx, &ioases);
+	unlock_ioases(ictx);
 	up_write(&ictx->ioas_lock);
 	return rc;
 }

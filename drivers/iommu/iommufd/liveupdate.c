@@ -477,10 +477,7 @@ err_unmark:
 
 static void iommufd_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 {
-	struct iommufd_ser *ser = phys_to_virt(args->serialized_data);
-
-	iommufd_maps_free(ser);
-	kho_unpreserve_free(ser);
+	kho_unpreserve_free(phys_to_virt(args->serialized_data));
 	iommufd_set_preserved(args->file->private_data, false);
 }
 
@@ -500,8 +497,6 @@ static int iommufd_liveupdate_freeze(struct liveupdate_file_op_args *args)
 				  nr);
 		return rc;
 	}
-	/* From a finalize that was undone */
-	iommufd_maps_free(old);
 	rc = write_record(ictx, ser, args);
 	if (rc) {
 		if (ser != old)
@@ -514,11 +509,17 @@ static int iommufd_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	return 0;
 }
 
+static void iommufd_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
+{
+	iommufd_maps_free(phys_to_virt(args->serialized_data));
+}
+
 static const struct liveupdate_file_ops iommufd_liveupdate_ops = {
 	.can_preserve = iommufd_liveupdate_can_preserve,
 	.preserve = iommufd_liveupdate_preserve,
 	.unpreserve = iommufd_liveupdate_unpreserve,
 	.freeze = iommufd_liveupdate_freeze,
+	.unfreeze = iommufd_liveupdate_unfreeze,
 	.retrieve = iommufd_restore_retrieve,
 	.put_back = iommufd_restore_put_back,
 	.finish = iommufd_restore_finish,

@@ -10,8 +10,8 @@
  * finish drops the record and the files. An iommufd that everybody closed before goes
  * back to the session, and is retrieved anew.
  *
- * Locks, outer ones first: the session's mutex, iommufd_restore.lock, iommufd_ioas.mutex,
- * iommufd_group.lock. iommufd_ctx.restore changes under the lock of
+ * Locks, outer ones first: the session's mutex, iommufd_restore.lock,
+ * iommufd_ctx.ioas_lock, iommufd_ioas.mutex, iommufd_group.lock. iommufd_ctx.restore changes under the lock of
  * iommufd_ctx.objects; who reads it takes a reference there.
  */
 #define pr_fmt(fmt) "iommufd: live update: " fmt
@@ -444,7 +444,6 @@ static int restore_allowed(struct iommufd_restore *restore,
 
 /* The pages of a map, with a reference: new ones, or those of another map */
 static struct iopt_pages *get_source(struct iommufd_restore *restore,
-				     struct iommufd_ctx *ictx,
 				     const struct iommufd_map_ser *map)
 {
 	struct iopt_pages **source = &restore->sources[map->source];
@@ -469,9 +468,6 @@ static struct iopt_pages *get_source(struct iommufd_restore *restore,
 					      map->flags & IOMMUFD_MAP_SER_WRITABLE);
 		if (IS_ERR(pages))
 			return pages;
-		if (ictx->account_mode == IOPT_PAGES_ACCOUNT_MM &&
-		    pages->account_mode == IOPT_PAGES_ACCOUNT_USER)
-			pages->account_mode = IOPT_PAGES_ACCOUNT_MM;
 		*source = pages;
 	}
 	kref_get(&(*source)->kref);
@@ -483,31 +479,19 @@ static int restore_map(struct iommufd_restore *restore,
 		       const struct iommufd_map_ser *map)
 {
 	unsigned long iova = map->iova;
-	struct iopt_pages_list *elm;
 	struct iopt_pages *pages;
 	int prot = IOMMU_CACHE;
-	LIST_HEAD(list);
-	int rc;
 
-	elm = kzalloc(sizeof(*elm), GFP_KERNEL_ACCOUNT);
-	if (!elm)
-		return -ENOMEM;
-	pages = get_source(restore, ictx, map);
-	if (IS_ERR(pages)) {
-		kfree(elm);
+	pages = get_source(restore, map);
+	if (IS_ERR(pages))
 		return PTR_ERR(pages);
-	}
-	elm->pages = pages;
-	elm->start_byte = map->offset - map->source_start;
-	elm->length = map->length;
-	list_add(&elm->next, &list);
 	if (map->flags & IOMMUFD_MAP_SER_READ)
 		prot |= IOMMU_READ;
 	if (map->flags & IOMMUFD_MAP_SER_WRITE)
 		prot |= IOMMU_WRITE;
-	rc = iopt_map_pages(&ioas->iopt, &list, map->length, &iova, prot, 0);
-	iopt_free_pages_list(&list);
-	return rc;
+	return iopt_map_alloced(ictx, &ioas->iopt, pages, &iova,
+				map->offset - map->source_start, map->length,
+				prot, 0);
 }
 
 static int restore_maps(struct iommufd_restore *restore,
@@ -772,10 +756,12 @@ static int restore_ioas(struct iommufd_restore *restore,
 	hwpts = kvcalloc(nr_objects, sizeof(*hwpts), GFP_KERNEL);
 	if (!hwpts)
 		return -ENOMEM;
+	/* What is not finalized is not seen by those who move all to another process. */
+	down_read(&ucmd->ictx->ioas_lock);
 	ioas = iommufd_ioas_alloc(ucmd->ictx);
 	rc = PTR_ERR_OR_ZERO(ioas);
 	if (rc)
-		goto out_free;
+		goto out_up;
 	ioas->iopt.disable_large_pages = object->flags & IOMMUFD_SER_SMALL_PAGES;
 	rc = restore_maps(restore, ucmd->ictx, ioas, object->id);
 	if (rc)
@@ -798,7 +784,7 @@ static int restore_ioas(struct iommufd_restore *restore,
 		iommufd_object_finalize(ucmd->ictx, &hwpts[i]->common.obj);
 	}
 	mutex_unlock(&ioas->mutex);
-	goto out_free;
+	goto out_up;
 
 err_hwpts:
 	for (i = nr_objects; i--; )
@@ -810,7 +796,8 @@ err_unlock:
 err_ioas:
 	iommufd_object_abort_and_destroy(ucmd->ictx, &ioas->obj);
 	drop_unused_sources(restore);
-out_free:
+out_up:
+	up_read(&ucmd->ictx->ioas_lock);
 	kvfree(hwpts);
 	return rc;
 }

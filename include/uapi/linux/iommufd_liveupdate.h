@@ -91,6 +91,7 @@ struct iommu_restore_list {
 	__u32 count;
 	__aligned_u64 objects;
 };
+
 #define IOMMU_RESTORE_LIST _IO(IOMMUFD_TYPE, IOMMUFD_CMD_RESTORE_LIST)
 
 /**
@@ -136,6 +137,7 @@ struct iommu_restore_areas {
 	__u32 __reserved;
 	__aligned_u64 areas;
 };
+
 #define IOMMU_RESTORE_AREAS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_RESTORE_AREAS)
 
 /**
@@ -166,6 +168,7 @@ struct iommu_restore_ioas {
 	__u32 old_id;
 	__u32 out_ioas_id;
 };
+
 #define IOMMU_RESTORE_IOAS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_RESTORE_IOAS)
 
 #endif /* _UAPI_IOMMUFD_LIVEUPDATE_H */

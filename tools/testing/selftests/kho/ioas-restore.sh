@@ -1,14 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# ioas-restore: an iommufd comes back with all that was mapped, is compared with what is in force, and behaves as one
-# that was set up here.
+# ioas-restore [nth]: an iommufd comes back with all that was mapped, is compared with what is in force, and behaves as one
+# that was set up here. With nth, the n-th allocation fails for every n, in each step; that needs --config debug.
 set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
 # shellcheck source=vfio-lib.sh
 . vfio-lib
 
+nth=$1
 address=$(nics | head -n 1)
+[ -z "$nth" ] || inject
 
 # What was mapped: by address, by file, the same again at another iova, and of a file that nobody has a descriptor of any more
 areas="0x10000 0x1000 token 1 offset 0x3000 rw source 0
@@ -22,20 +24,24 @@ case $GENERATION in
 0)
 	to_vfio "$address"
 	keep_try "open $address" iommufd by-process bind "file 1024" "session s" "preserve file 1" "limit 600" ioas \
-		"allow 0x5000 0xfedfffff" "map 3 0x10000" "map 2 0x11000" "map-file 8 8 0x20000 ro" \
+		"allow 0x5000 0xfedfffff" "$nth map 3 0x10000" "map 2 0x11000" "$nth map-file 8 8 0x20000 ro" \
 		"map-file 16 512 0x100000" "copy 0x110000 16 0x400000" "file 1" "preserve file 4" "map-file 0 1 0xf0000000" \
-		ioas "map 0 0x10000" "use 0" attach "pins 523" "preserve iommufd 2" "preserve device 3" "ENOTTY objects"
-	load_next ioas-restore
+		ioas "map 0 0x10000" "use 0" attach "pins 523" "$nth preserve iommufd 2" "$nth preserve device 3" "ENOTTY objects"
+	load_next ioas-restore "$nth"
+	if [ -n "$nth" ]; then
+		every_nth activate 1 'activate 0' write $kho/activate 1
+		every_nth finalize 2 'finalize 0' write $kho/finalize 1
+	fi
 	jump_next
 	;;
 1)
-	keep_try "retrieve s" "take iommufd 2" "take device 3" objects "areas 2" "ENOENT areas 3" "ENOENT restore 3" >/tmp/out
+	keep_try "retrieve s" "$nth take iommufd 2" "$nth take device 3" objects "areas 2" "ENOENT areas 3" "ENOENT restore 3" >/tmp/out
 	grep -v "^0x" /tmp/out
 	[ "$(grep ^0x /tmp/out)" = "$areas" ] || fail "other areas were recorded: $(cat /tmp/out)"
 	try "ENXIO restore 2"
 	log_says "is not bound to the iommufd: do that before its address space is restored"
-	try "pins 0" is-by-process bind "limit 522" "ENOMEM restore 2" "pins 0" "limit 523" "restore 2" "pins 523" "EEXIST restore 2" objects "EBUSY destroy-ioas"
-	try attach "take file 1" finish "ENOTTY objects" "pins 523"
+	try "pins 0" is-by-process bind "limit 522" "ENOMEM restore 2" "pins 0" "limit 523" "$nth restore 2" "pins 523" "EEXIST restore 2" objects "EBUSY destroy-ioas"
+	try "$nth attach" "take file 1" finish "ENOTTY objects" "pins 523"
 	# An address space like any other
 	try "limit 600" "EEXIST map 0 0x10000" "map-anywhere 9 0x5000" "unmap 0x5000" "map 0 0x30000" "pins 524" "unmap 0x10000" "pins 523" \
 		"EPERM copy 0x20000 8 0x50000" "copy 0x100000 8 0x50000" "pins 523" "ENOENT unmap 0x21000" "EBUSY destroy-ioas" detach "pins 0" destroy-ioas

@@ -33,6 +33,7 @@ for count in lost late corrupt skipped; do
 done
 broken "QEMU's device did not take a frame in time" run.record 's/^refused .*/refused 3/'
 broken 'no frame came while no program ran' run.record 's/^without-program .*/without-program 0/'
+broken 'no frame came while no kernel ran' run.record '/^no-kernel/d'
 broken 'it is the same kernel that runs' run.record '/^next-boot/d; s/^old-boot \(.*\)/&\nnext-boot \1/'
 broken 'the longest gap is not the one of the jump' run.record 's/^gap .*/gap 12.5/'
 broken 'there were DMAR faults' run.console '1i DMAR: [DMA Write NO_PASID] Request device [01:00.0] fault addr 0x1000'

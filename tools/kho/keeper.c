@@ -11,11 +11,13 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/stat.h>
+#include <x86intrin.h>
 
 #include "keeper.h"
 
@@ -108,6 +110,26 @@ static int run_with_nth(char **words, int nr, keeper_run *run)
 	return run_nth(1, words, nr, run);
 }
 
+static int run_timed(const char *name, char **words, int nr, keeper_run *run)
+{
+	uint64_t start = __rdtsc();
+	int rc = run(words, nr);
+	uint64_t ticks = __rdtsc() - start;
+
+	if (!rc)
+		keeper_say("%s %lu\n", name, ticks);
+	return rc;
+}
+
+static int run_any(char **words, int nr, keeper_run *run)
+{
+	if (!strcmp(words[0], "nth") && nr > 1)
+		return run_with_nth(words + 1, nr - 1, run);
+	if (!strcmp(words[0], "ticks") && nr > 2)
+		return run_timed(words[1], words + 2, nr - 2, run);
+	return run(words, nr);
+}
+
 /* Whether the command did what it should; if not, problem says so. */
 static bool carry_out(const char *command, keeper_run *run)
 {
@@ -129,7 +151,7 @@ static bool carry_out(const char *command, keeper_run *run)
 	if (!nr)
 		return true;
 	errno = 0;
-	if (!strcmp(words[0], "nth") ? run_with_nth(words + 1, nr - 1, run) : run(words, nr))
+	if (run_any(words, nr, run))
 		got = strerrorname_np(errno);
 	if (!strcmp(got, wanted)) {
 		problem[0] = 0;

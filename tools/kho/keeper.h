@@ -9,7 +9,8 @@
  *
  * A command must succeed, or, when it begins with the name of an errno, fail with
  * that. After "nth" it is tried with every allocation in the kernel failing in turn,
- * which needs fault injection. The first one that does not is reported and ends the
+ * which needs fault injection. After "ticks NAME" it is timed: NAME and what it took by the
+ * time-stamp counter are printed. The first one that does not is reported and ends the
  * program with 1 (and, with start, the process in the background).
  */
 #ifndef KHO_KEEPER_H

@@ -11,11 +11,14 @@
  *	group ADDRESS		the same by its group
  *	iommufd			open one
  *	bind			the device to the iommufd
- *	file PAGES		memory to be mapped, a memfd
+ *	file PAGES [huge]	memory to be mapped, a memfd; huge: its pages have 2 MiB
+ *	fill [apart]		all its pages are there; apart: those that are neighbours
+ *				in the file are none in memory
  *	ioas			make an address space; the commands below mean the last one
  *	use NR			or the one that was made as number NR, from 0
  *	map PAGE IOVA		a page of the file
  *	map-file PAGE PAGES IOVA [ro]	pages of the file, at once
+ *	map-each PAGE PAGES IOVA	or each by itself
  *	map-anywhere PAGE IOVA	the kernel is to choose that
  *	copy FROM PAGES IOVA	what is mapped elsewhere in the address space
  *	copy-from NR FROM PAGES IOVA	or in the one that was made as number NR
@@ -56,18 +59,21 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <linux/capability.h>
 #include <linux/iommufd.h>
+#include <linux/memfd.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "keeper.h"
@@ -78,6 +84,7 @@
 #define MAX_SPACES	8
 #define MAX_VECTORS	32
 #define PAGE		4096UL
+#define APART		1021	/* pages; a prime */
 
 static void *last_map;
 static int by_process;
@@ -133,11 +140,33 @@ static int open_by_group(const char *address)
 	return 0;
 }
 
-static int make_file(uint64_t pages)
+static int make_file(uint64_t pages, bool huge)
 {
-	if (opened(&file, memfd_create("vfio-try", MFD_CLOEXEC)))
+	unsigned int flags = huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0;
+
+	if (opened(&file, memfd_create("vfio-try", MFD_CLOEXEC | flags)))
 		return -1;
 	return ftruncate(file, pages * PAGE);
+}
+
+/* A page is allocated when it is written to, mostly next to the one before. */
+static int fill(bool apart)
+{
+	uint64_t pages, i, page = 0, step = apart ? APART : 1;
+	struct stat st;
+	char *at;
+
+	if (fstat(file, &st))
+		return -1;
+	pages = st.st_size / PAGE;
+	if (apart && !(pages % APART))
+		return bad("a multiple of that many pages is not met page by page");
+	at = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	if (at == MAP_FAILED)
+		return -1;
+	for (i = 0; i < pages; i++, page = (page + step) % pages)
+		at[page * PAGE] = 1;
+	return munmap(at, st.st_size);
 }
 
 static int make_space(void)
@@ -164,21 +193,31 @@ static int destroy(uint32_t id)
 	return ioctl(iommufd, IOMMU_DESTROY, &arg);
 }
 
-static int map_file(char **w, int nr)
+static int map_file(uint64_t page, uint64_t pages, uint64_t iova, bool writable)
 {
 	struct iommu_ioas_map_file map = {
 		.size = sizeof(map),
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
 		.ioas_id = space,
 		.fd = file,
-		.start = number(w[1]) * PAGE,
-		.length = number(w[2]) * PAGE,
-		.iova = number(w[3]),
+		.start = page * PAGE,
+		.length = pages * PAGE,
+		.iova = iova,
 	};
 
-	if (nr == 4)
+	if (writable)
 		map.flags |= IOMMU_IOAS_MAP_WRITEABLE;
 	return ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &map);
+}
+
+static int map_each(uint64_t page, uint64_t pages, uint64_t iova)
+{
+	uint64_t i;
+
+	for (i = 0; i < pages; i++)
+		if (map_file(page + i, 1, iova + i * PAGE, true))
+			return -1;
+	return 0;
 }
 
 /* Where the kernel likes, which has to be at @first */
@@ -540,6 +579,8 @@ static int run_one(const char *c)
 		return vfio_bind(device, iommufd, &device_id);
 	if (!strcmp(c, "ioas"))
 		return make_space();
+	if (!strcmp(c, "fill"))
+		return fill(false);
 	if (!strcmp(c, "attach"))
 		return vfio_attach(device, space);
 	if (!strcmp(c, "attach-table"))
@@ -578,7 +619,9 @@ static int run_two(const char *c, const char *arg)
 	if (!strcmp(c, "group"))
 		return open_by_group(arg);
 	if (!strcmp(c, "file"))
-		return make_file(number(arg));
+		return make_file(number(arg), false);
+	if (!strcmp(c, "fill"))
+		return fill(!strcmp(arg, "apart"));
 	if (!strcmp(c, "use")) {
 		space = spaces[number(arg) % MAX_SPACES];
 		return 0;
@@ -626,7 +669,11 @@ static int run_more(char **w, int nr)
 	if (!strcmp(w[0], "map") && nr == 3)
 		return map_page(number(w[1]), number(w[2]));
 	if (!strcmp(w[0], "map-file") && nr >= 4)
-		return map_file(w, nr);
+		return map_file(number(w[1]), number(w[2]), number(w[3]), nr == 4);
+	if (!strcmp(w[0], "map-each") && nr == 4)
+		return map_each(number(w[1]), number(w[2]), number(w[3]));
+	if (!strcmp(w[0], "file") && nr == 3)
+		return make_file(number(w[1]), !strcmp(w[2], "huge"));
 	if (!strcmp(w[0], "map-anywhere") && nr == 3)
 		return map_anywhere(number(w[1]), number(w[2]));
 	if (!strcmp(w[0], "copy") && nr == 4)

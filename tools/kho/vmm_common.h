@@ -10,6 +10,8 @@
  *				without a gap, in order and to the byte
  *	verify			the same, and it is all that was sent
  *	show			what it received
+ *	gap			its longest one, and when it ended, in ticks of the
+ *				time-stamp counter; after it has run on for a moment
  *	compare			its memory with what it wrote there, all but what changes
  *	poke ADDRESS		another value into a byte of it
  *	pins			of this program, as /proc has them

@@ -66,6 +66,8 @@ struct liveupdate_file_op_args {
  * @uses_earlier: whether it is retrieved or not, the file uses what was preserved
  *		  before it in the session, as a device does that writes to memory;
  *		  so that this is not finished before
+ * @unused: no other file uses one of this kind: once @can_finish agrees, it is
+ *	    finished although a file stays that was preserved after it
  * @owner: module
  *
  * All may sleep and run with the session's mutex held. Files of a session are
@@ -85,6 +87,7 @@ struct liveupdate_file_ops {
 	bool (*put_back)(struct liveupdate_file_op_args *args);
 	void (*finish)(struct liveupdate_file_op_args *args);
 	bool uses_earlier;
+	bool unused;
 	struct module *owner;
 };
 

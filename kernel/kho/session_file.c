@@ -441,6 +441,14 @@ static bool uses_earlier(struct kho_session_file *file)
 	return uses;
 }
 
+/* Nothing else needs it any more, whatever stays in the session. */
+static bool is_done(struct liveupdate_session *session,
+		    struct kho_session_file *file)
+{
+	return file->retrieved && file->handler->ops->unused &&
+	       may_finish(session, file);
+}
+
 /**
  * kho_session_finish_files - end the part of the files that can end
  * @session: an incoming session
@@ -448,7 +456,8 @@ static bool uses_earlier(struct kho_session_file *file)
  *
  * What stays: files that may not be finished yet, as they are or put back; those of
  * unknown kind; without @give_up those that were not retrieved; and what a file that
- * stays may use, which are those preserved before it. They can be retrieved (again).
+ * stays may use, which are those preserved before it, of kinds that can be used. They
+ * can be retrieved (again).
  */
 void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 {
@@ -459,7 +468,7 @@ void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 	lockdep_assert_held(&session->mutex);
 	list_for_each_entry_safe_reverse(file, prev, &session->files, list) {
 		file->given = false;
-		if (used) {
+		if (used && !is_done(session, file)) {
 			if (file->retrieved)
 				put_back(session, file);
 			continue;
@@ -481,7 +490,10 @@ void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 		fill_args(&args, session, file);
 		file->handler->ops->finish(&args);
 		put_handler(file->handler);
-		if (file->file)
+		/* Now: what is used is put back only if nobody has it any more. */
+		if (file->file && used)
+			__fput_sync(file->file);
+		else if (file->file)
 			fput(file->file);
 		remove_file(session, file);
 	}

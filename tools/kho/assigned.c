@@ -3,6 +3,7 @@
  * Commands that programs with an assigned device have in common.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,11 +11,13 @@
 #include "assigned.h"
 #include "keeper.h"
 #include "kho_vfio.h"
+#include "restored.h"
 #include "session.h"
 
 static int open_device(struct assigned *dev, const char *address)
 {
-	dev->iommufd = iommufd_open();
+	if (dev->iommufd < 0)
+		dev->iommufd = iommufd_open();
 	if (dev->iommufd < 0)
 		return -1;
 	dev->device = vfio_open(address);
@@ -40,6 +43,53 @@ static int remap(struct assigned *dev)
 	    iommufd_hwpt_alloc(dev->iommufd, dev->id, dev->ioas, &hwpt))
 		return -1;
 	return vfio_attach(dev->device, hwpt);
+}
+
+static int attach_own(struct assigned *dev)
+{
+	uint32_t hwpt;
+
+	if (iommufd_hwpt_alloc(dev->iommufd, dev->id, dev->ioas, &hwpt))
+		return -1;
+	return vfio_attach(dev->device, hwpt);
+}
+
+/* All that the kernel has a record of, for all devices that are bound */
+static int restore(struct assigned *dev)
+{
+	struct iommu_restore_object object;
+	uint32_t i;
+	int rc;
+
+	for (i = 0; (rc = restored_object(dev->iommufd, i, &object)) > 0; i++)
+		if (object.type == IOMMU_RESTORE_TYPE_IOAS &&
+		    object.flags & IOMMU_RESTORE_PRESERVED &&
+		    restored_ioas(dev->iommufd, object.old_id, &dev->ioas))
+			return -1;
+	return rc;
+}
+
+/* Its page table is known by the device, of which only the address is the same as before. */
+static int rejoin(struct assigned *dev, const char *address)
+{
+	unsigned int segment, bus, slot, function;
+	struct iommu_restore_object object;
+	uint32_t i, pt;
+	int rc;
+
+	if (sscanf(address, "%x:%x:%x.%x", &segment, &bus, &slot, &function) != 4) {
+		errno = EINVAL;
+		return -1;
+	}
+	for (i = 0; (rc = restored_object(dev->iommufd, i, &object)) > 0; i++) {
+		if (object.type == IOMMU_RESTORE_TYPE_DEVICE &&
+		    object.bdf == ((uint64_t)segment << 16 | bus << 8 | slot << 3 | function))
+			return restored_attach_to(dev->iommufd, object.parent, &pt) ?
+			       -1 : vfio_attach(dev->device, pt);
+	}
+	if (!rc)
+		errno = ENODEV;
+	return -1;
 }
 
 static int *descriptor(struct assigned *dev, const char *what)
@@ -87,6 +137,12 @@ int assigned_run(struct assigned *dev, char **w, int nr)
 		return open_device(dev, w[1]);
 	if (!strcmp(w[0], "attach") && nr == 1)
 		return vfio_attach(dev->device, dev->ioas);
+	if (!strcmp(w[0], "attach") && nr == 2 && !strcmp(w[1], "own"))
+		return attach_own(dev);
+	if (!strcmp(w[0], "restore") && nr == 1)
+		return restore(dev);
+	if (!strcmp(w[0], "rejoin") && nr == 2)
+		return rejoin(dev, w[1]);
 	if (!strcmp(w[0], "master") && nr == 2)
 		return vfio_set_master(dev->device, !strcmp(w[1], "on"));
 	if (!strcmp(w[0], "session") && nr == 2)

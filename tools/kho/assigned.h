@@ -3,8 +3,10 @@
  * A device that is assigned to this program: what it takes, and the commands that
  * programs with such a device have in common.
  *
- *	open ADDRESS		the vfio device of a PCI device, bound to an iommufd
+ *	open ADDRESS		the vfio device of a PCI device, bound to an iommufd, a new
+ *				one if there is none
  *	attach			the device to the address space with the file's mappings
+ *	attach own		the same, in a page table of its own
  *	master on|off		bus master, in config space
  *
  * For a live update, with WHAT one of file, device and iommufd:
@@ -17,6 +19,10 @@
  *	remap			all of the file into a new address space, then attach the
  *				device to a page table with that: it leaves the old
  *				kernel's. Any number of times
+ *	restore			the address spaces and page tables that the iommufd had, for
+ *				all devices that are bound
+ *	rejoin ADDRESS		the device, which has that address, to the page table that
+ *				was made again for it
  *	finish
  *	close WHAT|session
  *

@@ -23,7 +23,8 @@
 
 /*
  * How the device sees it. Buffer pages are apart, so that there are many page
- * tables, and all but the first few are needed only when the ring gets there.
+ * tables, and all but the first few are needed only when the ring gets there. All of
+ * it moves up by the base of the NIC.
  */
 #define IOVA_SEND	0x08000000ULL
 #define IOVA_RING	0x10000000ULL
@@ -82,22 +83,25 @@ size_t e1000e_pages(uint32_t ring)
 	return PAGE_RING + ring_pages(ring) + buffer_pages(ring);
 }
 
-uint64_t e1000e_buffer_iova(uint32_t nr)
+uint64_t e1000e_buffer_iova(uint64_t base, uint32_t nr)
 {
-	return IOVA_BUFFERS + nr * IOVA_STRIDE;
+	return base + IOVA_BUFFERS + nr * IOVA_STRIDE;
 }
 
-int e1000e_map(const struct dma_file *file, uint32_t ring, int iommufd, uint32_t ioas)
+int e1000e_map(const struct dma_file *file, uint64_t base, uint32_t ring, int iommufd,
+	       uint32_t ioas)
 {
 	size_t i, nr = ring_pages(ring);
 
-	if (dma_file_map(file, PAGE_SEND, iommufd, ioas, IOVA_SEND))
+	if (dma_file_map(file, PAGE_SEND, iommufd, ioas, base + IOVA_SEND))
 		return -1;
 	for (i = 0; i < nr; i++)
-		if (dma_file_map(file, PAGE_RING + i, iommufd, ioas, IOVA_RING + i * DMA_PAGE))
+		if (dma_file_map(file, PAGE_RING + i, iommufd, ioas,
+				 base + IOVA_RING + i * DMA_PAGE))
 			return -1;
 	for (i = 0; i < buffer_pages(ring); i++)
-		if (dma_file_map(file, PAGE_RING + nr + i, iommufd, ioas, e1000e_buffer_iova(i)))
+		if (dma_file_map(file, PAGE_RING + nr + i, iommufd, ioas,
+				 e1000e_buffer_iova(base, i)))
 			return -1;
 	return 0;
 }
@@ -122,7 +126,7 @@ static void make_ready(struct e1000e *nic, uint32_t i)
 {
 	memset(rx_buffer(nic, i), 0, E1000E_BUFFER);
 	*rx_desc(nic, i) = (struct rx_desc) {
-		.addr = e1000e_buffer_iova(i / BUFFERS_PER_PAGE) +
+		.addr = e1000e_buffer_iova(nic->state->base, i / BUFFERS_PER_PAGE) +
 			i % BUFFERS_PER_PAGE * E1000E_BUFFER,
 	};
 }
@@ -141,11 +145,11 @@ int e1000e_open(struct e1000e *nic, int fd, const struct dma_file *file)
 	return nic->regs ? 0 : -1;
 }
 
-int e1000e_start(struct e1000e *nic, uint32_t ring)
+int e1000e_start(struct e1000e *nic, uint64_t base, uint32_t ring)
 {
 	uint32_t i;
 
-	*nic->state = (struct e1000e_state) { .ring = ring };
+	*nic->state = (struct e1000e_state) { .base = base, .ring = ring };
 	/* Somebody may have left it running. It must not find memory before it is reset. */
 	if (vfio_set_master(nic->fd, false))
 		return -1;
@@ -162,8 +166,8 @@ int e1000e_start(struct e1000e *nic, uint32_t ring)
 		return -1;
 
 	memset(dma_file_page(nic->file, PAGE_SEND), 0, DMA_PAGE);
-	set(nic, TDBAL, (uint32_t)IOVA_SEND);
-	set(nic, TDBAH, IOVA_SEND >> 32);
+	set(nic, TDBAL, (uint32_t)(base + IOVA_SEND));
+	set(nic, TDBAH, (base + IOVA_SEND) >> 32);
 	set(nic, TDLEN, TX_RING * sizeof(struct tx_desc));
 	set(nic, TDH, 0);
 	set(nic, TDT, 0);
@@ -172,8 +176,8 @@ int e1000e_start(struct e1000e *nic, uint32_t ring)
 	for (i = 0; i < ring; i++)
 		make_ready(nic, i);
 	set(nic, RFCTL, 0);
-	set(nic, RDBAL, (uint32_t)IOVA_RING);
-	set(nic, RDBAH, IOVA_RING >> 32);
+	set(nic, RDBAL, (uint32_t)(base + IOVA_RING));
+	set(nic, RDBAH, (base + IOVA_RING) >> 32);
 	set(nic, RDLEN, ring * sizeof(struct rx_desc));
 	set(nic, RDH, 0);
 	/* All but one: a full ring looks like an empty one. */
@@ -227,7 +231,7 @@ int e1000e_send(struct e1000e *nic, const void *frame, size_t size)
 
 	memcpy(page + TX_BUFFER, frame, size);
 	*desc = (struct tx_desc) {
-		.addr = IOVA_SEND + TX_BUFFER,
+		.addr = nic->state->base + IOVA_SEND + TX_BUFFER,
 		.length = size,
 		.command = TX_COMMAND,
 	};

@@ -26,11 +26,13 @@
 #define E1000E_RING_MAX		65528	/* descriptors; a multiple of 8 */
 #define E1000E_BUFFER		1024
 #define E1000E_PAGE_USER	1
+#define E1000E_SPACE		(1ULL << 33)	/* the address space that a NIC needs, or less */
 
 struct e1000e_state {
 	uint32_t ring;		/* descriptors for receiving */
 	uint32_t next;		/* the one that is filled next */
 	uint32_t sent;		/* the descriptor for sending that is used next */
+	uint64_t base;		/* where in the device's address space all of it begins */
 };
 
 struct e1000e {
@@ -43,11 +45,15 @@ struct e1000e {
 /* Pages of the file for so many descriptors */
 size_t e1000e_pages(uint32_t ring);
 
-/* Maps all that the device needs to see of the file. */
-int e1000e_map(const struct dma_file *file, uint32_t ring, int iommufd, uint32_t ioas);
+/*
+ * Maps all that the device needs to see of the file. Devices that share an address space
+ * need bases that are E1000E_SPACE apart.
+ */
+int e1000e_map(const struct dma_file *file, uint64_t base, uint32_t ring, int iommufd,
+	       uint32_t ioas);
 
 /* Where the device sees buffer page @nr */
-uint64_t e1000e_buffer_iova(uint32_t nr);
+uint64_t e1000e_buffer_iova(uint64_t base, uint32_t nr);
 
 /*
  * @fd is the vfio device's. Leaves the device as it is. Without one (-1), what it has
@@ -56,7 +62,7 @@ uint64_t e1000e_buffer_iova(uint32_t nr);
 int e1000e_open(struct e1000e *nic, int fd, const struct dma_file *file);
 
 /* From reset to receiving all that comes; errno is ETIMEDOUT when there is no link. */
-int e1000e_start(struct e1000e *nic, uint32_t ring);
+int e1000e_start(struct e1000e *nic, uint64_t base, uint32_t ring);
 
 /* From now on, MSI-X vector 0 for received frames, again and again */
 void e1000e_interrupts(struct e1000e *nic);

@@ -30,6 +30,9 @@
  *	resume			receive on, with all that was taken (or is open already).
  *				Without a device, only what is there can be received
  *
+ *	other			what follows is for the other of two NICs. They have the
+ *				iommufd, the address space and the session in common
+ *
  * and what assigned.h has, for instance "open" and "attach" before "start".
  *
  * The counts are in the file too, so that whoever opens it goes on with them.
@@ -68,16 +71,31 @@ struct counts {
 };
 
 static uint32_t ring;
+static uint64_t base;
 
 static int map_all(const struct dma_file *file, int iommufd, uint32_t ioas)
 {
-	return e1000e_map(file, ring, iommufd, ioas);
+	return e1000e_map(file, base, ring, iommufd, ioas);
 }
 
 static struct assigned dev = ASSIGNED_INIT(map_all);
 static struct e1000e nic;
 static struct counts *counts;
 static int event = -1;
+
+/* What there is of the NIC that commands are not for */
+static struct {
+	struct assigned dev;
+	struct e1000e nic;
+	struct counts *counts;
+	int event;
+	uint32_t ring;
+	uint64_t base;
+} other = {
+	.dev = ASSIGNED_INIT(map_all),
+	.event = -1,
+	.base = E1000E_SPACE,
+};
 
 static uint64_t now_ms(void)
 {
@@ -94,7 +112,10 @@ static int make_memory(uint32_t nr)
 		return -1;
 	}
 	ring = nr;
-	if (assigned_memory(&dev, e1000e_pages(ring)))
+	/* The other NIC may have made the address space. */
+	if (dev.ioas ? dma_file_make(&dev.file, e1000e_pages(ring)) ||
+		       map_all(&dev.file, dev.iommufd, dev.ioas) :
+		       assigned_memory(&dev, e1000e_pages(ring)))
 		return -1;
 	counts = dma_file_page(&dev.file, E1000E_PAGE_USER);
 	return 0;
@@ -103,7 +124,7 @@ static int make_memory(uint32_t nr)
 static int start(void)
 {
 	memset(counts, 0, sizeof(*counts));
-	return e1000e_open(&nic, dev.device, &dev.file) || e1000e_start(&nic, ring) ? -1 : 0;
+	return e1000e_open(&nic, dev.device, &dev.file) || e1000e_start(&nic, base, ring) ? -1 : 0;
 }
 
 static int use_interrupts(void)
@@ -337,7 +358,28 @@ static int resume(void)
 	if (e1000e_open(&nic, dev.device, &dev.file))
 		return -1;
 	ring = nic.state->ring;
+	base = nic.state->base;
 	return 0;
+}
+
+#define SWAP(a, b) do {			\
+	typeof(a) was = (a);		\
+					\
+	(a) = (b);			\
+	(b) = was;			\
+} while (0)
+
+static void change_nic(void)
+{
+	SWAP(dev, other.dev);
+	SWAP(nic, other.nic);
+	SWAP(counts, other.counts);
+	SWAP(event, other.event);
+	SWAP(ring, other.ring);
+	SWAP(base, other.base);
+	dev.iommufd = other.dev.iommufd;
+	dev.session = other.dev.session;
+	dev.ioas = other.dev.ioas;
 }
 
 static uint64_t number(const char *word)
@@ -371,11 +413,15 @@ static int run(char **w, int nr)
 		return verdict(is_sound());
 	if (!strcmp(w[0], "unmap") && nr == 2)
 		return iommufd_unmap(dev.iommufd, dev.ioas, DMA_PAGE,
-				     e1000e_buffer_iova(number(w[1])));
+				     e1000e_buffer_iova(base, number(w[1])));
 	if (!strcmp(w[0], "replace") && nr == 2)
 		return replace(number(w[1]));
 	if (!strcmp(w[0], "show") && nr == 1) {
 		show();
+		return 0;
+	}
+	if (!strcmp(w[0], "other") && nr == 1) {
+		change_nic();
 		return 0;
 	}
 	if (!strcmp(w[0], "clock") && nr == 1)

@@ -794,6 +794,7 @@ static const struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
 	.put_back = vfio_pci_put_back,
 	.finish = vfio_pci_finish,
 	.uses_earlier = true,
+	.unused = true,
 	.owner = THIS_MODULE,
 };
 

@@ -184,8 +184,9 @@ static const struct iommu_preserve_ops preserved_ops = {
  * Context: may sleep; with the mutex of @session.
  * Return: what iommufd_device_unpreserve() wants, or an error pointer: -EINVAL
  * when the device is not attached to anything, -ENXIO when its iommufd, or a file that
- * is mapped, was not preserved before in @session, -EOPNOTSUPP when the page table, or something that is
- * mapped, is of a sort that cannot be preserved, -ENOMEM, or as iommu_preserve_device()
+ * is mapped, was not preserved before in @session, -EOPNOTSUPP when the page table, or
+ * something that is mapped, is of a sort that cannot be preserved, -ENOMEM, or as
+ * iommu_preserve_device()
  */
 struct iommufd_preserved *
 iommufd_device_preserve(struct iommufd_device *idev,
@@ -428,7 +429,7 @@ static int write_record(struct iommufd_ctx *ictx, struct iommufd_ser *ser,
 	ser->account_mode = ictx->account_mode == IOPT_PAGES_ACCOUNT_MM;
 	while (write_next(ictx, &index, &object)) {
 		if (ser->nr == iommufd_ser_room(ser->pages)) {
-			liveupdate_refuse(args, "objects were made meanwhile: stop that and try again");
+			liveupdate_refuse(args, "objects were made meanwhile: stop, and try again");
 			return -ENOSPC;
 		}
 		ser->object[ser->nr++] = object;

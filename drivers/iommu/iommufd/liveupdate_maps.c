@@ -46,10 +46,10 @@ static const char *find_file(struct iopt_pages *pages, struct mm_struct *mm)
 {
 	unsigned long begin = (unsigned long)pages->uptr, addr = begin;
 	unsigned long end = begin + pages->npages * PAGE_SIZE;
-	VMA_ITERATOR(vmi, mm, begin);
+	unsigned long pos, start = 0;
 	struct vm_area_struct *vma;
 	struct file *file = NULL;
-	unsigned long pos, start = 0;
+	VMA_ITERATOR(vmi, mm, begin);
 
 	mmap_assert_locked(mm);
 	for_each_vma_range(vmi, vma, end) {

@@ -11,8 +11,8 @@
  * back to the session, and is retrieved anew.
  *
  * Locks, outer ones first: the session's mutex, iommufd_restore.lock,
- * iommufd_ctx.ioas_lock, iommufd_ioas.mutex, iommufd_group.lock. iommufd_ctx.restore changes under the lock of
- * iommufd_ctx.objects; who reads it takes a reference there.
+ * iommufd_ctx.ioas_lock, iommufd_ioas.mutex, iommufd_group.lock. iommufd_ctx.restore
+ * changes under the lock of iommufd_ctx.objects; who reads it takes a reference there.
  */
 #define pr_fmt(fmt) "iommufd: live update: " fmt
 
@@ -41,7 +41,7 @@
  */
 struct iommufd_restore {
 	struct kref kref;
-	struct mutex lock;
+	struct mutex lock;	/* everything below */
 	struct iommufd_record *record;
 	struct xarray files;
 	struct iopt_pages **sources;

@@ -35,11 +35,11 @@
 #define IOMMUFD_SER_NO_BDF		(~0ULL)
 
 /* A page table that was made by attaching to its address space */
-#define IOMMUFD_SER_AUTO		(1 << 0)
+#define IOMMUFD_SER_AUTO		0x1U
 /* Frozen for a preserved device; an address space with its maps */
-#define IOMMUFD_SER_PRESERVED		(1 << 1)
+#define IOMMUFD_SER_PRESERVED		0x2U
 /* An address space that was told to use no large pages */
-#define IOMMUFD_SER_SMALL_PAGES		(1 << 2)
+#define IOMMUFD_SER_SMALL_PAGES		0x4U
 #define IOMMUFD_SER_FLAGS \
 	(IOMMUFD_SER_AUTO | IOMMUFD_SER_PRESERVED | IOMMUFD_SER_SMALL_PAGES)
 
@@ -89,12 +89,12 @@ struct iommufd_ser {
 	struct iommufd_object_ser object[];
 };
 
-#define IOMMUFD_MAP_SER_READ		(1 << 0)
-#define IOMMUFD_MAP_SER_WRITE		(1 << 1)
+#define IOMMUFD_MAP_SER_READ		0x1U
+#define IOMMUFD_MAP_SER_WRITE		0x2U
 /* The source may be mapped for writing. */
-#define IOMMUFD_MAP_SER_WRITABLE	(1 << 2)
+#define IOMMUFD_MAP_SER_WRITABLE	0x4U
 /* No map, but iovas that may be mapped: iova is the first, offset the last one. */
-#define IOMMUFD_MAP_SER_ALLOWED		(1 << 3)
+#define IOMMUFD_MAP_SER_ALLOWED		0x8U
 
 /**
  * struct iommufd_map_ser - a map

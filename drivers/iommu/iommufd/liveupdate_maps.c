@@ -49,9 +49,10 @@ static const char *find_file(struct iopt_pages *pages, struct mm_struct *mm)
 	unsigned long pos, start = 0;
 	struct vm_area_struct *vma;
 	struct file *file = NULL;
-	VMA_ITERATOR(vmi, mm, begin);
+	struct vma_iterator vmi;
 
 	mmap_assert_locked(mm);
+	vma_iter_init(&vmi, mm, begin);
 	for_each_vma_range(vmi, vma, end) {
 		if (vma->vm_start > addr)
 			break;

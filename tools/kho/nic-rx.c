@@ -112,10 +112,7 @@ static int make_memory(uint32_t nr)
 		return -1;
 	}
 	ring = nr;
-	/* The other NIC may have made the address space. */
-	if (dev.ioas ? dma_file_make(&dev.file, e1000e_pages(ring)) ||
-		       map_all(&dev.file, dev.iommufd, dev.ioas) :
-		       assigned_memory(&dev, e1000e_pages(ring)))
+	if (assigned_memory(&dev, e1000e_pages(ring)))
 		return -1;
 	counts = dma_file_page(&dev.file, E1000E_PAGE_USER);
 	return 0;

@@ -269,7 +269,7 @@ int kho_session_freeze(struct liveupdate_session *session)
 		if (session->incoming) {
 			if (!file->retrieved)
 				continue;
-			kho_set_err(LIVEUPDATE_NAME ": session %*pE: retrieved but not finished: finish or close it",
+			kho_set_err(LIVEUPDATE_NAME ": session %*pE: retrieved but not finished: finish or discard it",
 				    (int)strlen(session->name), session->name);
 			rc = -EBUSY;
 			goto out;

@@ -28,7 +28,10 @@ static int open_device(struct assigned *dev, const char *address)
 
 int assigned_memory(struct assigned *dev, size_t pages)
 {
-	if (dma_file_make(&dev->file, pages) || iommufd_ioas_alloc(dev->iommufd, &dev->ioas))
+	if (dma_file_make(&dev->file, pages))
+		return -1;
+	/* Another device of the iommufd may have one already. (None has the id 0.) */
+	if (!dev->ioas && iommufd_ioas_alloc(dev->iommufd, &dev->ioas))
 		return -1;
 	return dev->map(&dev->file, dev->iommufd, dev->ioas);
 }

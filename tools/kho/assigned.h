@@ -58,7 +58,7 @@ struct assigned {
 	.file.fd = -1,				\
 }
 
-/* A file of @pages, mapped into an address space */
+/* A file of @pages, mapped into the address space, a new one if there is none */
 int assigned_memory(struct assigned *dev, size_t pages);
 
 /* Carries out one of the commands above, as a keeper_run does. */

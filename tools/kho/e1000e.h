@@ -26,7 +26,7 @@
 #define E1000E_RING_MAX		65528	/* descriptors; a multiple of 8 */
 #define E1000E_BUFFER		1024
 #define E1000E_PAGE_USER	1
-#define E1000E_SPACE		0x200000000ULL	/* the address space that a NIC needs, or less */
+#define E1000E_SPACE		0x200000000ULL	/* of addresses are enough for a NIC */
 
 struct e1000e_state {
 	uint32_t ring;		/* descriptors for receiving */

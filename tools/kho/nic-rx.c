@@ -105,14 +105,6 @@ static uint64_t now_ms(void)
 	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
 }
 
-static int make_pages(size_t nr)
-{
-	/* The other NIC may have made the address space. */
-	if (!dev.ioas)
-		return assigned_memory(&dev, nr);
-	return dma_file_make(&dev.file, nr) || map_all(&dev.file, dev.iommufd, dev.ioas) ? -1 : 0;
-}
-
 static int make_memory(uint32_t nr)
 {
 	if (nr < 64 || nr > E1000E_RING_MAX || nr % 8) {
@@ -120,7 +112,7 @@ static int make_memory(uint32_t nr)
 		return -1;
 	}
 	ring = nr;
-	if (make_pages(e1000e_pages(ring)))
+	if (assigned_memory(&dev, e1000e_pages(ring)))
 		return -1;
 	counts = dma_file_page(&dev.file, E1000E_PAGE_USER);
 	return 0;

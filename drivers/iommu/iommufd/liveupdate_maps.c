@@ -98,12 +98,19 @@ static const char *find_origin(struct iopt_pages *pages)
 	return why;
 }
 
+/*
+ * Somebody is mapping it, has got no further than to its iova, and when it is frozen,
+ * will get no further.
+ */
+static bool in_transit(const struct iopt_area *area)
+{
+	return !area->pages;
+}
+
 static const char *area_fault(struct iopt_area *area)
 {
 	const char *why;
 
-	if (!area->pages)
-		return "is being mapped or unmapped: do that before or afterwards";
 	if (area->page_offset || !PAGE_ALIGNED(iopt_area_iova(area)) ||
 	    !PAGE_ALIGNED(iopt_area_length(area)))
 		return "is not whole pages";
@@ -157,8 +164,7 @@ int iommufd_maps_check(struct io_pagetable *iopt,
 	down_read(&iopt->iova_rwsem);
 	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
-		/* Somebody is at work on it: another time. */
-		if (!area->pages)
+		if (in_transit(area))
 			continue;
 		fault->why = area_fault(area);
 		if (fault->why)
@@ -240,6 +246,8 @@ int iommufd_maps_verify(struct io_pagetable *iopt, struct iommu_domain *domain,
 	down_read(&iopt->iova_rwsem);
 	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
+		if (in_transit(area))
+			continue;
 		fault->why = area_fault(area) ?: area_pages_fault(area, domain);
 		if (fault->why) {
 			fault->iova = iopt_area_iova(area);
@@ -347,6 +355,8 @@ static int write_areas(struct writer *writer, struct io_pagetable *iopt,
 
 	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
+		if (in_transit(area))
+			continue;
 		rc = find_token(&writer->tokens, area->pages->origin.file, &why);
 		if (rc) {
 			liveupdate_refuse(args, "what is mapped at %#lx (%#zx bytes) %s",

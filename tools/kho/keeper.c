@@ -91,7 +91,7 @@ static int run_nth(unsigned long nth, char **words, int nr, keeper_run *run)
 		injected = was_injected(fd);
 		set_nth(fd, 0);
 		/* iommufd with CONFIG_IOMMUFD_TEST injects other errors as well. */
-		if (rc && why != ENOMEM && !(injected && (why == ENOENT || why == EFAULT)))
+		if (rc && (!injected || (why != ENOMEM && why != ENOENT && why != EFAULT)))
 			break;
 	}
 	close(fd);

@@ -40,6 +40,8 @@ case $GENERATION in
 	log_says "the record is damaged: use a new iommufd"
 	end_try
 	sessions_are
+	# Nothing says any more where the list of what was mapped is.
+	echo /memory >$kho/discard
 	nothing_left
 	cross damage 2 400
 	;;

@@ -56,7 +56,8 @@ run_in old kho-hugetlb hold kept 1:21:30:holes
 same "charges of the file that was taken" "$(about "$(charged old)")" "$cold"
 # Of all its pages, and nobody's
 echo 1 >$top/old/cgroup.kill
-while [ -s $top/old/cgroup.procs ]; do usleep 10000; done
+# (a process that is ending is no more in cgroup.procs, but has its files open still)
+while grep -q 'populated 1' $top/old/cgroup.events; do usleep 10000; done
 same "charges after it was closed" "$(about "$(charged old)")" "0 0 0"
 rmdir $top/old
 nothing_left

@@ -385,6 +385,7 @@ int iommu_restored_add(struct device *dev, struct iommu_domain *domain)
 	kept->dev = dev;
 	kept->domain = domain;
 	rc = add_kept(kept);
+	kho_note_device(dev, "enter restored domain", rc);
 	if (rc)
 		kfree(kept);
 	return rc;
@@ -685,8 +686,10 @@ void iommu_restored_leave(struct iommu_group *group, struct iommu_domain *to)
 	lockdep_assert_held(&group->mutex);
 	if (!domain || domain == to || !iommu_domain_is_restored(domain))
 		return;
-	list_for_each_entry(gdev, &group->devices, list)
+	list_for_each_entry(gdev, &group->devices, list) {
 		iommu_restored_remove(gdev->dev);
+		kho_note_device(gdev->dev, "leave restored domain", 0);
+	}
 	/* Another group may still be in it. */
 	if (!is_used(domain))
 		iommu_domain_free(domain);

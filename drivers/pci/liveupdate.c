@@ -587,6 +587,7 @@ int pci_liveupdate_preserve(struct pci_dev *dev)
 	mutex_lock(&lu_lock);
 	rc = preserve_locked(dev, &why);
 	mutex_unlock(&lu_lock);
+	kho_note_device(&dev->dev, "preserve", rc);
 	if (rc) {
 		pci_err(dev, "cannot be preserved: %s\n", why);
 		pm_runtime_put(&dev->dev);
@@ -612,8 +613,10 @@ void pci_liveupdate_unpreserve(struct pci_dev *dev)
 	if (preserved)
 		put_users(dev);
 	mutex_unlock(&lu_lock);
-	if (preserved)
+	if (preserved) {
+		kho_note_device(&dev->dev, "unpreserve", 0);
 		pm_runtime_put(&dev->dev);
+	}
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
 
@@ -931,6 +934,7 @@ static void block_entry(struct lu_entry *entry, struct pci_dev *dev,
 	clear_flags(dev, PCI_LIVEUPDATE_HELD);
 	set_flags(dev, PCI_LIVEUPDATE_BLOCKED);
 	list_entry_as(entry, "blocked", reason);
+	kho_note_device(&dev->dev, "block", 0);
 	pr_err("%s: blocked, bus master is off: %s; discard it\n",
 	       entry->item.name, reason);
 }
@@ -966,6 +970,7 @@ static void setup_incoming(struct lu_entry *entry, struct pci_dev *dev)
 		pr_warn("%s: the bridge is kept as it is, although %s\n",
 			entry->item.name, wrong);
 	list_entry_as(entry, "pending", "");
+	kho_note_device(&dev->dev, "keep", 0);
 }
 
 /**
@@ -1186,6 +1191,7 @@ void pci_liveupdate_finish(struct pci_dev *dev)
 	mutex_lock(&lu_lock);
 	entry = entry_of(dev);
 	if (entry && entry->incoming && !is_bridge(dev)) {
+		kho_note_device(&dev->dev, "finish", 0);
 		release_incoming(entry);
 		release_bridges();
 	}
@@ -1240,6 +1246,7 @@ int pci_liveupdate_discard(struct pci_dev *dev)
 
 	disable_msi(dev);
 	rc = pci_reset_function(dev);
+	kho_note_device(&dev->dev, "discard", rc);
 	if (rc)
 		pci_warn(dev, "is discarded with bus master off, but cannot be reset: %d\n",
 			 rc);

@@ -15,6 +15,7 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
+struct device;
 struct folio;
 struct kexec_buf;
 struct kho_owner;
@@ -137,7 +138,11 @@ int kho_register_owner(struct kho_owner *owner);
 void kho_unregister_owner(struct kho_owner *owner);
 __printf(2, 3) void kho_refuse(struct kho_owner *owner, const char *fmt, ...);
 
-/* Hooks: early boot (kernel/kho/early.c) */
+u64 kho_stage_begin(void);
+void kho_stage_end(const char *stage, const char *what, u64 begin);
+void kho_note_device(const struct device *dev, const char *step, int rc);
+
+/* Hooks: early boot (kernel/kho/early.c, stages.c) */
 void kho_early_setup(phys_addr_t header_pa);
 bool kho_early_scoped(void);
 phys_addr_t kho_early_find(phys_addr_t start, phys_addr_t end, phys_addr_t size,
@@ -146,8 +151,9 @@ void kho_early_free_begin(void);
 void kho_early_free_end(void);
 bool kho_next_free_range(unsigned long *pfn, unsigned long end,
 			 unsigned long *range_end);
+void kho_boot_ends(void);
 
-/* Hooks: kexec (kernel/kho/image.c) */
+/* Hooks: kexec (kernel/kho/image.c, stages.c) */
 int kho_kexec_load_check(unsigned long flags);
 int kho_image_probe(struct kimage *image, const char *kernel,
 		    unsigned long kernel_len, const char *cmdline);
@@ -157,6 +163,7 @@ int kho_locate_mem_hole(struct kexec_buf *kbuf,
 void kho_image_free(struct kimage *image);
 int kho_kexec_prepare(struct kimage *image);
 phys_addr_t kho_image_header(const struct kimage *image);
+void kho_stages_leave(void);
 
 #else
 
@@ -284,6 +291,17 @@ static inline void kho_unregister_owner(struct kho_owner *owner) { }
 static inline __printf(2, 3)
 void kho_refuse(struct kho_owner *owner, const char *fmt, ...) { }
 
+static inline u64 kho_stage_begin(void) { return 0; }
+
+static inline void kho_stage_end(const char *stage, const char *what, u64 begin)
+{
+}
+
+static inline void kho_note_device(const struct device *dev, const char *step,
+				   int rc)
+{
+}
+
 static inline void kho_early_setup(phys_addr_t header_pa) { }
 static inline bool kho_early_scoped(void) { return false; }
 
@@ -303,6 +321,8 @@ static inline bool kho_next_free_range(unsigned long *pfn, unsigned long end,
 	*range_end = end;
 	return *pfn < end;
 }
+
+static inline void kho_boot_ends(void) { }
 
 static inline int kho_kexec_load_check(unsigned long flags)
 {
@@ -337,6 +357,8 @@ static inline phys_addr_t kho_image_header(const struct kimage *image)
 {
 	return 0;
 }
+
+static inline void kho_stages_leave(void) { }
 
 #endif /* CONFIG_KEXEC_HANDOVER */
 

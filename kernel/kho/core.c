@@ -23,6 +23,7 @@
 
 #include "../kexec_internal.h"
 #include "internal.h"
+#include "trace.h"
 
 #define ERROR_MAX	256
 
@@ -58,6 +59,25 @@ EXPORT_SYMBOL_GPL(kho_is_enabled);
 enum kho_state kho_get_state(void)
 {
 	return state;
+}
+
+/* Its name, as the operator reads it. */
+const char *kho_state_name(enum kho_state which)
+{
+	static const char * const names[] = {
+		[KHO_IDLE] = "idle",
+		[KHO_ACTIVE] = "active",
+		[KHO_FINAL] = "final",
+	};
+
+	return names[which];
+}
+
+static void set_state(enum kho_state to)
+{
+	trace_kho_state(kho_state_name(state), kho_state_name(to));
+	pr_debug("%s -> %s\n", kho_state_name(state), kho_state_name(to));
+	state = to;
 }
 
 /**
@@ -116,6 +136,32 @@ void kho_refuse(struct kho_owner *owner, const char *fmt, ...)
 	va_end(args);
 }
 EXPORT_SYMBOL_GPL(kho_refuse);
+
+static int call_owner(struct kho_owner *owner, const char *step,
+		      int (*op)(struct kho_owner *owner))
+{
+	struct kho_stage_ser *stage;
+	int rc;
+
+	if (!op)
+		return 0;
+	stage = kho_stage_open(step, owner->name);
+	rc = op(owner);
+	kho_stage_close(stage);
+	trace_kho_owner(owner->name, step, rc);
+	pr_debug("%s: %s: %d\n", owner->name, step, rc);
+	return rc;
+}
+
+static void undo_owner(struct kho_owner *owner, const char *step,
+		       void (*op)(struct kho_owner *owner))
+{
+	if (!op)
+		return;
+	op(owner);
+	trace_kho_owner(owner->name, step, 0);
+	pr_debug("%s: %s\n", owner->name, step);
+}
 
 static void refused(const struct kho_owner *owner, const char *step, int rc)
 {
@@ -186,15 +232,13 @@ struct kho_owner *kho_find_owner(const char *name)
 static void deactivate_before(struct kho_owner *owner)
 {
 	list_for_each_entry_continue_reverse(owner, &owners, list)
-		if (owner->ops->deactivate)
-			owner->ops->deactivate(owner);
+		undo_owner(owner, "deactivate", owner->ops->deactivate);
 }
 
 static void unfinalize_before(struct kho_owner *owner)
 {
 	list_for_each_entry_continue_reverse(owner, &owners, list)
-		if (owner->ops->unfinalize)
-			owner->ops->unfinalize(owner);
+		undo_owner(owner, "unfinalize", owner->ops->unfinalize);
 }
 
 /* The position after the last owner. */
@@ -212,6 +256,7 @@ static struct kho_owner *past_owners(void)
  */
 int kho_activate(struct kimage *image)
 {
+	struct kho_stage_ser *stage;
 	struct kho_owner *owner;
 	int rc;
 
@@ -225,15 +270,18 @@ int kho_activate(struct kimage *image)
 	if (rc)
 		return rc;
 
+	kho_stages_restart(true);
+	stage = kho_stage_open("activate", "");
 	list_for_each_entry(owner, &owners, list) {
-		rc = owner->ops->activate ? owner->ops->activate(owner) : 0;
+		rc = call_owner(owner, "activate", owner->ops->activate);
 		if (rc) {
 			refused(owner, "activate", rc);
 			deactivate_before(owner);
 			return rc;
 		}
 	}
-	state = KHO_ACTIVE;
+	kho_stage_close(stage);
+	set_state(KHO_ACTIVE);
 	return 0;
 }
 
@@ -252,7 +300,7 @@ int kho_deactivate(void)
 		return -EINVAL;
 	}
 	deactivate_before(past_owners());
-	state = KHO_IDLE;
+	set_state(KHO_IDLE);
 	return 0;
 }
 
@@ -266,6 +314,7 @@ int kho_deactivate(void)
  */
 int kho_finalize(struct kimage *image)
 {
+	struct kho_stage_ser *stage;
 	struct kho_owner *owner;
 	int rc;
 
@@ -277,8 +326,10 @@ int kho_finalize(struct kimage *image)
 		return -EINVAL;
 	}
 
+	kho_stages_restart(false);
+	stage = kho_stage_open("finalize", "");
 	list_for_each_entry(owner, &owners, list) {
-		rc = owner->ops->finalize ? owner->ops->finalize(owner) : 0;
+		rc = call_owner(owner, "finalize", owner->ops->finalize);
 		if (rc) {
 			refused(owner, "finalize", rc);
 			goto err_unfinalize;
@@ -289,7 +340,8 @@ int kho_finalize(struct kimage *image)
 		rc = kho_out_seal();
 	if (rc)
 		goto err_unfinalize;
-	state = KHO_FINAL;
+	kho_stage_close(stage);
+	set_state(KHO_FINAL);
 	return 0;
 
 err_unfinalize:
@@ -311,7 +363,7 @@ int kho_unfinalize(void)
 		return -EINVAL;
 	}
 	kho_out_unseal();
-	state = KHO_ACTIVE;
+	set_state(KHO_ACTIVE);
 	unfinalize_before(past_owners());
 	return 0;
 }

@@ -116,6 +116,7 @@ void __init kho_early_setup(phys_addr_t header_pa)
 		goto bad;
 	}
 	have_header = true;
+	kho_stage_stamp(KHO_STAMP_SETUP);
 	early_header_pa = header_pa;
 	scoped = true;
 	pr_info("handover %llu: %llu KiB preserved, allocating from %u holes\n",
@@ -229,6 +230,7 @@ void __init kho_early_free_end(void)
 	scoped = false;
 	if (map_usable)
 		kho_fragments_free_early();
+	kho_stage_stamp(KHO_STAMP_MEMORY);
 }
 
 /* Without a map only the holes and the first MiB are known to be free. */

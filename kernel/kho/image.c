@@ -260,6 +260,7 @@ void kho_image_free(struct kimage *image)
 int kho_kexec_prepare(struct kimage *image)
 {
 	bool activated = false, finalized = false;
+	u64 begin = kho_stage_begin();
 	unsigned long i;
 	int rc = 0;
 
@@ -298,6 +299,7 @@ int kho_kexec_prepare(struct kimage *image)
 			goto err_undo;
 		break;
 	}
+	kho_stages_jump(begin);
 	pr_info("handing over to the next kernel\n");
 	goto out_unlock;
 

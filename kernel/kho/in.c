@@ -32,6 +32,7 @@
 
 #include "../../mm/internal.h"
 #include "internal.h"
+#include "trace.h"
 
 struct kho_map kho_in_map = KHO_MAP_INIT(kho_in_map);
 LIST_HEAD(kho_in_subtrees);
@@ -104,13 +105,12 @@ static int take_frames(unsigned long pfn, unsigned long nr, unsigned int order)
 
 	if (!kho_map_covers(&kho_in_map, pfn, nr))
 		return -ENOENT;
-	if (!frames_sane(pfn, nr))
-		return -EINVAL;
-	rc = kho_map_take(&kho_in_map, pfn, nr, order);
-	if (rc)
-		return rc;
-	account_frames(pfn, nr);
-	return 0;
+	rc = frames_sane(pfn, nr) ?
+	     kho_map_take(&kho_in_map, pfn, nr, order) : -EINVAL;
+	if (!rc)
+		account_frames(pfn, nr);
+	trace_kho_restore(pfn, nr, order, rc);
+	return rc;
 }
 
 /**
@@ -369,6 +369,8 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys)
 		*phys = subtree->fdt_pa;
 	}
 	mutex_unlock(&kho_blob_lock);
+	trace_kho_subtree(name, "retrieve", rc);
+	pr_debug("subtree %s: retrieve: %d\n", name, rc);
 	return rc;
 }
 EXPORT_SYMBOL_GPL(kho_retrieve_subtree);
@@ -396,6 +398,7 @@ void kho_reject_subtree(const char *name, const char *reason)
 		strscpy(subtree->reason, reason);
 	}
 	mutex_unlock(&kho_blob_lock);
+	trace_kho_subtree(name, "reject", 0);
 }
 EXPORT_SYMBOL_GPL(kho_reject_subtree);
 
@@ -417,6 +420,8 @@ void kho_finish_subtree(const char *name)
 	if (subtree && subtree->state == KHO_RESTORED)
 		subtree->finished = true;
 	mutex_unlock(&kho_blob_lock);
+	trace_kho_subtree(name, "finish", 0);
+	pr_debug("subtree %s: finish\n", name);
 }
 EXPORT_SYMBOL_GPL(kho_finish_subtree);
 
@@ -540,6 +545,7 @@ static int discard_subtree(struct kho_subtree *subtree)
 int kho_in_discard(const char *name)
 {
 	bool tried = false, leftovers;
+	u64 begin = kho_stage_begin();
 	struct kho_subtree *subtree;
 	int rc = 0;
 
@@ -573,6 +579,9 @@ int kho_in_discard(const char *name)
 
 	if (leftovers)
 		free_leftovers();
+	trace_kho_subtree(name, "discard", rc);
+	if (!rc)
+		kho_stage_end("discard", name, begin);
 	return rc;
 }
 
@@ -704,6 +713,7 @@ int __init kho_in_init(void)
 	mutex_lock(&kho_blob_lock);
 	read_blob(header);
 	mutex_unlock(&kho_blob_lock);
+	kho_stages_init(header->stages_pa);
 	free_header_page(kho_early_header_pa());
 	kho_fragments_init();
 	return 0;

@@ -188,6 +188,7 @@ extern struct mutex kho_lock;
 extern struct kho_map kho_out_map;
 
 enum kho_state kho_get_state(void);
+const char *kho_state_name(enum kho_state which);
 int kho_activate(struct kimage *image);
 int kho_deactivate(void);
 int kho_finalize(struct kimage *image);
@@ -268,9 +269,31 @@ int kho_spares_cut(const struct kho_range *spare, unsigned int nr_spares,
 ssize_t kho_image_zone_show(char *buf);
 
 /*
+ * stages.c: how long the stages of a handover take
+ */
+struct kho_stage_ser;
+
+/* Places in early boot */
+enum kho_stamp {
+	KHO_STAMP_SETUP,
+	KHO_STAMP_MEMORY,
+	KHO_NR_STAMPS,
+};
+
+phys_addr_t kho_stages_pa(void);
+struct kho_stage_ser *kho_stage_open(const char *stage, const char *what);
+void kho_stage_close(struct kho_stage_ser *entry);
+void kho_stages_restart(bool activate);
+void kho_stages_jump(u64 begin);
+void kho_stage_stamp(enum kho_stamp stamp);
+void kho_stages_init(phys_addr_t pa);
+ssize_t kho_stages_read(char *buf, loff_t pos, size_t count, bool names);
+
+/*
  * sysfs.c
  */
 int kho_sysfs_init(void);
+size_t kho_escape(char *buf, const char *s);
 extern struct kobject *kho_kobj;
 extern bool kho_allow_unreadable;
 

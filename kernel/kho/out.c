@@ -25,6 +25,7 @@
 #include <linux/vmalloc.h>
 
 #include "internal.h"
+#include "trace.h"
 
 /* Both lists of subtrees, and the states of the incoming ones. */
 DEFINE_MUTEX(kho_blob_lock);
@@ -118,6 +119,8 @@ int kho_add_subtree(const char *name, void *fdt)
 	if (!rc)
 		list_add_tail(&subtree->list, &subtrees);
 	mutex_unlock(&kho_blob_lock);
+	trace_kho_subtree(name, "add", rc);
+	pr_debug("subtree %s: add: %d\n", name, rc);
 	if (rc)
 		kfree(subtree);
 	return rc;
@@ -140,6 +143,8 @@ void kho_remove_subtree(void *fdt)
 			continue;
 		if (WARN_ON_ONCE(kho_out_map.sealed))
 			break;
+		trace_kho_subtree(subtree->name, "remove", 0);
+		pr_debug("subtree %s: remove\n", subtree->name);
 		list_del(&subtree->list);
 		kfree(subtree);
 		break;
@@ -294,6 +299,7 @@ static int fill_header(void)
 	header->blob_pa = virt_to_phys(blob);
 	header->blob_size = PAGE_SIZE << blob_order;
 	header->blob_checksum = kho_checksum(0, blob, header->blob_size);
+	header->stages_pa = kho_stages_pa();
 	header->nr_holes = holes->nr;
 	memcpy(header->holes, holes->hole, holes->nr * sizeof(holes->hole[0]));
 	header->nr_spares = nr_spares;
@@ -305,6 +311,11 @@ static int fill_header(void)
 	}
 	header->magic = KHO_HEADER_MAGIC;
 	header->checksum = kho_header_checksum(header);
+	trace_kho_seal(header->nr_frames, header->nr_nodes, header->nr_holes,
+		       header->blob_size);
+	pr_debug("sealed: %llu frames, %llu of the map, %u holes, blob of %llu bytes\n",
+		 header->nr_frames, header->nr_nodes, header->nr_holes,
+		 header->blob_size);
 	rc = 0;
 
 out_free_ram:
@@ -312,6 +323,21 @@ out_free_ram:
 out_free_holes:
 	kvfree(holes);
 	return rc;
+}
+
+static int add_stages(void)
+{
+	phys_addr_t pa = kho_stages_pa();
+
+	return pa ? kho_map_add(&kho_out_map, PHYS_PFN(pa), 1, 0) : 0;
+}
+
+static void del_stages(void)
+{
+	phys_addr_t pa = kho_stages_pa();
+
+	if (pa)
+		kho_map_del(&kho_out_map, PHYS_PFN(pa), 1);
 }
 
 /**
@@ -350,20 +376,25 @@ int kho_out_seal(void)
 	rc = kho_map_add(&kho_out_map, PHYS_PFN(kho_header_pa()), 1, 0);
 	if (rc)
 		goto err_del_blob;
+	rc = add_stages();
+	if (rc)
+		goto err_del_header;
 
 	rc = kho_map_seal(&kho_out_map);
 	if (rc)
-		goto err_del_header;
+		goto err_del_stages;
 	rc = fill_header();
 	if (rc)
 		goto err_unseal;
 
-	own_frames = 1 + (1UL << blob_order);
+	own_frames = 1 + !!kho_stages_pa() + (1UL << blob_order);
 	mutex_unlock(&kho_blob_lock);
 	return 0;
 
 err_unseal:
 	kho_map_unseal(&kho_out_map);
+err_del_stages:
+	del_stages();
 err_del_header:
 	kho_map_del(&kho_out_map, PHYS_PFN(kho_header_pa()), 1);
 err_del_blob:
@@ -397,6 +428,7 @@ void kho_out_unseal(void)
 	header->magic = 0;
 	own_frames = 0;
 	kho_map_unseal(&kho_out_map);
+	del_stages();
 	kho_map_del(&kho_out_map, PHYS_PFN(virt_to_phys(header)), 1);
 	kho_map_del(&kho_out_map, PHYS_PFN(virt_to_phys(blob)),
 		    1UL << blob_order);

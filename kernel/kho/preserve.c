@@ -26,6 +26,7 @@
 #include <asm/e820/api.h>
 
 #include "internal.h"
+#include "trace.h"
 
 struct kho_map kho_out_map = KHO_MAP_INIT(kho_out_map);
 
@@ -156,22 +157,26 @@ void *kho_alloc_pages(unsigned int order)
 static int preserve(unsigned long pfn, unsigned long nr, unsigned int order)
 {
 	unsigned long i;
+	int rc;
 
 	if (!kho_is_enabled())
 		return -EOPNOTSUPP;
-	if (!kho_frames_ok(pfn, nr))
-		return -EINVAL;
+	rc = kho_frames_ok(pfn, nr) ? 0 : -EINVAL;
 	/* Of a folio, looking at the first page will do. */
-	for (i = 0; i < nr; i += 1UL << order)
+	for (i = 0; !rc && i < nr; i += 1UL << order)
 		if (PageReserved(pfn_to_page(pfn + i)))
-			return -EINVAL;
-	return kho_map_add(&kho_out_map, pfn, nr, order);
+			rc = -EINVAL;
+	if (!rc)
+		rc = kho_map_add(&kho_out_map, pfn, nr, order);
+	trace_kho_preserve(pfn, nr, order, rc);
+	return rc;
 }
 
 static bool unpreserve(unsigned long pfn, unsigned long nr)
 {
 	int rc = kho_map_del(&kho_out_map, pfn, nr);
 
+	trace_kho_unpreserve(pfn, nr, 0, rc);
 	WARN_ONCE(rc, "kho: %lu frames at %#lx cannot be taken back: %d\n",
 		  nr, pfn, rc);
 	return !rc;

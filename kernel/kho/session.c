@@ -24,6 +24,7 @@
 
 #include "internal.h"
 #include "session.h"
+#include "trace.h"
 
 /* Lists and tables of sessions, and whether they are frozen. */
 DEFINE_MUTEX(kho_sessions_lock);
@@ -49,6 +50,12 @@ bool liveupdate_enabled(void)
 	return started;
 }
 EXPORT_SYMBOL_GPL(liveupdate_enabled);
+
+static void note(const char *name, const char *step, int rc)
+{
+	trace_kho_session(name, step, rc);
+	pr_debug("session %*pE: %s: %d\n", (int)strlen(name), name, step, rc);
+}
 
 static struct rhashtable *names(bool incoming)
 {
@@ -162,6 +169,7 @@ struct liveupdate_session *kho_session_create(const char *name)
 	}
 	session->open = true;
 	mutex_unlock(&kho_sessions_lock);
+	note(name, "create", rc);
 	if (rc) {
 		kho_session_free(session);
 		return ERR_PTR(rc);
@@ -192,6 +200,7 @@ struct liveupdate_session *kho_session_open(const char *name)
 	else
 		session->open = true;
 	mutex_unlock(&kho_sessions_lock);
+	note(name, "retrieve", PTR_ERR_OR_ZERO(session));
 	return session;
 }
 
@@ -223,6 +232,7 @@ static void settle_closed(struct liveupdate_session *session)
  */
 void kho_session_close(struct liveupdate_session *session)
 {
+	note(session->name, "close", 0);
 	mutex_lock(&kho_sessions_lock);
 	session->open = false;
 	if (!frozen || !session->listed) {
@@ -263,6 +273,7 @@ static int finish_session(struct liveupdate_session *session)
  */
 int kho_session_finish(struct liveupdate_session *session)
 {
+	u64 begin = kho_stage_begin();
 	int rc;
 
 	if (!session->incoming)
@@ -272,6 +283,9 @@ int kho_session_finish(struct liveupdate_session *session)
 	if (!rc)
 		update_subtree(false);
 	mutex_unlock(&kho_sessions_lock);
+	note(session->name, "finish", rc);
+	if (!rc)
+		kho_stage_end("finish", session->name, begin);
 	return rc;
 }
 
@@ -288,6 +302,7 @@ int kho_session_finish(struct liveupdate_session *session)
 int kho_session_discard(const char *name)
 {
 	struct liveupdate_session *session;
+	u64 begin = kho_stage_begin();
 	int rc;
 
 	mutex_lock(&kho_sessions_lock);
@@ -302,6 +317,9 @@ int kho_session_discard(const char *name)
 		update_subtree(false);
 	}
 	mutex_unlock(&kho_sessions_lock);
+	note(name, "discard", rc);
+	if (!rc)
+		kho_stage_end("discard", name, begin);
 	return rc;
 }
 

@@ -23,6 +23,7 @@
 
 #include "internal.h"
 #include "session.h"
+#include "trace.h"
 
 static LIST_HEAD(handlers);
 static DECLARE_RWSEM(handlers_sem);
@@ -152,6 +153,15 @@ static void fill_args(struct liveupdate_file_op_args *args,
 	};
 }
 
+static void note(const struct liveupdate_session *session,
+		 const struct kho_session_file *file, const char *step, int rc)
+{
+	trace_kho_file(session->name, file->token, file->compatible, step, rc);
+	pr_debug("session %*pE: %#llx (%s): %s: %d\n",
+		 (int)strlen(session->name), session->name, file->token,
+		 file->compatible, step, rc);
+}
+
 /**
  * kho_session_preserve_fd - add a file to an outgoing session
  * @session: the session
@@ -205,10 +215,12 @@ int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 		goto err_remove;
 	new->data = args.serialized_data;
 	new->private_data = args.private_data;
+	note(session, new, "preserve", 0);
 	mutex_unlock(&session->mutex);
 	return 0;
 
 err_remove:
+	note(session, new, "preserve", rc);
 	rhashtable_remove_fast(&session->tokens, &new->node, token_params);
 	list_del(&new->list);
 	session->nr_files--;
@@ -232,6 +244,7 @@ void kho_session_unpreserve(struct liveupdate_session *session)
 	list_for_each_entry_safe_reverse(file, prev, &session->files, list) {
 		fill_args(&args, session, file);
 		file->handler->ops->unpreserve(&args);
+		note(session, file, "unpreserve", 0);
 		put_handler(file->handler);
 		fput(file->file);
 		remove_file(session, file);
@@ -248,6 +261,7 @@ static void unfreeze_before(struct liveupdate_session *session,
 			continue;
 		fill_args(&args, session, file);
 		file->handler->ops->unfreeze(&args);
+		note(session, file, "unfreeze", 0);
 	}
 }
 
@@ -277,6 +291,7 @@ int kho_session_freeze(struct liveupdate_session *session)
 		fill_args(&args, session, file);
 		if (file->handler->ops->freeze)
 			rc = file->handler->ops->freeze(&args);
+		note(session, file, "freeze", rc);
 		if (rc) {
 			if (!kho_last_error()[0])
 				liveupdate_refuse(&args, "freeze failed: %d", rc);
@@ -324,6 +339,7 @@ static int retrieve_one(struct liveupdate_session *session,
 			struct kho_session_file *file)
 {
 	struct liveupdate_file_op_args args;
+	u64 begin = kho_stage_begin();
 	int rc;
 
 	file->handler = get_handler(NULL, file->compatible);
@@ -331,6 +347,7 @@ static int retrieve_one(struct liveupdate_session *session,
 		return -EOPNOTSUPP;
 	fill_args(&args, session, file);
 	rc = file->handler->ops->retrieve(&args);
+	note(session, file, "retrieve", rc);
 	if (rc) {
 		put_handler(file->handler);
 		file->handler = NULL;
@@ -339,6 +356,7 @@ static int retrieve_one(struct liveupdate_session *session,
 	file->file = args.file;
 	file->private_data = args.private_data;
 	file->retrieved = true;
+	kho_stage_end("retrieve", session->name, begin);
 	return 0;
 }
 
@@ -402,6 +420,7 @@ static bool put_back(struct liveupdate_session *session,
 	fill_args(&args, session, file);
 	if (!file->handler->ops->put_back(&args))
 		return false;
+	note(session, file, "put back", 0);
 	put_handler(file->handler);
 	file->handler = NULL;
 	file->file = NULL;
@@ -489,6 +508,7 @@ void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 		}
 		fill_args(&args, session, file);
 		file->handler->ops->finish(&args);
+		note(session, file, file->retrieved ? "finish" : "give up", 0);
 		put_handler(file->handler);
 		/* Now: what is used is put back only if nobody has it any more. */
 		if (file->file && used)

@@ -28,20 +28,6 @@ static size_t text_len;
 /* In place of a name, which cannot begin with a slash as it is */
 #define DAMAGED			"/damaged"
 
-static size_t show_escaped(char *buf, const char *s)
-{
-	char *p = buf;
-
-	for (; *s; s++) {
-		if (isascii(*s) && isgraph(*s) && *s != '\\' &&
-		    (*s != '/' || p != buf))
-			*p++ = *s;
-		else
-			p += sprintf(p, "\\%03o", (unsigned char)*s);
-	}
-	return p - buf;
-}
-
 static const char *file_state(const struct liveupdate_session *session,
 			      const struct kho_session_file *file)
 {
@@ -53,14 +39,14 @@ static const char *file_state(const struct liveupdate_session *session,
 static size_t show_session(char *buf, struct liveupdate_session *session)
 {
 	struct kho_session_file *file;
-	size_t len = show_escaped(buf, session->name);
+	size_t len = kho_escape(buf, session->name);
 
 	len += sprintf(buf + len, " %s %s %lu files\n",
 		       session->incoming ? "incoming" : "outgoing",
 		       session->open ? "open" : "closed", session->nr_files);
 	list_for_each_entry(file, &session->files, list) {
 		len += sprintf(buf + len, "\t%#llx ", file->token);
-		len += show_escaped(buf + len, file->compatible);
+		len += kho_escape(buf + len, file->compatible);
 		len += sprintf(buf + len, " %s\n", file_state(session, file));
 	}
 	return len;

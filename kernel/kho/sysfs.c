@@ -7,7 +7,11 @@
  * image cannot change and no jump happens meanwhile, and then kho_lock. When the
  * kexec lock is taken the answer is -EBUSY: it may be held for long.
  */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/ctype.h>
 #include <linux/debugfs.h>
+#include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kobject.h>
@@ -20,6 +24,30 @@
 #include "internal.h"
 
 bool kho_allow_unreadable;
+
+/**
+ * kho_escape - write a name as one word
+ * @buf: room for four bytes for each of the name; it is not terminated
+ * @s: the name
+ *
+ * What is not printable, blanks, backslashes and a slash at the beginning become
+ * three octal digits after a backslash.
+ *
+ * Return: bytes written
+ */
+size_t kho_escape(char *buf, const char *s)
+{
+	char *p = buf;
+
+	for (; *s; s++) {
+		if (isascii(*s) && isgraph(*s) && *s != '\\' &&
+		    (*s != '/' || p != buf))
+			*p++ = *s;
+		else
+			p += sprintf(p, "\\%03o", (unsigned char)*s);
+	}
+	return p - buf;
+}
 
 static int step(bool on, int (*up)(struct kimage *image), int (*down)(void))
 {
@@ -71,13 +99,7 @@ static ssize_t finalize_store(struct kobject *kobj, struct kobj_attribute *attr,
 static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  char *buf)
 {
-	static const char * const names[] = {
-		[KHO_IDLE] = "idle",
-		[KHO_ACTIVE] = "active",
-		[KHO_FINAL] = "final",
-	};
-
-	return sysfs_emit(buf, "%s\n", names[kho_get_state()]);
+	return sysfs_emit(buf, "%s\n", kho_state_name(kho_get_state()));
 }
 
 static ssize_t last_error_show(struct kobject *kobj,
@@ -149,6 +171,16 @@ static ssize_t allow_unreadable_store(struct kobject *kobj,
 	return kstrtobool(buf, &kho_allow_unreadable) ?: count;
 }
 
+static ssize_t timeline_read(struct file *file, struct kobject *kobj,
+			     struct bin_attribute *attr, char *buf, loff_t pos,
+			     size_t count)
+{
+	/* Names of sessions are not for everybody, see the file sessions. */
+	return kho_stages_read(buf, pos, count,
+			       file_ns_capable(file, &init_user_ns,
+					       CAP_SYS_ADMIN));
+}
+
 struct kobject *kho_kobj;
 
 static struct kobj_attribute activate_attr = __ATTR_RW_MODE(activate, 0644);
@@ -179,8 +211,20 @@ static struct attribute *kho_attrs[] = {
 	NULL
 };
 
+/* It may be longer than a page. */
+static struct bin_attribute timeline_attr = {
+	.attr = { .name = "timeline", .mode = 0444 },
+	.read = timeline_read,
+};
+
+static struct bin_attribute *kho_bin_attrs[] = {
+	&timeline_attr,
+	NULL
+};
+
 static const struct attribute_group kho_group = {
 	.attrs = kho_attrs,
+	.bin_attrs = kho_bin_attrs,
 };
 
 static int blob_show(struct seq_file *m, void *unused)

@@ -708,6 +708,8 @@ static int corrupt(const char *what, u64 bit)
 		return -EINVAL;
 	if (!strcmp(what, "header")) {
 		target = phys_to_virt(kho_header_pa());
+	} else if (!strcmp(what, "stages")) {
+		target = phys_to_virt(kho_stages_pa());
 	} else if (!strcmp(what, "root")) {
 		target = (u8 *)node;
 	} else if (!strcmp(what, "leaf")) {

@@ -20,6 +20,7 @@
 #include <linux/fs.h>
 #include <linux/iommu.h>
 #include <linux/iommu_liveupdate.h>
+#include <linux/kho.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/liveupdate.h>
 #include <linux/pci.h>
@@ -811,7 +812,9 @@ out_up:
 int iommufd_restore_ioas(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_restore_ioas *cmd = ucmd->cmd;
+	u64 begin = kho_stage_begin();
 	struct iommufd_restore *restore;
+	char what[sizeof("ioas-4294967295")];
 	int nr, rc;
 
 	if (cmd->flags)
@@ -827,5 +830,9 @@ int iommufd_restore_ioas(struct iommufd_ucmd *ucmd)
 	else
 		rc = restore_ioas(restore, ucmd, nr);
 	unlock_restore(restore);
+	if (!rc) {
+		snprintf(what, sizeof(what), "ioas-%u", cmd->old_id);
+		kho_stage_end("restore", what, begin);
+	}
 	return rc;
 }

@@ -69,6 +69,7 @@ struct kho_hole_ser {
  * @blob_checksum: kho_checksum() of the blob
  * @nr_spares: entries in @holes after the first @nr_holes
  * @padding: 0
+ * @stages_pa: how long the old kernel took, see stages.h; 0 for nothing
  * @reserved: 0
  * @holes: sorted by address, not overlapping and not touching each other; then
  *	   the spares: extents without preserved memory in which the old kernel
@@ -91,7 +92,8 @@ struct kho_header_ser {
 	__u64 blob_checksum;
 	__u32 nr_spares;
 	__u32 padding;
-	__u64 reserved[4];
+	__u64 stages_pa;
+	__u64 reserved[3];
 	struct kho_hole_ser holes[];
 };
 
@@ -190,7 +192,8 @@ static inline int kho_header_ok(const struct kho_header_ser *header)
 	    header->nr_spares > KHO_MAX_HOLES - header->nr_holes ||
 	    header->checksum != kho_header_checksum(header))
 		return 0;
-	if ((header->map_root_pa | header->blob_pa) & (KHO_HEADER_SIZE - 1))
+	if ((header->map_root_pa | header->blob_pa | header->stages_pa) &
+	    (KHO_HEADER_SIZE - 1))
 		return 0;
 	for (i = 0; i < header->nr_holes + header->nr_spares; i++) {
 		const struct kho_hole_ser *hole = &header->holes[i];

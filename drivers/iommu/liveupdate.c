@@ -457,7 +457,7 @@ EXPORT_SYMBOL_GPL(iommu_restored_device_retrieve);
  * @domain: a paging domain of the IOMMU's driver
  * @from: iova to begin at, page aligned
  * @last: iova to end with
- * @run: out
+ * @run: out; in: zeroes, or the run before of the same domain
  *
  * Context: may sleep. Nothing is mapped or unmapped in @domain meanwhile.
  * Return: 0; -ENOENT when nothing is mapped from there to @last; -EOPNOTSUPP when the

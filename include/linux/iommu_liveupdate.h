@@ -36,12 +36,18 @@ struct iommu_preserve_ops {
  * @length: bytes
  * @pa: of @iova, and contiguous from there
  * @prot: IOMMU_READ and IOMMU_WRITE
+ * @table: the driver's: where the next one is, without looking for it
+ * @level: the driver's
+ * @next: the driver's
  */
 struct iommu_run {
 	u64 iova;
 	u64 length;
 	phys_addr_t pa;
 	int prot;
+	const void *table;
+	int level;
+	u64 next;
 };
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE

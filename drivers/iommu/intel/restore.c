@@ -672,24 +672,13 @@ static int restored_attach(struct iommu_domain *domain, struct device *dev)
 static phys_addr_t restored_iova_to_phys(struct iommu_domain *domain,
 					 dma_addr_t iova)
 {
-	struct dmar_domain *restored = to_dmar_domain(domain);
-	struct dma_pte *table = restored->pgd;
-	int level = agaw_to_level(restored->agaw);
+	u64 first = iova & VTD_PAGE_MASK;
+	struct iommu_run run = {};
 
-	if (iova >> restored->gaw)
+	if (vtd_next_run(domain, first, first | ~VTD_PAGE_MASK, &run) ||
+	    run.iova != first)
 		return 0;
-	for (;; level--) {
-		unsigned int shift = VTD_PAGE_SHIFT + (level - 1) * LEVEL_STRIDE;
-		struct dma_pte *pte = &table[(iova >> shift) & LEVEL_MASK];
-
-		if (!dma_pte_present(pte))
-			return 0;
-		if (level == 1 || dma_pte_superpage(pte))
-			return dma_pte_addr(pte) | (iova & (BIT_ULL(shift) - 1));
-		if (!kho_is_pending(dma_pte_addr(pte), PAGE_SIZE))
-			return 0;
-		table = phys_to_virt(dma_pte_addr(pte));
-	}
+	return run.pa | (iova & ~VTD_PAGE_MASK);
 }
 
 /* What is not pending is no table of ours: damage is left alone. */

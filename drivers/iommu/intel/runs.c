@@ -83,7 +83,7 @@ static int pte_prot(const struct dma_pte *pte)
  * @domain: a paging domain or a restored one
  * @from: iova to begin at, page aligned
  * @last: iova to end with
- * @run: out, from @from on and not beyond @last
+ * @run: out, from @from on and not beyond @last; in: zeroes, or the run before
  *
  * Context: nothing is mapped or unmapped meanwhile.
  * Return: 0; -ENOENT when nothing is mapped from there on; -EINVAL when the page table
@@ -105,7 +105,14 @@ int vtd_next_run(struct iommu_domain *domain, u64 from, u64 last,
 	run->length = 0;
 	if (from > last)
 		return -ENOENT;
-	pte = find_entry(&cursor, iova);
+	if (run->table && run->next == from) {
+		cursor.table = run->table;
+		cursor.level = run->level;
+		pte = &cursor.table[table_index(from, cursor.level)];
+	} else {
+		pte = find_entry(&cursor, iova);
+	}
+	run->table = NULL;
 	for (;;) {
 		run->iova = run->length ? run->iova : iova;
 		if (!pte)
@@ -119,6 +126,9 @@ int vtd_next_run(struct iommu_domain *domain, u64 from, u64 last,
 				run->prot = pte_prot(pte);
 			} else if (run->pa + run->length != pa ||
 				   run->prot != pte_prot(pte)) {
+				run->table = cursor.table;
+				run->level = cursor.level;
+				run->next = iova;
 				return 0;
 			}
 			run->length += end - iova;

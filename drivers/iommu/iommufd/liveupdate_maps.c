@@ -213,7 +213,7 @@ static const char *area_pages_fault(struct iopt_area *area,
 	u64 iova = iopt_area_iova(area), last = iopt_area_last_iova(area);
 	struct iopt_origin *origin = &area->pages->origin;
 	u64 pos = origin->start + iopt_area_start_byte(area, iova);
-	struct iommu_run run;
+	struct iommu_run run = {};
 
 	while (iova <= last) {
 		if (iommu_domain_next_run(domain, iova, last, &run) ||

@@ -27,7 +27,7 @@ check: setup ## static checks: sparse, W=1, checkpatch, kernel-doc, shellcheck, 
 docs: setup ## the documentation as HTML, in build/docs
 	@scripts/docs
 
-bench: setup ## print the figures of the README; B='files 256 1024' only one table and these sizes, in MiB
+bench: setup ## print the figures of README.md and figures.rst; B='files 256 1024' only one table and these sizes, in MiB
 	@scripts/bench $(B)
 
 refresh: setup ## put the edits made in build/tree to existing files into patches/

@@ -7,7 +7,7 @@ CONFIG ?= base
 B ?=
 
 .DEFAULT_GOAL := build
-.PHONY: build setup prepare run test check bench refresh clean help
+.PHONY: build setup prepare run test check docs bench refresh clean help
 
 build: setup ## build the kernel (CONFIG=base|debug|selftest|stock) and the VM's initrd, from whatever state the folder is in
 	@scripts/prepare
@@ -21,10 +21,13 @@ run: build ## boot it in QEMU, hand over to the next kernel, and show what survi
 test: setup ## run all tests; T=name runs one (T='vm-*,name2' several)
 	@scripts/test $(if $(T),'$(T)')
 
-check: setup ## static checks: sparse, W=1, checkpatch, kernel-doc, shellcheck, and that refreshing changes nothing
+check: setup ## static checks: sparse, W=1, checkpatch, kernel-doc, shellcheck, the documentation, and that refreshing changes nothing
 	@scripts/check
 
-bench: setup ## print the figures of the README; B='files 256 1024' only one table and these sizes, in MiB
+docs: setup ## the documentation as HTML, in build/docs
+	@scripts/docs
+
+bench: setup ## print the figures of README.md and figures.rst; B='files 256 1024' only one table and these sizes, in MiB
 	@scripts/bench $(B)
 
 refresh: setup ## put the edits made in build/tree to existing files into patches/

@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# example-device: the program of Documentation/userspace-api/liveupdate.rst that has a device does what it says there.
+set -e
+# shellcheck source=kho-lib.sh
+. kho-lib
+
+device=$(edus)
+if [ "$GENERATION" = 0 ]; then
+	to_vfio "$device"
+	example-vmm /dev/vfio/devices/vfio0
+	sessions_are 'vmm outgoing open 3 files' '0x1 preserved' '0x2 preserved' '0x3 preserved'
+	live-update -- example-device
+fi
+same output "$(example-vmm /dev/vfio/devices/vfio0)" 'the device kept: good morning, device'
+sessions_are
+nothing_left

@@ -7,7 +7,7 @@ CONFIG ?= base
 B ?=
 
 .DEFAULT_GOAL := build
-.PHONY: build setup prepare run test check docs bench refresh clean help
+.PHONY: build setup prepare run test check docs bench refresh khoctl install clean help
 
 build: setup ## build the kernel (CONFIG=base|debug|security|selftest|stock) and the VM's initrd, from whatever state the folder is in
 	@scripts/prepare
@@ -42,6 +42,13 @@ setup: ## only install the Debian packages that are missing
 kernel-%: setup ## build one kernel: kernel-base, kernel-debug, kernel-security, kernel-selftest, kernel-stock
 	@scripts/prepare
 	@scripts/build $*
+
+khoctl: ## only build khoctl, the operator's tool: needs gcc and libfdt-dev, nothing else
+	@$(MAKE) -s -C tools/kho/khoctl
+	@echo 'build/user/khoctl'
+
+install: khoctl ## install khoctl, its man page and completion, and systemd's units; DESTDIR=, PREFIX=/usr/local
+	@$(MAKE) -C tools/kho/khoctl install
 
 clean: ## remove everything that was built, fetched or logged
 	rm -rf build

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * khoctl check: can this machine, and this image, do a live update now? What is looked at is in
+ * findings_*.c; the kernel has the last word when the image is loaded and at each step.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <stdarg.h>
+
+#include "khoctl.h"
+
+/**
+ * find - note something
+ * @findings: where
+ * @verdict: what it means
+ * @topic: what it is about
+ * @remedy: what can be done, or NULL
+ * @format: the finding
+ */
+void find(struct findings *findings, enum verdict verdict, const char *topic, const char *remedy,
+	  const char *format, ...)
+{
+	struct finding *finding;
+	va_list args;
+
+	findings->finding = xrealloc(findings->finding,
+				     (findings->nr + 1) * sizeof(*finding));
+	finding = &findings->finding[findings->nr++];
+	*finding = (struct finding) { .verdict = verdict, .topic = topic, .remedy = remedy };
+	va_start(args, format);
+	if (vasprintf(&finding->what, format, args) < 0)
+		finding->what = xstrdup("out of memory");
+	va_end(args);
+}
+
+/**
+ * findings_free - free what was found
+ * @findings: all of it
+ */
+void findings_free(struct findings *findings)
+{
+	size_t i;
+
+	for (i = 0; i < findings->nr; i++)
+		free(findings->finding[i].what);
+	free(findings->finding);
+}
+
+size_t findings_count(const struct findings *findings, enum verdict verdict)
+{
+	size_t nr = 0, i;
+
+	for (i = 0; i < findings->nr; i++)
+		nr += findings->finding[i].verdict == verdict;
+	return nr;
+}
+
+const char *verdict_name(enum verdict verdict)
+{
+	static const char * const names[] = { "ok", "note", "unknown", "NO" };
+
+	return names[verdict];
+}
+
+static void print_findings(const struct findings *findings)
+{
+	size_t i;
+
+	for (i = 0; i < findings->nr; i++) {
+		const struct finding *finding = &findings->finding[i];
+
+		printf("%-8s %-13s ", verdict_name(finding->verdict), finding->topic);
+		put_safe(stdout, finding->what, strlen(finding->what));
+		putchar('\n');
+		if (finding->remedy)
+			printf("%23s%s\n", "remedy: ", finding->remedy);
+	}
+}
+
+static void json_findings(const struct findings *findings, const char *verdict)
+{
+	struct json json = { .to = stdout };
+	size_t i;
+
+	json_open(&json, NULL, '{');
+	json_string(&json, "possible", verdict);
+	json_open(&json, "findings", '[');
+	for (i = 0; i < findings->nr; i++) {
+		const struct finding *finding = &findings->finding[i];
+
+		json_open(&json, NULL, '{');
+		json_string(&json, "verdict", finding->verdict == FINDING_NO ? "no" :
+			    verdict_name(finding->verdict));
+		json_string(&json, "topic", finding->topic);
+		json_string(&json, "what", finding->what);
+		json_string(&json, "remedy", finding->remedy);
+		json_close(&json, '}');
+	}
+	json_close(&json, ']');
+	json_close(&json, '}');
+}
+
+static int conclude(const struct findings *findings, bool json)
+{
+	bool no = findings_count(findings, FINDING_NO);
+	size_t unknown = findings_count(findings, FINDING_UNKNOWN);
+
+	if (json)
+		json_findings(findings, no ? "no" : unknown ? "unknown" : "yes");
+	else
+		print_findings(findings);
+	if (!json && no)
+		printf("\nNo live update now: %zu reasons\n",
+		       findings_count(findings, FINDING_NO));
+	else if (!json && unknown)
+		printf("\nNothing against it was found, but %zu things could not be looked at: try as root\n",
+		       unknown);
+	else if (!json)
+		puts("\nA live update is possible now, as far as can be told before it");
+	if (!exists(KHO_DIR "/state"))
+		return EXIT_UNSUPPORTED;
+	return no ? EXIT_REFUSED : unknown ? EXIT_PERMISSION : EXIT_OK;
+}
+
+/**
+ * cmd_check - khoctl check
+ * @argc: as in main()
+ * @argv: the same
+ *
+ * Return: the exit status
+ */
+int cmd_check(int argc, char **argv)
+{
+	const char *image = NULL, *append = NULL;
+	struct findings findings = { 0 };
+	bool json = false, reuse = false;
+	char *cmdline, *own;
+	struct arrived arrived;
+	int i, status;
+
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--help"))
+			return help("check");
+		if (!strcmp(argv[i], "--json"))
+			json = true;
+		else if (!strcmp(argv[i], "--reuse-cmdline"))
+			reuse = true;
+		else if (!strcmp(argv[i], "--allow-unreadable"))
+			findings.allow_unreadable = true;
+		else if (!strcmp(argv[i], "--append") && i + 1 < argc)
+			append = argv[++i];
+		else if (argv[i][0] != '-' && !image)
+			image = argv[i];
+		else
+			return misused("check", "unknown argument, or one without its value: %s",
+				       argv[i]);
+	}
+	own = read_text("/proc/cmdline");
+	cmdline = xasprintf("%s%s%s", reuse && own ? own : "", reuse && append ? " " : "",
+			    append ? append : "");
+	if (reuse || append)
+		findings.next_cmdline = cmdline;
+
+	arrived_read(&arrived);
+	find_kernel(&findings);
+	find_devices(&findings);
+	find_cmdlines(&findings);
+	find_state(&findings, &arrived);
+	if (image)
+		find_image(&findings, &arrived, image);
+	status = conclude(&findings, json);
+	arrived_free(&arrived);
+	findings_free(&findings);
+	free(cmdline);
+	free(own);
+	return status;
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * khoctl check: what is under way and pending in the running kernel, and whether an image can take it.
+ *
+ * Which versions this kernel's owners would hand over is known from the blob once everything is
+ * sealed. Before, from what there is: an owner that restored a version writes the same.
+ */
+#include <errno.h>
+#include <libfdt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "khoctl.h"
+
+static void find_item(struct findings *findings, const struct item *item)
+{
+	bool pending = !strcmp(item->state, "pending");
+
+	if (!strcmp(item->name, "/header"))
+		find(findings, FINDING_NOTE, "handed over", "cold boot before you rely on it",
+		     "the header page was damaged: what came before is lost");
+	else if (!strcmp(item->name, "/map"))
+		find(findings, FINDING_NO, "handed over", "cold boot",
+		     "the map was damaged: nothing can be handed on");
+	else if (!strcmp(item->name, "/blob"))
+		find(findings, FINDING_NOTE, "handed over", "khoctl discard /blob",
+		     "the blob was damaged: memory is held that nobody can restore");
+	else if (item_is_subtree(item) && *item->name != '/' && pending && *item->reason)
+		find(findings, FINDING_NOTE, "handed over", NULL,
+		     "%s (%s) is pending, %s: it is handed on as it is", item->name,
+		     item->version, item->reason);
+}
+
+static bool same_name_pending(const struct arrived *arrived, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < arrived->nr_sessions; i++)
+		if (arrived->session[i].incoming && !strcmp(arrived->session[i].name, name))
+			return true;
+	return false;
+}
+
+static void find_session(struct findings *findings, const struct arrived *arrived,
+			 const struct session *session)
+{
+	if (session->incoming && session_count(session, "retrieved"))
+		find(findings, FINDING_NO, "session",
+		     "its program has to finish it; khoctl show NAME says who has it open",
+		     "session %s is retrieved and not finished: finalize would be refused",
+		     session->name);
+	if (!session->incoming && same_name_pending(arrived, session->name))
+		find(findings, FINDING_NO, "session",
+		     "finish or discard the one that came; or name the other differently",
+		     "session %s is pending from the old kernel, and there is a new one of that name",
+		     session->name);
+}
+
+static void find_memory(struct findings *findings)
+{
+	char *info = read_text("/proc/meminfo"), *bytes = read_kho("preserved_bytes");
+	char *total = info ? strstr(info, "MemTotal:") : NULL;
+	uint64_t all = total ? strtoull(total + strlen("MemTotal:"), NULL, 10) * 1024 : 0;
+	uint64_t held = bytes ? strtoull(bytes, NULL, 10) : 0;
+	char held_text[32], all_text[32];
+
+	if (bytes)
+		find(findings, held > all / 10 * 9 ? FINDING_NOTE : FINDING_OK, "memory",
+		     held > all / 10 * 9 ? "preserve less, or finalize may give ENOSPC" : NULL,
+		     "%s preserved; %s are in use by this kernel or free",
+		     format_bytes(held_text, held), format_bytes(all_text, all));
+	free(info);
+	free(bytes);
+}
+
+/**
+ * find_state - what is under way and pending
+ * @findings: where to note it
+ * @arrived: what was handed over
+ */
+void find_state(struct findings *findings, const struct arrived *arrived)
+{
+	char *state = read_kho("state"), *last = read_kho("last_error");
+	size_t i;
+
+	if (!state)
+		return;
+	if (strcmp(state, "idle"))
+		find(findings, FINDING_NOTE, "state", NULL,
+		     "it is %s already; khoctl abort undoes that", state);
+	if (last && *last)
+		find(findings, FINDING_NOTE, "state", NULL, "refused last: %s", last);
+	for (i = 0; i < arrived->nr_items; i++)
+		find_item(findings, &arrived->item[i]);
+	for (i = 0; i < arrived->nr_sessions; i++)
+		find_session(findings, arrived, &arrived->session[i]);
+	if (arrived->sessions_error && arrived->sessions_error != ENOENT)
+		find(findings, FINDING_UNKNOWN, "session", "try as root",
+		     "sessions cannot be read: %s", strerror(arrived->sessions_error));
+	find_memory(findings);
+	free(state);
+	free(last);
+}
+
+static void find_version(struct findings *findings, const struct image *image, const char *name,
+			 const char *version)
+{
+	const char *other = image_other_version(image, version);
+
+	if (image_restores(image, version)) {
+		find(findings, FINDING_OK, "image", NULL, "it restores %s (%s)", name, version);
+		return;
+	}
+	find(findings, findings->allow_unreadable ? FINDING_NOTE : FINDING_NO, "image",
+	     findings->allow_unreadable ? "kexec into a kernel that can, later" :
+	     "take an image that can; or --allow-unreadable: it keeps the subtree for a later kernel",
+	     "it cannot restore %s (%s)%s%s", name, version,
+	     other ? ", only such as " : ": it has nobody who could", other ? other : "");
+}
+
+/* The subtrees of the sealed blob. Gives false when there is none to be seen. */
+static bool find_in_blob(struct findings *findings, const struct image *image)
+{
+	size_t len;
+	char *path = rooted("/sys/kernel/debug/kho/blob");
+	char *blob = read_file(path, &len);
+	const char *version, *name;
+	int node, size;
+	bool seen;
+
+	free(path);
+	seen = blob && len && !fdt_check_full(blob, len);
+	if (seen) {
+		fdt_for_each_subnode(node, blob, 0) {
+			name = fdt_get_name(blob, node, NULL);
+			version = fdt_getprop(blob, node, "compatible", &size);
+			if (name && version && size > 0 && !version[size - 1])
+				find_version(findings, image, name, version);
+		}
+	}
+	free(blob);
+	return seen;
+}
+
+/* What is known without the blob */
+static void find_in_lists(struct findings *findings, const struct image *image,
+			  const struct arrived *arrived)
+{
+	size_t i;
+
+	for (i = 0; i < arrived->nr_items; i++) {
+		const struct item *item = &arrived->item[i];
+
+		if (!item_is_subtree(item) || !*item->version)
+			continue;
+		/* It is not asked about what is only handed on. */
+		if (strcmp(item->state, "restored")) {
+			if (!strcmp(item->state, "pending") &&
+			    !image_restores(image, item->version))
+				find(findings, FINDING_NOTE, "image", NULL,
+				     "it would keep %s (%s), which it cannot restore, for a later kernel",
+				     item->name, item->version);
+			continue;
+		}
+		find_version(findings, image, item->name, item->version);
+	}
+	if (arrived->nr_sessions && !image_other_version(image, "liveupdate-v"))
+		find(findings, FINDING_NO, "image", "take one with CONFIG_LIVEUPDATE",
+		     "there are sessions, and it has none");
+	if (findings->nr_devices && !image_other_version(image, "pci-v"))
+		find(findings, FINDING_NO, "image", "take one with CONFIG_PCI_LIVEUPDATE",
+		     "devices are bound to vfio-pci, and it cannot restore any");
+	if (findings->nr_devices && !image_other_version(image, "iommu-v"))
+		find(findings, FINDING_NO, "image", "take one with CONFIG_IOMMU_LIVEUPDATE",
+		     "devices are bound to vfio-pci, and it cannot restore their translation");
+}
+
+static void find_room(struct findings *findings, const struct image *image)
+{
+	char *info = read_text("/proc/meminfo");
+	char *available = info ? strstr(info, "MemAvailable:") : NULL;
+	uint64_t bytes = 0;
+	char need[32], have[32];
+
+	if (available)
+		bytes = strtoull(available + strlen("MemAvailable:"), NULL, 10) * 1024;
+	if (available && bytes < image->init_size)
+		find(findings, FINDING_NO, "memory", "free some",
+		     "the image needs %s, and %s are available",
+		     format_bytes(need, image->init_size), format_bytes(have, bytes));
+	free(info);
+}
+
+/**
+ * find_image - can an image take what there is?
+ * @findings: where to note it; knows how many devices there are
+ * @arrived: what was handed over
+ * @path: the image
+ */
+void find_image(struct findings *findings, const struct arrived *arrived, const char *path)
+{
+	struct image image;
+	int rc = image_read(&image, path);
+	size_t i;
+
+	if (rc) {
+		find(findings, rc == -EACCES ? FINDING_UNKNOWN : FINDING_NO, "image",
+		     rc == -EACCES ? "try as root" : NULL, "%s: %s", path, strerror(-rc));
+		return;
+	}
+	if (image.why_not) {
+		find(findings, FINDING_NO, "image",
+		     "take a bzImage that was built with CONFIG_KEXEC_HANDOVER",
+		     "%s cannot receive a handover: %s", path, image.why_not);
+	} else {
+		find(findings, FINDING_OK, "image", NULL, "%s can receive a handover", path);
+		for (i = 0; i < image.nr; i++)
+			find(findings, FINDING_OK, "image", NULL, "it knows %s",
+			     image.version[i]);
+		if (!find_in_blob(findings, &image))
+			find_in_lists(findings, &image, arrived);
+	}
+	find_room(findings, &image);
+	image_free(&image);
+}

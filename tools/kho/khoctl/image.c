@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * khoctl: what a bzImage says about itself: whether it can receive a handover, and which versions it
+ * can restore. The old kernel looks at the same when the image is loaded. Nothing in the file is
+ * believed; offsets are those of Documentation/arch/x86/boot.rst.
+ */
+#include <errno.h>
+#include <linux/kho/abi/handover.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "khoctl.h"
+
+#define SETUP_SECTS		0x1f1
+#define BOOT_FLAG		0x1fe
+#define HEADER_MAGIC		0x202
+#define HEADER_VERSION		0x206
+#define XLOADFLAGS		0x236
+#define INIT_SIZE		0x260
+#define KERNEL_INFO_OFFSET	0x268
+#define HEADER_END		0x26c
+
+#define XLF_KERNEL_64		0x0001
+#define XLF_ABOVE_4G		0x0002
+#define TYPE_INDIRECT		0x80000000U
+
+#define INFO_SIZE		4
+#define INFO_SIZE_TOTAL		8
+#define INFO_TYPE_MAX		12
+#define INFO_END		16
+
+/* No sensible image restores more. */
+#define VERSIONS_MAX		1000
+
+static uint16_t get16(const unsigned char *at)
+{
+	return at[0] | at[1] << 8;
+}
+
+static uint32_t get32(const unsigned char *at)
+{
+	return get16(at) | (uint32_t)get16(at + 2) << 16;
+}
+
+/* A sequence of terminated strings */
+static void parse_versions(struct image *image, const char *at, size_t size)
+{
+	size_t len;
+	char *text;
+	FILE *safe;
+
+	for (; size && image->nr < VERSIONS_MAX; at += len + 1, size -= len + 1) {
+		len = strnlen(at, size);
+		if (len == size)
+			break;
+		safe = open_memstream(&text, &(size_t){ 0 });
+		if (!safe)
+			break;
+		put_safe(safe, at, len);
+		fclose(safe);
+		image->version = xrealloc(image->version,
+					  (image->nr + 1) * sizeof(*image->version));
+		image->version[image->nr++] = text;
+	}
+}
+
+/**
+ * image_parse - look at an image
+ * @image: the result
+ * @bytes: the file's content
+ * @len: its bytes
+ */
+void image_parse(struct image *image, const unsigned char *bytes, size_t len)
+{
+	const unsigned char *info, *chunk;
+	size_t start, offset;
+	uint32_t size, total, rest;
+
+	memset(image, 0, sizeof(*image));
+	image->why_not = "it is no bzImage";
+	if (len < HEADER_END || get16(bytes + BOOT_FLAG) != 0xaa55 ||
+	    memcmp(bytes + HEADER_MAGIC, "HdrS", 4))
+		return;
+	image->why_not = "it is no 64-bit kernel that can be loaded anywhere";
+	if (get16(bytes + HEADER_VERSION) < 0x20c ||
+	    (get16(bytes + XLOADFLAGS) & (XLF_KERNEL_64 | XLF_ABOVE_4G)) !=
+	    (XLF_KERNEL_64 | XLF_ABOVE_4G))
+		return;
+	image->init_size = get32(bytes + INIT_SIZE);
+	image->why_not = "it was built without CONFIG_KEXEC_HANDOVER";
+	if (get16(bytes + HEADER_VERSION) < 0x20f)
+		return;
+
+	start = ((bytes[SETUP_SECTS] ? bytes[SETUP_SECTS] : 4) + 1) * 512;
+	offset = get32(bytes + KERNEL_INFO_OFFSET);
+	image->why_not = "it is cut off, or damaged";
+	if (start > len || offset > len - start || len - start - offset < INFO_END)
+		return;
+	info = bytes + start + offset;
+	size = get32(info + INFO_SIZE);
+	total = get32(info + INFO_SIZE_TOTAL);
+	if (memcmp(info, "LToP", 4) || size < INFO_END || total < size ||
+	    total > len - start - offset)
+		return;
+
+	image->setup_type_max = get32(info + INFO_TYPE_MAX) & ~TYPE_INDIRECT;
+	image->why_not = "it was built without CONFIG_KEXEC_HANDOVER";
+	if (image->setup_type_max < KHO_SETUP_TYPE)
+		return;
+	image->why_not = "it does not list what it can restore";
+	chunk = info + size;
+	rest = total - size;
+	if (rest < 8 || get32(chunk) != KHO_KERNEL_INFO_MAGIC || get32(chunk + 4) < 8 ||
+	    get32(chunk + 4) > rest)
+		return;
+	parse_versions(image, (const char *)chunk + 8, get32(chunk + 4) - 8);
+	image->why_not = image_restores(image, KHO_BLOB_COMPATIBLE) ? NULL :
+		"it reads another format of handover than " KHO_BLOB_COMPATIBLE;
+}
+
+/**
+ * image_read - look at an image
+ * @image: the result
+ * @path: the file
+ *
+ * Return: 0 or a negative errno, when the file cannot be read
+ */
+int image_read(struct image *image, const char *path)
+{
+	size_t len;
+	char *bytes = read_file(path, &len);
+
+	if (!bytes)
+		return -errno;
+	image_parse(image, (const unsigned char *)bytes, len);
+	free(bytes);
+	return 0;
+}
+
+/**
+ * image_free - free what image_parse() made
+ * @image: the image
+ */
+void image_free(struct image *image)
+{
+	size_t i;
+
+	for (i = 0; i < image->nr; i++)
+		free(image->version[i]);
+	free(image->version);
+}
+
+/**
+ * image_restores - can it restore a version?
+ * @image: the image
+ * @version: such as "pci-v1"
+ */
+bool image_restores(const struct image *image, const char *version)
+{
+	size_t i;
+
+	for (i = 0; i < image->nr; i++)
+		if (!strcmp(image->version[i], version))
+			return true;
+	return false;
+}
+
+/**
+ * image_other_version - a version of the same owner
+ * @image: the image
+ * @version: such as "pci-v1"
+ *
+ * Return: one that @image can restore, or NULL
+ */
+const char *image_other_version(const struct image *image, const char *version)
+{
+	const char *dash = strrchr(version, '-');
+	size_t i, len;
+
+	if (!dash || dash[1] != 'v')
+		return NULL;
+	len = dash + 2 - version;
+	for (i = 0; i < image->nr; i++)
+		if (!strncmp(image->version[i], version, len))
+			return image->version[i];
+	return NULL;
+}

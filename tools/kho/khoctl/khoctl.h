@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * khoctl: what its parts share. Each part says in its first comment what it is for.
+ *
+ * Commands return an exit status. Other functions that return int give 0 or a negative
+ * errno, unless they say something else. Memory is never short: an allocation that fails ends
+ * the program.
+ */
+#ifndef KHOCTL_H
+#define KHOCTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Exit statuses, as the man page has them */
+#define EXIT_OK			0
+#define EXIT_REFUSED		1
+#define EXIT_USAGE		2
+#define EXIT_PERMISSION		3
+#define EXIT_UNSUPPORTED	4
+#define EXIT_NOT_FOUND		5
+#define EXIT_SIGNAL		128	/* and the number of the signal */
+
+#define __printf(fmt, args)	__attribute__((format(printf, fmt, args)))
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+
+/*
+ * util.c
+ */
+
+void *xrealloc(void *old, size_t size);
+void *xzalloc(size_t size);
+char *xstrdup(const char *s);
+char *xasprintf(const char *format, ...) __printf(1, 2);
+
+/* "khoctl: ..." on stderr */
+void complain(const char *format, ...) __printf(1, 2);
+
+/* Adds how to get help. Returns EXIT_USAGE. */
+int misused(const char *command, const char *format, ...) __printf(2, 3);
+
+/*
+ * Writes @len bytes with everything that is not printable ASCII as \NNN, three octal digits. A
+ * backslash stays as it is: the kernel writes its names in the same way.
+ */
+void put_safe(FILE *to, const char *s, size_t len);
+
+/* "EBUSY", or the number when it has no name here */
+const char *errno_name(int error);
+
+/* The exit status for an errno */
+int status_of_errno(int error);
+
+/* "1.5 GiB"; @buf has 32 bytes and is returned. */
+char *format_bytes(char *buf, uint64_t bytes);
+
+/* "1.234 ms"; the same */
+char *format_ns(char *buf, int64_t ns);
+
+/*
+ * json.c
+ */
+
+/**
+ * struct json - a JSON text that is being written
+ * @to: where to
+ * @depth: how many objects and arrays are open
+ * @comma: whether the next value of the innermost one needs a comma before it
+ */
+struct json {
+	FILE *to;
+	int depth;
+	bool comma;
+};
+
+/* @key is NULL in arrays and at the top. */
+void json_open(struct json *json, const char *key, char bracket);
+void json_close(struct json *json, char bracket);
+void json_string(struct json *json, const char *key, const char *value);
+void json_bytes(struct json *json, const char *key, const char *value, size_t len);
+void json_u64(struct json *json, const char *key, uint64_t value);
+void json_s64(struct json *json, const char *key, int64_t value);
+void json_hex(struct json *json, const char *key, uint64_t value);
+void json_bool(struct json *json, const char *key, bool value);
+void json_null(struct json *json, const char *key);
+
+/*
+ * sysfs.c: the kernel's files, below --root
+ */
+
+#define KHO_DIR	"/sys/kernel/kho"
+
+extern const char *root_dir;
+
+/* @path below --root; the caller frees it. */
+char *rooted(const char *path);
+
+/* The content with a NUL behind it, or NULL and errno; the caller frees it. */
+char *read_file(const char *path, size_t *len);
+
+/* The same of a small text, without the newline at its end */
+char *read_text(const char *path);
+char *read_kho(const char *name);
+
+/* In one write. With --root it is refused. */
+int write_kho(const char *name, const char *value);
+
+bool exists(const char *path);
+
+/* Is there handover in this kernel? Says so if not. */
+bool have_kho(void);
+
+/*
+ * arrived.c: the lists "incoming" and "sessions"
+ */
+
+/**
+ * struct item - a line of "incoming"
+ * @name: of a subtree, OWNER/PART, or with a slash at the beginning
+ * @state: as the ABI has it
+ * @version: of a subtree, else ""
+ * @reason: or ""
+ */
+struct item {
+	char *name;
+	char *state;
+	char *version;
+	char *reason;
+};
+
+/**
+ * struct session_file - a file of a session
+ * @token: as listed
+ * @kind: as listed
+ * @state: as listed
+ */
+struct session_file {
+	char *token;
+	char *kind;
+	char *state;
+};
+
+/**
+ * struct session - a session
+ * @name: as listed, with escapes
+ * @incoming: it came from the old kernel
+ * @open: a program has it open
+ * @nr_listed: files that the line says it has
+ * @nr: files that follow it
+ * @file: these
+ */
+struct session {
+	char *name;
+	bool incoming;
+	bool open;
+	unsigned long nr_listed;
+	size_t nr;
+	struct session_file *file;
+};
+
+/**
+ * struct arrived - both lists
+ * @item: lines of incoming
+ * @nr_items: how many
+ * @session: sessions
+ * @nr_sessions: how many
+ * @sessions_error: 0, or why sessions could not be read; ENOENT without support for them
+ */
+struct arrived {
+	struct item *item;
+	size_t nr_items;
+	struct session *session;
+	size_t nr_sessions;
+	int sessions_error;
+};
+
+void arrived_read(struct arrived *arrived);
+void arrived_free(struct arrived *arrived);
+
+bool item_is_subtree(const struct item *item);
+bool item_is_device(const struct item *item);
+unsigned long session_count(const struct session *session, const char *state);
+bool session_is_damaged(const struct session *session);
+
+/*
+ * holders.c
+ */
+
+/**
+ * struct holder - a process that has such a descriptor open
+ * @pid: the process
+ * @comm: its name
+ * @what: the descriptor, as /proc has it
+ * @fd: its number
+ */
+struct holder {
+	int pid;
+	char *comm;
+	char *what;
+	int fd;
+};
+
+/**
+ * struct holders - all of them
+ * @holder: the processes
+ * @nr: how many
+ * @hidden: processes that could not be looked at
+ */
+struct holders {
+	struct holder *holder;
+	size_t nr;
+	unsigned int hidden;
+};
+
+void holders_read(struct holders *holders);
+void holders_free(struct holders *holders);
+bool holder_is_session(const struct holder *holder);
+
+/* The name of the session that is held, as listed, or NULL; needs to be root. */
+char *holder_session(const struct holder *holder);
+
+/*
+ * image.c: what a bzImage says about itself
+ */
+
+/**
+ * struct image - a kernel image
+ * @why_not: NULL when it can receive a handover, else why it cannot
+ * @setup_type_max: highest type of setup_data that it knows, 0 when it does not say
+ * @init_size: memory that it needs to start
+ * @nr: versions that it can restore
+ * @version: these, escaped
+ */
+struct image {
+	const char *why_not;
+	uint32_t setup_type_max;
+	uint32_t init_size;
+	size_t nr;
+	char **version;
+};
+
+/* Looks at @len bytes. What it finds does not point into these. */
+void image_parse(struct image *image, const unsigned char *bytes, size_t len);
+int image_read(struct image *image, const char *path);
+void image_free(struct image *image);
+bool image_restores(const struct image *image, const char *version);
+
+/* Another version of the same owner that it can restore, or NULL */
+const char *image_other_version(const struct image *image, const char *version);
+
+/*
+ * findings.c, findings_kernel.c, findings_devices.c, findings_image.c: what check finds
+ */
+
+enum verdict { FINDING_OK, FINDING_NOTE, FINDING_UNKNOWN, FINDING_NO };
+
+/**
+ * struct finding - one of them
+ * @verdict: what it means for a live update
+ * @topic: "kernel", "command line", "IOMMU", ...
+ * @what: the finding
+ * @remedy: or NULL
+ */
+struct finding {
+	enum verdict verdict;
+	const char *topic;
+	char *what;
+	const char *remedy;
+};
+
+/**
+ * struct findings - what has been found so far
+ * @finding: all of them
+ * @nr: how many
+ * @nr_devices: devices bound to vfio-pci
+ * @next_cmdline: command line for the next kernel, NULL when it is not known
+ * @allow_unreadable: versions that the next kernel cannot restore are no reason
+ */
+struct findings {
+	struct finding *finding;
+	size_t nr;
+	unsigned int nr_devices;
+	const char *next_cmdline;
+	bool allow_unreadable;
+};
+
+void find(struct findings *findings, enum verdict verdict, const char *topic, const char *remedy,
+	  const char *format, ...) __printf(5, 6);
+void findings_free(struct findings *findings);
+size_t findings_count(const struct findings *findings, enum verdict verdict);
+void find_kernel(struct findings *findings);
+void find_cmdlines(struct findings *findings);
+void find_devices(struct findings *findings);
+void find_state(struct findings *findings, const struct arrived *arrived);
+void find_image(struct findings *findings, const struct arrived *arrived, const char *path);
+const char *verdict_name(enum verdict verdict);
+
+/* Has @cmdline a word that is @word or, when that ends in '=', begins with it? */
+bool cmdline_has(const char *cmdline, const char *word);
+
+/*
+ * steps.c
+ */
+
+/* One step, like "activate" to "1"; says what the kernel has to say when it is refused. */
+int step(const char *file, const char *value);
+
+/* What can be done about a refusal, or NULL */
+const char *step_remedy(const char *step, int error);
+
+/* last_error of the kernel on stderr, if there is one */
+void say_last_error(void);
+
+/* Undoes finalize and activate, as far as they were done. */
+int undo_steps(bool finalized, bool activated);
+
+/*
+ * fdt_words.c: what the properties of the kernel's trees mean
+ */
+
+enum value_type {
+	VALUE_BYTES, VALUE_STRING, VALUE_ADDRESS, VALUE_SIZE, VALUE_NUMBER, VALUE_CHECKSUM,
+	VALUE_NATIVE_ADDRESS, VALUE_VMALLOC, VALUE_PCI_DEVICES, VALUE_TEST_SETS, VALUE_TREE,
+};
+
+/**
+ * struct meaning - of a property
+ * @type: how its bytes are to be read
+ * @text: what it is, or NULL
+ */
+struct meaning {
+	enum value_type type;
+	const char *text;
+};
+
+/* @compatible: of the tree. The value is at most of the type that its length allows. */
+struct meaning meaning_of(const char *compatible, int depth, const char *name,
+			  const unsigned char *value, int len);
+
+/* What a tree with this version is, or NULL */
+const char *tree_words(const char *compatible);
+
+uint64_t value_u64(const unsigned char *value, enum value_type type);
+uint64_t native_u64(const unsigned char *value);
+uint32_t native_u32(const unsigned char *value);
+bool value_is_strings(const unsigned char *value, int len);
+bool value_is_tree(const unsigned char *value, int len);
+
+/**
+ * struct tree - a tree in a file that is intact
+ * @fdt: where it is in memory
+ * @offset: where it is in the file
+ * @size: its bytes
+ * @compatible: of its root, or NULL
+ * @checksum: kho_checksum() of it
+ */
+struct tree {
+	const void *fdt;
+	size_t offset;
+	size_t size;
+	const char *compatible;
+	uint64_t checksum;
+};
+
+/* Another tree of the file that is what this node of a blob describes, or NULL */
+const struct tree *tree_described(const struct tree *trees, size_t nr, const void *fdt, int node);
+
+void dump_text(FILE *to, const struct tree *trees, size_t nr);
+void dump_json(FILE *to, const struct tree *trees, size_t nr);
+void dump_dts(FILE *to, const struct tree *tree);
+
+/* Finds the trees in a file's bytes. Gives their number, or -1 with the reason in @why. */
+int dump_find(const unsigned char *bytes, size_t len, struct tree **trees, const char **why);
+
+/*
+ * timeline.c, timeline_svg.c
+ */
+
+/**
+ * struct stage - a line of the timeline
+ * @kernel: "old" or "next"
+ * @name: of the stage
+ * @what: the owner or session, or "-"
+ * @begin: nanoseconds from the begin of the jump
+ * @duration: nanoseconds
+ */
+struct stage {
+	char *kernel;
+	char *name;
+	char *what;
+	int64_t begin;
+	int64_t duration;
+};
+
+/**
+ * struct timeline - all of them
+ * @stage: sorted by begin
+ * @nr: how many
+ * @blackout: nanoseconds from the begin of the jump to the next kernel's /init, -1 when not known
+ */
+struct timeline {
+	struct stage *stage;
+	size_t nr;
+	int64_t blackout;
+};
+
+const char *stage_words(const char *name);
+void timeline_svg(FILE *to, const struct timeline *timeline);
+
+/*
+ * Commands. argv[0] is the command's name.
+ */
+
+int cmd_status(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_discard(int argc, char **argv);
+int cmd_activate(int argc, char **argv);
+int cmd_finalize(int argc, char **argv);
+int cmd_abort(int argc, char **argv);
+int cmd_kexec(int argc, char **argv);
+int cmd_dump(int argc, char **argv);
+int cmd_timeline(int argc, char **argv);
+
+/* Prints a command's help. Returns EXIT_OK. */
+int help(const char *command);
+
+#endif

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * khoctl list and show: sessions, files, devices and subtrees.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "khoctl.h"
+
+enum { SESSIONS = 1, FILES = 2, DEVICES = 4, SUBTREES = 8, ALL = 15 };
+
+static void json_item(struct json *json, const struct item *item)
+{
+	json_open(json, NULL, '{');
+	json_string(json, "name", item->name);
+	json_string(json, "state", item->state);
+	json_string(json, "version", *item->version ? item->version : NULL);
+	json_string(json, "reason", *item->reason ? item->reason : NULL);
+	json_close(json, '}');
+}
+
+static void json_file(struct json *json, const struct session *session,
+		      const struct session_file *file)
+{
+	json_open(json, NULL, '{');
+	json_string(json, "session", session->name);
+	json_string(json, "token", file->token);
+	json_string(json, "kind", file->kind);
+	json_string(json, "state", file->state);
+	json_close(json, '}');
+}
+
+static void json_session(struct json *json, const struct session *session, bool with_files)
+{
+	size_t i;
+
+	json_open(json, NULL, '{');
+	json_string(json, "name", session->name);
+	json_string(json, "direction", session->incoming ? "incoming" : "outgoing");
+	json_bool(json, "open", session->open);
+	json_u64(json, "nr_files", session->nr_listed);
+	if (with_files) {
+		json_open(json, "files", '[');
+		for (i = 0; i < session->nr; i++)
+			json_file(json, session, &session->file[i]);
+		json_close(json, ']');
+	}
+	json_close(json, '}');
+}
+
+static void json_list(const struct arrived *arrived, int what)
+{
+	struct json json = { .to = stdout };
+	size_t i, k;
+
+	json_open(&json, NULL, '{');
+	if (what & SESSIONS && arrived->sessions_error) {
+		json_null(&json, "sessions");
+	} else if (what & SESSIONS) {
+		json_open(&json, "sessions", '[');
+		for (i = 0; i < arrived->nr_sessions; i++)
+			json_session(&json, &arrived->session[i], false);
+		json_close(&json, ']');
+	}
+	if (what & FILES && arrived->sessions_error) {
+		json_null(&json, "files");
+	} else if (what & FILES) {
+		json_open(&json, "files", '[');
+		for (i = 0; i < arrived->nr_sessions; i++)
+			for (k = 0; k < arrived->session[i].nr; k++)
+				json_file(&json, &arrived->session[i],
+					  &arrived->session[i].file[k]);
+		json_close(&json, ']');
+	}
+	if (what & DEVICES) {
+		json_open(&json, "devices", '[');
+		for (i = 0; i < arrived->nr_items; i++)
+			if (item_is_device(&arrived->item[i]))
+				json_item(&json, &arrived->item[i]);
+		json_close(&json, ']');
+	}
+	if (what & SUBTREES) {
+		json_open(&json, "subtrees", '[');
+		for (i = 0; i < arrived->nr_items; i++)
+			if (!item_is_device(&arrived->item[i]))
+				json_item(&json, &arrived->item[i]);
+		json_close(&json, ']');
+	}
+	json_close(&json, '}');
+}
+
+static void print_item(const struct item *item)
+{
+	printf("%-20s %-10s %-18s %s\n", item->name, item->state,
+	       *item->version ? item->version : "-", item->reason);
+}
+
+static void print_session(const struct session *session)
+{
+	printf("%-20s %-10s %-10s %lu files\n", session->name,
+	       session->incoming ? "incoming" : "outgoing",
+	       session->open ? "open" : "closed", session->nr_listed);
+}
+
+static void print_file(const struct session *session, const struct session_file *file)
+{
+	printf("%-20s %-20s %-16s %s\n", session->name, file->token, file->kind, file->state);
+}
+
+static void print_items(const struct arrived *arrived, bool devices)
+{
+	size_t i;
+
+	for (i = 0; i < arrived->nr_items; i++)
+		if (item_is_device(&arrived->item[i]) == devices)
+			print_item(&arrived->item[i]);
+}
+
+/* With titles only when there are several lists */
+static void print_list(const struct arrived *arrived, int what)
+{
+	size_t i, k;
+
+	if (what & SESSIONS && !arrived->sessions_error) {
+		if (what == ALL)
+			puts("sessions:");
+		for (i = 0; i < arrived->nr_sessions; i++)
+			print_session(&arrived->session[i]);
+	}
+	if (what & FILES && !arrived->sessions_error) {
+		if (what == ALL)
+			puts("\nfiles of sessions:");
+		for (i = 0; i < arrived->nr_sessions; i++)
+			for (k = 0; k < arrived->session[i].nr; k++)
+				print_file(&arrived->session[i], &arrived->session[i].file[k]);
+	}
+	if (what & DEVICES) {
+		if (what == ALL)
+			puts("\ndevices:");
+		print_items(arrived, true);
+	}
+	if (what & SUBTREES) {
+		if (what == ALL)
+			puts("\nsubtrees:");
+		print_items(arrived, false);
+	}
+}
+
+/* Says why there are no sessions in the list. */
+static int sessions_status(const struct arrived *arrived)
+{
+	if (!arrived->sessions_error)
+		return EXIT_OK;
+	if (arrived->sessions_error == ENOENT) {
+		complain("this kernel has no sessions: CONFIG_LIVEUPDATE is off");
+		return EXIT_UNSUPPORTED;
+	}
+	complain("sessions and their files need root: %s: %s", KHO_DIR "/sessions",
+		 strerror(arrived->sessions_error));
+	return status_of_errno(arrived->sessions_error);
+}
+
+/**
+ * cmd_list - khoctl list
+ * @argc: as in main()
+ * @argv: the same
+ *
+ * Return: the exit status
+ */
+int cmd_list(int argc, char **argv)
+{
+	static const char * const names[] = { "sessions", "files", "devices", "subtrees" };
+	struct arrived arrived;
+	bool json = false;
+	int what = 0, i, status = EXIT_OK;
+	size_t k;
+
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--help"))
+			return help("list");
+		for (k = 0; k < ARRAY_SIZE(names) && strcmp(argv[i], names[k]); k++)
+			;
+		if (!strcmp(argv[i], "--json"))
+			json = true;
+		else if (k < ARRAY_SIZE(names) && !what)
+			what = 1 << k;
+		else
+			return misused("list", "unknown argument: %s", argv[i]);
+	}
+	if (!have_kho())
+		return EXIT_UNSUPPORTED;
+	arrived_read(&arrived);
+	if (json)
+		json_list(&arrived, what ? what : ALL);
+	else
+		print_list(&arrived, what ? what : ALL);
+	if (!what || what & (SESSIONS | FILES))
+		status = sessions_status(&arrived);
+	/* When all is asked for, what can be shown is good enough. */
+	if (!what && status == EXIT_UNSUPPORTED)
+		status = EXIT_OK;
+	arrived_free(&arrived);
+	return status;
+}
+
+static void print_holders_of(const char *name)
+{
+	struct holders holders;
+	size_t i;
+	char *of;
+
+	holders_read(&holders);
+	for (i = 0; i < holders.nr; i++) {
+		of = holder_session(&holders.holder[i]);
+		if (of && !strcmp(of, name)) {
+			printf("open in process %d ", holders.holder[i].pid);
+			put_safe(stdout, holders.holder[i].comm,
+				 strlen(holders.holder[i].comm));
+			putchar('\n');
+		}
+		free(of);
+	}
+	holders_free(&holders);
+}
+
+static const char *words_of_item(const struct item *item)
+{
+	if (!strcmp(item->name, "/memory"))
+		return "memory that nobody has restored";
+	if (*item->name == '/')
+		return "what the handover itself consists of";
+	if (item_is_device(item))
+		return "a PCI device that was handed over, or a bridge above one";
+	if (item_is_subtree(item))
+		return tree_words(item->version);
+	return "a part of a subtree";
+}
+
+static void show_item(const struct item *item)
+{
+	const char *words = words_of_item(item);
+
+	printf("name     %s\n", item->name);
+	if (words)
+		printf("is       %s\n", words);
+	printf("state    %s\n", item->state);
+	if (*item->version)
+		printf("version  %s\n", item->version);
+	if (*item->reason)
+		printf("reason   %s\n", item->reason);
+}
+
+static void show_session(const struct session *session)
+{
+	size_t i;
+
+	printf("session %s\n", session->name);
+	printf("direction  %s\n", session->incoming ? "incoming: came from the old kernel" :
+	       "outgoing: goes to the next kernel");
+	printf("open       %s\n", session->open ? "yes" : "no");
+	printf("files      %lu\n", session->nr_listed);
+	for (i = 0; i < session->nr; i++)
+		printf("  %-20s %-16s %s\n", session->file[i].token, session->file[i].kind,
+		       session->file[i].state);
+	if (session->open && !*root_dir)
+		print_holders_of(session->name);
+}
+
+/* A device may be named without its owner. */
+static bool names_item(const struct item *item, const char *name)
+{
+	return !strcmp(item->name, name) ||
+	       (item_is_device(item) && !strcmp(item->name + strlen("pci/"), name));
+}
+
+/* Returns how many there are of that name. */
+static size_t show(const struct arrived *arrived, const char *name, struct json *json)
+{
+	size_t i, nr = 0;
+
+	for (i = 0; i < arrived->nr_sessions; i++) {
+		if (strcmp(arrived->session[i].name, name))
+			continue;
+		if (json)
+			json_session(json, &arrived->session[i], true);
+		else
+			show_session(&arrived->session[i]);
+		nr++;
+	}
+	for (i = 0; i < arrived->nr_items; i++) {
+		if (!names_item(&arrived->item[i], name))
+			continue;
+		if (json)
+			json_item(json, &arrived->item[i]);
+		else
+			show_item(&arrived->item[i]);
+		nr++;
+	}
+	return nr;
+}
+
+/**
+ * cmd_show - khoctl show
+ * @argc: as in main()
+ * @argv: the same
+ *
+ * Return: the exit status
+ */
+int cmd_show(int argc, char **argv)
+{
+	bool as_json = argc > 1 && !strcmp(argv[1], "--json");
+	struct json json = { .to = stdout };
+	const char *name = argv[argc - 1];
+	struct arrived arrived;
+	int status = EXIT_OK;
+	size_t nr;
+
+	if (argc > 1 && !strcmp(argv[1], "--help"))
+		return help("show");
+	if (argc != 2 + as_json || *name == '-')
+		return misused("show", "one NAME is wanted");
+	if (!have_kho())
+		return EXIT_UNSUPPORTED;
+	arrived_read(&arrived);
+	if (as_json)
+		json_open(&json, NULL, '[');
+	nr = show(&arrived, name, as_json ? &json : NULL);
+	if (as_json)
+		json_close(&json, ']');
+	if (!nr && (arrived.sessions_error == EACCES || arrived.sessions_error == EPERM)) {
+		complain("no subtree or device %s; sessions need root", name);
+		status = EXIT_PERMISSION;
+	} else if (!nr) {
+		complain("no session, subtree or device %s: khoctl list says what there is", name);
+		status = EXIT_NOT_FOUND;
+	}
+	arrived_free(&arrived);
+	return status;
+}

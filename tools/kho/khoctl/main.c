@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * khoctl: the operator's tool for kexec handover. What it can do is in its man page, khoctl.8; this
+ * file finds the command and has the texts of --help.
+ */
+#include <string.h>
+
+#include "khoctl.h"
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *synopsis;
+	const char *what;
+	const char *text;
+};
+
+static const struct command commands[] = {
+	{ "status", cmd_status, "[--json]", "what is under way, what is pending, and who holds it up",
+	  "  --json  as JSON\n"
+	  "\n"
+	  "As an ordinary user it says all but the sessions, the place of the next kernel, and what\n"
+	  "other users' processes have open.\n" },
+	{ "check", cmd_check, "[--json] [--append ARGS | --reuse-cmdline] [IMAGE]",
+	  "can this machine, and this image, do a live update now?",
+	  "  --json             as JSON\n"
+	  "  --append ARGS      the command line that the next kernel will get\n"
+	  "  --reuse-cmdline    it will get the one of this kernel, with ARGS of --append behind it\n"
+	  "  --allow-unreadable versions that the next kernel cannot restore are no reason against it\n"
+	  "\n"
+	  "IMAGE is a bzImage. Each reason not is named with its remedy. Exit status: 0 yes, 1 no,\n"
+	  "3 no reason found but not everything could be looked at, 4 this kernel has no handover.\n" },
+	{ "list", cmd_list, "[--json] [sessions|files|devices|subtrees]",
+	  "what was handed over and what will be",
+	  "  --json  as JSON\n"
+	  "\n"
+	  "Without a word all four. Sessions and files can be listed by root only.\n" },
+	{ "show", cmd_show, "[--json] NAME", "all about a session, a subtree or a device",
+	  "  --json  as JSON\n"
+	  "\n"
+	  "NAME is as in the list: of a session, a subtree, a part of one such as pci/0000:03:00.0, a\n"
+	  "device's address, /memory, /blob, /map, /header or /damaged. Sessions are for root only.\n" },
+	{ "discard", cmd_discard, "[--yes] [--session | --subtree] NAME",
+	  "give up what was handed over to this kernel",
+	  "  --yes      do not ask\n"
+	  "  --session  NAME is that of a session,\n"
+	  "  --subtree  or of a subtree, where there are both\n"
+	  "\n"
+	  "NAME is that of a session, /damaged for the files of damaged records, a subtree, /blob or\n"
+	  "/memory. What it means is lost. Without a terminal nobody can be asked, so --yes is needed.\n"
+	  "Needs root.\n" },
+	{ "activate", cmd_activate, "", "begin to prepare a handover",
+	  "Everything keeps running. It is no error when that is done already. Needs root.\n" },
+	{ "finalize", cmd_finalize, "", "complete the preparation; kexec can jump then",
+	  "Wants the state active. It is no error when it is done already. Needs root.\n" },
+	{ "abort", cmd_abort, "[--unload]", "undo finalize and activate, from any state",
+	  "  --unload  unload the next kernel too\n"
+	  "\n"
+	  "Needs root.\n" },
+	{ "kexec", cmd_kexec,
+	  "[--initrd FILE] [--append ARGS] [--reuse-cmdline] [--allow-unreadable] [--replace]\n"
+	  "                    [--no-jump | --systemd] IMAGE",
+	  "check, load, activate, finalize, jump",
+	  "  --initrd FILE      the next kernel's initrd\n"
+	  "  --append ARGS      its command line\n"
+	  "  --reuse-cmdline    the one of this kernel, with ARGS of --append behind it\n"
+	  "  --allow-unreadable go on when it cannot restore a version: the subtree is kept for a later\n"
+	  "                     kernel\n"
+	  "  --replace          an image is loaded already: replace it. It is not brought back\n"
+	  "  --no-jump          stop before the jump, with all prepared\n"
+	  "  --systemd          try finalize, undo it, and leave the jump to systemctl kexec\n"
+	  "\n"
+	  "When a step is refused, or a signal comes before the jump, what was done is undone in reverse\n"
+	  "order. Needs root.\n" },
+	{ "dump", cmd_dump, "[--format text|json|dts] [--tree N] [FILE]",
+	  "decode the blob, or any file with device trees of handover",
+	  "  --format F  text (default), json, or dts, which is what dtc reads\n"
+	  "  --tree N    of several trees in FILE only the N-th, from 0\n"
+	  "\n"
+	  "Without FILE the running kernel's, which needs root, debugfs and the state final; \"-\" is\n"
+	  "standard input. A file is decoded on any machine.\n" },
+	{ "timeline", cmd_timeline, "[--format text|json|svg] [--from FILE]",
+	  "how long the stages of the last handover took",
+	  "  --format F  text (default), json or svg\n"
+	  "  --from FILE a copy of " KHO_DIR "/timeline; \"-\" is standard input\n" },
+};
+
+static void usage(FILE *to)
+{
+	size_t i;
+
+	fputs("Usage: khoctl [--root DIR] COMMAND [ARGUMENT...]\n\n", to);
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].what);
+	fputs("\n"
+	      "  --root DIR  read /sys, /proc and /boot below DIR, and change nothing\n"
+	      "  --help      this; khoctl COMMAND --help says more\n"
+	      "\n"
+	      "Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 not permitted, mostly as it\n"
+	      "needs root; 4 no handover in this kernel; 5 nothing of that name, or nothing there;\n"
+	      "128 and N: ended by signal N. See khoctl(8).\n", to);
+}
+
+static const struct command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+int help(const char *name)
+{
+	const struct command *command = find_command(name);
+
+	printf("Usage: khoctl %s %s\n\n%c%s.\n\n%s", name, command->synopsis,
+	       command->what[0] - 'a' + 'A', command->what + 1, command->text);
+	return EXIT_OK;
+}
+
+/* What was printed may not have arrived, when a disk is full. */
+static int flushed(int status)
+{
+	if ((fflush(stdout) || ferror(stdout)) && status == EXIT_OK) {
+		complain("standard output cannot be written");
+		return EXIT_REFUSED;
+	}
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+
+	argc--;
+	argv++;
+	while (argc && argv[0][0] == '-') {
+		if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h")) {
+			usage(stdout);
+			return flushed(EXIT_OK);
+		}
+		if (strcmp(argv[0], "--root") || argc < 2)
+			return misused("", "unknown option, or one without its value: %s",
+				       argv[0]);
+		root_dir = argv[1];
+		argc -= 2;
+		argv += 2;
+	}
+	if (!argc) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[0], "help")) {
+		command = argc > 1 ? find_command(argv[1]) : NULL;
+		if (command)
+			return flushed(help(command->name));
+		usage(stdout);
+		return flushed(EXIT_OK);
+	}
+	command = find_command(argv[0]);
+	if (!command)
+		return misused("", "unknown command: %s", argv[0]);
+	return flushed(command->run(argc, argv));
+}

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * khoctl status: where a handover is, what is pending, and who holds it up.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "khoctl.h"
+
+/* Everything that is shown */
+struct status {
+	char *state, *generation, *bytes, *last_error, *loaded, *unreadable, *zone;
+	int zone_error;
+	struct arrived arrived;
+	struct holders holders;
+};
+
+/* A thing that is pending, or in the way: what it is, and what can be done */
+struct pending {
+	char *name;
+	char *why;
+	const char *remedy;
+	bool blocks;
+};
+
+struct pendings {
+	struct pending *pending;
+	size_t nr;
+};
+
+static void add(struct pendings *list, const char *name, bool blocks, const char *remedy,
+		char *why)
+{
+	list->pending = xrealloc(list->pending, (list->nr + 1) * sizeof(*list->pending));
+	list->pending[list->nr++] = (struct pending) {
+		.name = xstrdup(name),
+		.why = why,
+		.remedy = remedy,
+		.blocks = blocks,
+	};
+}
+
+static void add_item(struct pendings *list, const struct item *item)
+{
+	const char *remedy = "its owner has to restore it; or khoctl discard";
+
+	if (!strcmp(item->state, "restored") || !strcmp(item->state, "discarded"))
+		return;
+	if (!strcmp(item->name, "/header"))
+		remedy = "cold boot before you rely on this machine";
+	else if (!strcmp(item->name, "/map"))
+		remedy = "nothing can be restored or handed on: start another kernel, or cold boot";
+	else if (!strcmp(item->name, "/blob"))
+		remedy = "khoctl discard /blob frees the memory";
+	else if (!strcmp(item->name, "/memory"))
+		remedy = "it comes back as its owners restore or discard it";
+	else if (!strncmp(item->reason, "version", 7) || !strncmp(item->reason, "no owner", 8))
+		remedy = "kexec into a kernel that can restore it; or khoctl discard";
+	else if (!strcmp(item->state, "blocked"))
+		remedy = "discard the session that its descriptor is in";
+	else if (item_is_device(item))
+		remedy = "its program has to retrieve and finish its session; or discard that";
+	add(list, item->name, !strcmp(item->name, "/map"), remedy,
+	    xasprintf("%s%s%s", item->state, *item->reason ? ": " : "", item->reason));
+}
+
+static void add_session(struct pendings *list, const struct session *session)
+{
+	unsigned long retrieved = session_count(session, "retrieved");
+	char *name = xasprintf("session %s", session->name);
+
+	if (!session->incoming)
+		goto out;
+	if (session_is_damaged(session))
+		add(list, name, false, "khoctl discard /damaged",
+		    xasprintf("%lu files with damaged records", session->nr_listed));
+	else if (retrieved)
+		add(list, name, true, "its program has to finish it: finalize is refused until then",
+		    xasprintf("%lu of %lu files retrieved, not finished", retrieved,
+			      session->nr_listed));
+	else
+		add(list, name, false,
+		    "its program has to retrieve and finish it; or khoctl discard",
+		    xasprintf("%lu files came from the old kernel, nobody has retrieved them%s",
+			      session->nr_listed, session->open ? "; it is open" : ""));
+out:
+	free(name);
+}
+
+static void read_status(struct status *status)
+{
+	status->state = read_kho("state");
+	status->generation = read_kho("generation");
+	status->bytes = read_kho("preserved_bytes");
+	status->last_error = read_kho("last_error");
+	status->unreadable = read_kho("allow_unreadable");
+	status->loaded = read_text("/sys/kernel/kexec_loaded");
+	status->zone = read_kho("landing_zone");
+	status->zone_error = status->zone ? 0 : errno;
+	arrived_read(&status->arrived);
+	holders_read(&status->holders);
+}
+
+static void free_status(struct status *status, struct pendings *pending)
+{
+	size_t i;
+
+	free(status->state);
+	free(status->generation);
+	free(status->bytes);
+	free(status->last_error);
+	free(status->unreadable);
+	free(status->loaded);
+	free(status->zone);
+	arrived_free(&status->arrived);
+	holders_free(&status->holders);
+	for (i = 0; i < pending->nr; i++) {
+		free(pending->pending[i].name);
+		free(pending->pending[i].why);
+	}
+	free(pending->pending);
+}
+
+static void count(const struct arrived *arrived, size_t *in, size_t *out, size_t *files,
+		  size_t *devices)
+{
+	size_t i;
+
+	*in = *out = *files = *devices = 0;
+	for (i = 0; i < arrived->nr_sessions; i++) {
+		*(arrived->session[i].incoming ? in : out) += 1;
+		*files += arrived->session[i].nr_listed;
+	}
+	for (i = 0; i < arrived->nr_items; i++)
+		*devices += item_is_device(&arrived->item[i]);
+}
+
+static void print_line(const char *name, const char *value)
+{
+	printf("%-16s", name);
+	if (value)
+		put_safe(stdout, value, strlen(value));
+	else
+		fputs("(cannot be read)", stdout);
+	putchar('\n');
+}
+
+static void print_zone(const struct status *status)
+{
+	char *at;
+
+	if (status->zone) {
+		for (at = status->zone; *at; at++)
+			*at = *at == '\n' ? ' ' : *at;
+		print_line("landing zone", *status->zone ? status->zone : "none");
+	} else {
+		print_line("landing zone", status->zone_error == EBUSY ?
+			   "kexec is in use" : "needs root");
+	}
+}
+
+static void print_pending(const struct pendings *list)
+{
+	size_t i;
+
+	if (list->nr)
+		puts("\npending:");
+	for (i = 0; i < list->nr; i++)
+		printf("  %s: %s\n    %s%s\n", list->pending[i].name, list->pending[i].why,
+		       list->pending[i].blocks ? "HOLDS UP A HANDOVER: " : "",
+		       list->pending[i].remedy);
+}
+
+static void print_holders(const struct holders *holders)
+{
+	size_t i;
+
+	if (holders->nr)
+		puts("\nopen in processes:");
+	for (i = 0; i < holders->nr; i++) {
+		printf("  %d ", holders->holder[i].pid);
+		put_safe(stdout, holders->holder[i].comm, strlen(holders->holder[i].comm));
+		printf(": %s\n", holder_is_session(&holders->holder[i]) ? "a session" :
+		       holders->holder[i].what);
+	}
+	if (holders->hidden)
+		printf("\n%u processes of other users could not be looked at: needs root\n",
+		       holders->hidden);
+}
+
+static void print_status(const struct status *status, const struct pendings *pending)
+{
+	size_t in, out, files, devices;
+	char size[32];
+
+	print_line("state", status->state);
+	print_line("generation", status->generation);
+	printf("%-16s%s\n", "preserved", status->bytes ?
+	       format_bytes(size, strtoull(status->bytes, NULL, 10)) : "(cannot be read)");
+	print_line("next kernel", status->loaded && *status->loaded == '1' ?
+		   "loaded" : "not loaded");
+	print_zone(status);
+	count(&status->arrived, &in, &out, &files, &devices);
+	if (!status->arrived.sessions_error)
+		printf("%-16s%zu from the old kernel, %zu for the next one, %zu files\n",
+		       "sessions", in, out, files);
+	else
+		print_line("sessions", status->arrived.sessions_error == ENOENT ?
+			   "none: this kernel has no CONFIG_LIVEUPDATE" : "needs root");
+	printf("%-16s%zu from the old kernel, not finished\n", "devices", devices);
+	if (status->unreadable && *status->unreadable == '1')
+		print_line("allowed", "kernels that cannot restore a version");
+	if (status->last_error && *status->last_error)
+		print_line("last error", status->last_error);
+	print_pending(pending);
+	print_holders(&status->holders);
+}
+
+static void json_number(struct json *json, const char *key, const char *value)
+{
+	if (value)
+		json_u64(json, key, strtoull(value, NULL, 10));
+	else
+		json_null(json, key);
+}
+
+static void json_zone(struct json *json, const struct status *status)
+{
+	char *copy, *rest, *line;
+
+	if (!status->zone) {
+		json_null(json, "landing_zone");
+		return;
+	}
+	json_open(json, "landing_zone", '[');
+	copy = xstrdup(status->zone);
+	for (rest = copy; (line = strsep(&rest, "\n"));)
+		if (*line)
+			json_string(json, NULL, line);
+	json_close(json, ']');
+	free(copy);
+}
+
+static void json_holders(struct json *json, const struct holders *holders)
+{
+	size_t i;
+
+	json_open(json, "holders", '[');
+	for (i = 0; i < holders->nr; i++) {
+		json_open(json, NULL, '{');
+		json_u64(json, "pid", holders->holder[i].pid);
+		json_string(json, "command", holders->holder[i].comm);
+		json_u64(json, "fd", holders->holder[i].fd);
+		json_string(json, "open", holders->holder[i].what);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+	json_u64(json, "hidden_processes", holders->hidden);
+}
+
+static void json_status(const struct status *status, const struct pendings *pending)
+{
+	struct json json = { .to = stdout };
+	size_t in, out, files, devices, i;
+
+	json_open(&json, NULL, '{');
+	json_string(&json, "state", status->state);
+	json_number(&json, "generation", status->generation);
+	json_number(&json, "preserved_bytes", status->bytes);
+	json_bool(&json, "loaded", status->loaded && *status->loaded == '1');
+	json_zone(&json, status);
+	json_bool(&json, "allow_unreadable", status->unreadable && *status->unreadable == '1');
+	json_string(&json, "last_error", status->last_error);
+	count(&status->arrived, &in, &out, &files, &devices);
+	if (status->arrived.sessions_error) {
+		json_null(&json, "sessions");
+	} else {
+		json_open(&json, "sessions", '{');
+		json_u64(&json, "incoming", in);
+		json_u64(&json, "outgoing", out);
+		json_u64(&json, "files", files);
+		json_close(&json, '}');
+	}
+	json_u64(&json, "devices", devices);
+	json_open(&json, "pending", '[');
+	for (i = 0; i < pending->nr; i++) {
+		json_open(&json, NULL, '{');
+		json_string(&json, "name", pending->pending[i].name);
+		json_string(&json, "why", pending->pending[i].why);
+		json_string(&json, "remedy", pending->pending[i].remedy);
+		json_bool(&json, "holds_up", pending->pending[i].blocks);
+		json_close(&json, '}');
+	}
+	json_close(&json, ']');
+	json_holders(&json, &status->holders);
+	json_close(&json, '}');
+}
+
+/**
+ * cmd_status - khoctl status
+ * @argc: as in main()
+ * @argv: the same
+ *
+ * Return: the exit status
+ */
+int cmd_status(int argc, char **argv)
+{
+	struct pendings pending = { 0 };
+	struct status status = { 0 };
+	bool json = argc == 2 && !strcmp(argv[1], "--json");
+	size_t i;
+
+	if (argc > 1 && !strcmp(argv[1], "--help"))
+		return help("status");
+	if (argc > 1 + json)
+		return misused("status", "unknown argument: %s", argv[1 + json]);
+	if (!have_kho())
+		return EXIT_UNSUPPORTED;
+	read_status(&status);
+	for (i = 0; i < status.arrived.nr_items; i++)
+		add_item(&pending, &status.arrived.item[i]);
+	for (i = 0; i < status.arrived.nr_sessions; i++)
+		add_session(&pending, &status.arrived.session[i]);
+	if (json)
+		json_status(&status, &pending);
+	else
+		print_status(&status, &pending);
+	free_status(&status, &pending);
+	return EXIT_OK;
+}

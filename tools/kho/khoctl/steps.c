@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * khoctl activate, finalize and abort; and what can be done when a step is refused.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "khoctl.h"
+
+static const struct {
+	const char *step;
+	int error;
+	const char *remedy;
+} remedies[] = {
+	{ "", EPERM, "do it as root; under lockdown only a signed image can be loaded" },
+	{ "", EACCES, "do it as root" },
+	{ "", EROFS, "leave --root away: with it nothing is changed" },
+	{ "", ENOMEM, "free memory, and try again" },
+	{ "", EPROTONOSUPPORT,
+	  "load a kernel that restores this version, or use --allow-unreadable: the next kernel keeps the subtree then" },
+	{ "load", EBUSY, "another load is going on, or the crash kernel is in use: try again" },
+	{ "load", ENOEXEC,
+	  "load a bzImage built with CONFIG_KEXEC_HANDOVER: khoctl check IMAGE says what is missing" },
+	{ "load", EINVAL, "load it without mem= and memmap= on its command line" },
+	{ "load", EADDRNOTAVAIL,
+	  "no room for the image outside of preserved memory: preserve less, or in larger pieces" },
+	{ "load", EKEYREJECTED, "the image is not signed by a key that this kernel trusts" },
+	{ "load", ENODATA, "the image has no signature, and this kernel wants one" },
+	{ "activate", EINVAL, "khoctl status says what the state is; khoctl abort undoes it" },
+	{ "activate", EBUSY, "kexec is in use, for example by a load, or an owner is busy: try again" },
+	{ "activate", ENOEXEC, "load another kernel, with kexec -s or khoctl kexec" },
+	{ "activate", EAGAIN, "load the kernel again: it will get another place" },
+	{ "finalize", EINVAL, "activate first; khoctl status says what the state is" },
+	{ "finalize", EBUSY,
+	  "if a session is not finished, its program has to finish it; khoctl status lists who has one open" },
+	{ "finalize", ENOSPC, "preserve less, or in larger pieces" },
+	{ "finalize", EEXIST,
+	  "something of the same name is pending from the old kernel: retrieve and finish it, or khoctl discard it" },
+	{ "finalize", ENOEXEC, "load another kernel, with kexec -s or khoctl kexec" },
+	{ "finalize", EAGAIN, "load the kernel again: it will get another place" },
+	{ "jump", EINVAL, "no kernel is loaded, or its command line has mem= or memmap=" },
+	{ "jump", EBUSY, "kexec is in use, or a session is not finished: khoctl status" },
+	{ "jump", EAGAIN, "load the kernel again: it will get another place" },
+	{ "jump", ENOSPC, "preserve less, or in larger pieces" },
+	{ "discard", ENOENT, "khoctl list says what there is" },
+	{ "discard", EBUSY,
+	  "the state is final (khoctl abort), a program has it open, or a subtree may have a claim to it" },
+};
+
+/**
+ * step_remedy - what can be done about a refusal
+ * @step: "load", "activate", "finalize", "jump" or "discard"
+ * @error: the errno
+ *
+ * Return: a text, or NULL
+ */
+const char *step_remedy(const char *step, int error)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(remedies); i++)
+		if (remedies[i].error == error &&
+		    (!*remedies[i].step || !strcmp(remedies[i].step, step)))
+			return remedies[i].remedy;
+	return NULL;
+}
+
+void say_last_error(void)
+{
+	char *text = read_kho("last_error");
+
+	if (text && *text) {
+		fputs("  the kernel says: ", stderr);
+		put_safe(stderr, text, strlen(text));
+		fputc('\n', stderr);
+	}
+	free(text);
+}
+
+/**
+ * step - have the kernel do a step, or undo it
+ * @file: "activate" or "finalize"
+ * @value: "1" or "0"
+ *
+ * Return: 0, or a negative errno, after saying why
+ */
+int step(const char *file, const char *value)
+{
+	int rc = write_kho(file, value);
+	const char *remedy = step_remedy(file, -rc);
+
+	if (!rc)
+		return 0;
+	complain("%s %s: refused with %s: %s", *value == '1' ? "" : "undoing", file,
+		 errno_name(-rc), strerror(-rc));
+	if (*value == '1' && status_of_errno(-rc) != EXIT_PERMISSION)
+		say_last_error();
+	if (remedy)
+		fprintf(stderr, "  remedy: %s\n", remedy);
+	return rc;
+}
+
+/**
+ * undo_steps - go back
+ * @finalized: finalize was done
+ * @activated: activate was done
+ *
+ * Return: 0 or a negative errno
+ */
+int undo_steps(bool finalized, bool activated)
+{
+	int rc = finalized ? step("finalize", "0") : 0;
+
+	return !rc && activated ? step("activate", "0") : rc;
+}
+
+static int status_of(int rc)
+{
+	return rc ? status_of_errno(-rc) : EXIT_OK;
+}
+
+/* Takes a command that has no arguments. Returns -1 to go on, else the exit status. */
+static int no_arguments(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "--help"))
+		return help(argv[0]);
+	if (argc > 1)
+		return misused(argv[0], "unknown argument: %s", argv[1]);
+	if (!have_kho())
+		return EXIT_UNSUPPORTED;
+	return -1;
+}
+
+int cmd_activate(int argc, char **argv)
+{
+	int status = no_arguments(argc, argv);
+	char *state;
+
+	if (status >= 0)
+		return status;
+	state = read_kho("state");
+	if (state && strcmp(state, "idle")) {
+		printf("nothing to do: the state is %s\n", state);
+	} else {
+		status = status_of(step("activate", "1"));
+		if (status == EXIT_OK)
+			puts("active: owners have prepared");
+	}
+	free(state);
+	return status < 0 ? EXIT_OK : status;
+}
+
+int cmd_finalize(int argc, char **argv)
+{
+	int status = no_arguments(argc, argv);
+	char *state;
+
+	if (status >= 0)
+		return status;
+	state = read_kho("state");
+	if (state && !strcmp(state, "final")) {
+		puts("nothing to do: the state is final");
+	} else {
+		status = status_of(step("finalize", "1"));
+		if (status == EXIT_OK)
+			puts("final: everything is sealed, kexec can jump");
+	}
+	free(state);
+	return status < 0 ? EXIT_OK : status;
+}
+
+/**
+ * cmd_abort - khoctl abort
+ * @argc: as in main()
+ * @argv: the same
+ *
+ * Return: the exit status
+ */
+int cmd_abort(int argc, char **argv)
+{
+	bool unload = argc > 1 && !strcmp(argv[1], "--unload");
+	int status = no_arguments(argc - unload, argv + unload);
+	bool final, idle;
+	char *state;
+	int rc;
+
+	if (status >= 0)
+		return status;
+	state = read_kho("state");
+	if (!state) {
+		complain(KHO_DIR "/state cannot be read: %s", strerror(errno));
+		return EXIT_REFUSED;
+	}
+	final = !strcmp(state, "final");
+	idle = !strcmp(state, "idle");
+	rc = undo_steps(final, !idle);
+	if (!rc)
+		puts(idle ? "nothing to undo: the state is idle" :
+			    "idle: owners may go on as if nothing had been");
+	free(state);
+	if (!rc && unload) {
+		rc = *root_dir ? -EROFS : 0;
+		if (!rc && syscall(SYS_kexec_file_load, -1, -1, 0, NULL, 1 /* unload */))
+			rc = -errno;
+		if (rc)
+			complain("unload: %s: %s", errno_name(-rc), strerror(-rc));
+	}
+	return status_of(rc);
+}

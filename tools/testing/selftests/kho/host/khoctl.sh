@@ -1,0 +1,283 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# khoctl on any machine: what it makes of files and of a copy of a machine's /sys and /proc, damaged files under sanitizers,
+# that each JSON is one, the man page, completion, make install.
+set -euo pipefail
+work=$(mktemp -d /tmp/khoctl.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+asan=$work/khoctl fuzz=$work/khoctl-fuzz root=$work/root out=$work/out
+
+fail() {
+	echo "khoctl: $*" >&2
+	[ ! -f "$out" ] || head -n 12 "$out" >&2
+	exit 1
+}
+
+# ctl STATUS ARGS...: khoctl ARGS has to end with it; what it says is in $out
+ctl() {
+	local status=0
+	"$asan" "${@:2}" >"$out" 2>"$work/err" </dev/null || status=$?
+	[ "$status" = "$1" ] || { cat "$work/err" >>"$out"; fail "khoctl ${*:2} gives $status, expected $1"; }
+}
+says() {
+	local text
+	for text; do
+		grep -qF -- "$text" "$out" "$work/err" || fail "it does not say: $text"
+	done
+}
+# json FILTER VALUE: what was printed is JSON, and this is in it
+json() {
+	local value
+	value=$(jq -c "$1" "$out") || fail "this is no JSON"
+	[ "$value" = "$2" ] || fail "$1 is $value, expected $2"
+}
+
+make -s khoctl >/dev/null
+make -s -C tools/kho/khoctl SANITIZE=1 O="$work"
+gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-Iinclude/uapi -Iinclude -o "$fuzz" tools/testing/selftests/kho/host/khoctl-fuzz.c \
+	tools/kho/khoctl/{util,json,sysfs,image,fdt_words,dump_text,dump_json}.c -lfdt
+
+# A blob with its subtrees
+"$fuzz" file >"$work/blob"
+ctl 0 dump "$work/blob"
+says 'the list of subtrees' 'is the tree at offset' '3 pages, listed from 0x20001000' '0000:03:01.0 device' \
+	'0000:00:1c.0 bridge' '0x12345000' 'units, domains and devices' 'of a kind that is not known here' \
+	'folio, order 9, 16 units, listed from 0x5000'
+[ "$(grep -c 'is the tree at offset' "$out")" = 4 ] || fail "not every subtree was found"
+! grep -q "$(printf '\033')" "$out" || fail "it prints what a terminal would take for a command"
+ctl 0 dump --format json "$work/blob"
+json '[.trees[].compatible]' '["kho-v1","liveupdate-v1","pci-v1","iommu-v1","unheard-v7"]'
+json '.trees[2].nodes[0].properties[1].value[1].bridge' true
+json '.trees[1].nodes[0].properties[1].value' 42
+json '.trees[4].nodes[0].properties[1].trees[0].compatible' '"kho-test-v1"'
+json '.trees[4].nodes[0].properties[2].value' '"a \"word\" and a \\"'
+for tree in 0 1 2 3 4; do
+	ctl 0 dump --format dts --tree "$tree" "$work/blob"
+	dtc -q -I dts -O dtb -o "$work/made" "$out" || fail "dtc does not read it"
+	# Nothing is lost: the tree made of it says the same.
+	ctl 0 dump --format json --tree "$tree" "$work/blob"
+	jq '.trees[0].nodes' "$out" | grep -v tree_at | sed 's/,$//' >"$work/before"
+	ctl 0 dump --format json "$work/made"
+	jq '.trees[0].nodes' "$out" | sed 's/,$//' >"$work/after"
+	diff "$work/before" "$work/after" >"$out" || fail "tree $tree is another one after dtc"
+done
+ctl 5 dump --tree 5 "$work/blob"
+status=0
+"$asan" dump - <"$work/blob" >"$out" || status=$?
+[ $status = 0 ] || fail "dump - gives $status"
+
+# Files that are none
+head -c 200 "$work/blob" >"$work/short"
+ctl 1 dump "$work/short"
+says 'no device tree that is intact'
+: >"$work/empty"
+ctl 1 dump "$work/empty"
+head -c 300000 /dev/zero >"$work/zeroes"
+ctl 1 dump "$work/zeroes"
+ctl 5 dump "$work/none"
+ctl 1 dump "$work"
+ctl 2 dump --format xml "$work/blob"
+{ cat "$work/blob" && head -c 64 "$work/blob"; } >"$work/more"
+ctl 1 dump "$work/more"
+says 'the list of subtrees' 'what follows tree 4'
+
+# Damaged ones
+"$fuzz" "${COUNT:-40000}" "${SEED:-1}" >"$out" 2>"$work/err" || { cat "$work/err" >&2; fail "a damaged file"; }
+[ "$(jq -s length "$out")" -gt 50 ] || fail "not all JSON of damaged files is JSON"
+cat "$work/err"
+trees=$(sed -n 's/.* files \([0-9]*\) had .*/\1/p' "$work/err")
+[ "$trees" -gt 10000 ] || fail "hardly any damaged file is decoded"
+
+# A machine's files: it was handed over much, and some of it is in the way.
+kho=$root/sys/kernel/kho
+mkdir -p "$kho" "$root"/{proc/sys/kernel,boot,dev,sys/bus/pci/drivers/vfio-pci,sys/class/iommu}
+ctl 4 --root "$root" status
+ctl 4 --root "$root" check
+ctl 4 --root "$root" list
+file() { printf '%s\n' "${@:2}" >"$root/$1"; }
+file sys/kernel/kho/state idle
+file sys/kernel/kho/generation 3
+file sys/kernel/kho/preserved_bytes 5368709120
+file sys/kernel/kho/last_error 'liveupdate: session "a" \ é: not finished'
+file sys/kernel/kho/allow_unreadable 0
+file sys/kernel/kexec_loaded 1
+file sys/kernel/kho/landing_zone 0x7a000000-0x7bc00000 0x1000-0x2000
+file sys/kernel/kho/incoming 'vm-files restored vm-files-v1' 'iommu pending iommu-v3 version unknown to this kernel' \
+	'pci restored pci-v1' 'pci/0000:03:00.0 pending' 'pci/0000:04:00.0 blocked - its record is damaged' \
+	'/memory pending - 2048 KiB not restored'
+file sys/kernel/kho/sessions 'vm\0401 incoming open 2 files' $'\t0x1 memfd-v1 retrieved' $'\t0x2 iommufd-v2 pending' \
+	'iommu incoming closed 1 files' $'\t0xffffffffffffffff memfd-v1 pending' 'iommu outgoing open 0 files' \
+	'/damaged incoming closed 7 files'
+file proc/cmdline 'quiet mem=4G intel_iommu=off'
+file proc/meminfo 'MemTotal: 4000000 kB' 'MemAvailable: 20000 kB'
+file proc/sys/kernel/kexec_load_disabled 1
+file proc/sys/kernel/osrelease 6.12.0-fake
+file boot/config-6.12.0-fake CONFIG_KEXEC_FILE=y CONFIG_KEXEC_HANDOVER=y CONFIG_LIVEUPDATE=y
+
+ctl 0 --root "$root" status
+says '5.0 GiB' '3 from the old kernel, 1 for the next one, 10 files' '1 of 2 files retrieved, not finished' \
+	'HOLDS UP A HANDOVER' 'pending: version unknown to this kernel' 'blocked: its record is damaged' \
+	'7 files with damaged records' 'kexec into a kernel that can restore it'
+ctl 0 --root "$root" status --json
+json .preserved_bytes 5368709120
+json .landing_zone '["0x7a000000-0x7bc00000","0x1000-0x2000"]'
+json .last_error '"liveupdate: session \"a\" \\ é: not finished"'
+json '[.pending[] | select(.holds_up) | .name]' '["session vm\\0401"]'
+json .sessions '{"incoming":3,"outgoing":1,"files":10}'
+ctl 0 --root "$root" list
+ctl 0 --root "$root" list --json
+json '[.sessions[].name]' '["vm\\0401","iommu","iommu","/damaged"]'
+json '.files[2].token' '"0xffffffffffffffff"'
+json '[.devices[].state]' '["pending","blocked"]'
+json '[.subtrees[].version]' '["vm-files-v1","iommu-v3","pci-v1",null]'
+ctl 0 --root "$root" list --json files
+json keys '["files"]'
+ctl 0 --root "$root" show 'vm\0401'
+says iommufd-v2
+ctl 0 --root "$root" show --json iommu
+json length 3
+ctl 0 --root "$root" show 0000:04:00.0
+says 'its record is damaged'
+
+# What is in the way, and an image
+"$fuzz" image >"$work/image"
+ctl 1 --root "$root" check --reuse-cmdline "$work/image"
+says 'kexec_load_disabled is 1' 'mem= of the next kernel' 'session vm\0401 is retrieved and not finished' \
+	'session iommu is pending from the old kernel' 'it cannot restore vm-files' 'it restores pci (pci-v1)' \
+	'it would keep iommu (iommu-v3)' 'the image needs 64.0 MiB, and 19.5 MiB'
+ctl 1 --root "$root" check --json --append 'nokaslr xmem=1' "$work/image"
+json .possible '"no"'
+json '[.findings[] | select(.verdict == "no" and .topic == "command line")]' '[]'
+ctl 1 --root "$root" check --allow-unreadable "$work/image"
+says 'note     image         it cannot restore vm-files'
+sed 's/KHOV/KHOX/' "$work/image" >"$work/image2"
+ctl 1 --root "$root" check "$work/image2"
+says 'it does not list what it can restore'
+ctl 1 --root "$root" check "$work/blob"
+says 'it is no bzImage'
+kernel=build/base/arch/x86/boot/bzImage
+ctl 1 --root "$root" check "$kernel"
+says 'it knows liveupdate-v1'
+
+# A device that cannot be preserved, and nothing that translates
+device=$root/sys/bus/pci/devices/0000:05:00.0
+mkdir -p "$device" "$root/sys/bus/pci/drivers/vfio-pci/0000:05:00.0"
+ln -s ../0000:05:00.1 "$device/physfn"
+mkdir "$root/sys/bus/pci/devices/0000:05:00.1"
+file proc/interrupts ' 24: 1 0 PCI-MSI vfio-intx(0000:05:00.0)'
+ctl 1 --root "$root" check
+says 'it is a virtual function' 'it uses INTx' 'no IOMMU translates for it' 'there is none, or it is off' \
+	'intel_iommu=off of this kernel'
+
+# Nothing is in the way.
+file sys/kernel/kho/incoming 'pci restored pci-v1'
+file sys/kernel/kho/sessions
+: >"$kho/sessions"
+file proc/cmdline quiet
+file proc/sys/kernel/kexec_load_disabled 0
+file proc/meminfo 'MemTotal: 9000000 kB' 'MemAvailable: 2000000 kB'
+rm -r "$device" "$root/sys/bus/pci/drivers/vfio-pci/0000:05:00.0"
+ctl 0 --root "$root" check --json "$work/image"
+json .possible '"yes"'
+
+# Nothing is changed below --root; and of what cannot be undone it is asked first, on a terminal.
+before=$(find "$root" -type f -exec sha256sum {} + | sort)
+ctl 1 --root "$root" activate
+says '--root'
+ctl 2 --root "$root" kexec "$work/image"
+file sys/kernel/kho/incoming 'vm-files pending vm-files-v1' 'vm pending vm-v1'
+file sys/kernel/kho/sessions 'vm incoming closed 0 files'
+ctl 2 --root "$root" discard vm-files
+says '--yes'
+ctl 2 --root "$root" discard --yes vm
+says '--session or --subtree'
+ctl 5 --root "$root" discard --yes none
+answer() {
+	status=0
+	script -qec "$asan --root $root discard vm-files" /dev/null >"$out" <<<"$1" || status=$?
+	[ "$status" = 1 ] || fail "khoctl discard gives $status when it is told $1"
+	says 'Discard vm-files? What it means is lost for good. [y/N]'
+}
+answer n
+says 'not discarded'
+answer y
+says 'vm-files cannot be discarded: EROFS'
+: >"$kho/sessions"
+file sys/kernel/kho/incoming 'pci restored pci-v1'
+[ "$before" = "$(find "$root" -type f -exec sha256sum {} + | sort)" ] || fail "something below --root has changed"
+
+# The timeline of a handover
+cat >"$work/timeline" <<'EOT'
+old load -61234567890 183000000 -
+old activate -1200000000 52000000 -
+old activate -1199000000 30000000 liveupdate
+old finalize -900000000 8200000 -
+old shutdown 0 4100000 -
+old stop 4100000 900000 -
+next start 5000000 41000000 -
+next memory 46000000 12000000 -
+next boot 58000000 262000000 -
+next restore 402000000 88000000 vm\040<1>&
+next unheard 510000000 5 another field -
+EOT
+ctl 0 timeline --from "$work/timeline"
+says 'blackout 320.00 ms' 'vm\040<1>&' 'unheard'
+ctl 0 timeline --from "$work/timeline" --format json
+json .blackout_ns 320000000
+json '.stages | length' 11
+json '.stages[0]' '{"kernel":"old","stage":"load","begin_ns":-61234567890,"duration_ns":183000000,"what":null}'
+json '.stages[9].what' '"vm\\040<1>&"'
+ctl 0 timeline --from "$work/timeline" --format svg
+xmllint --noout "$out" || fail "the SVG is no XML"
+says 'blackout 320.00 ms' '262.00 ms' 'vm\040&lt;1&gt;&amp;'
+! grep -qE 'href|<script|<image' "$out" || fail "the SVG is not self-contained"
+ctl 5 timeline --from "$work/empty"
+ctl 1 timeline --from "$work/blob"
+printf 'old load 1\nnext boot x 1 -\nold stop 99999999999999999999 1 -\nold stop 1 -1 -\nnext boot 5 7 -\n' >"$work/bad"
+ctl 1 timeline --from "$work/bad" --format json
+json .blackout_ns 12
+says '4 lines are no stages'
+file sys/kernel/kho/timeline 'next boot 5 7 -'
+ctl 0 --root "$root" timeline
+says 'blackout 0.01 us'
+
+# The man page is clean and knows every command and option that --help knows, and so does the completion.
+groff -man -Tutf8 -ww tools/kho/khoctl/khoctl.8 >"$out" 2>"$work/err"
+[ ! -s "$work/err" ] || fail "the man page has warnings: $(cat "$work/err")"
+groff -man -Tascii -P-c -rHY=0 tools/kho/khoctl/khoctl.8 | sed 's/.\x08//g' >"$work/man"
+ctl 0 --help
+mapfile -t commands < <(sed -n 's/^  \([a-z]*\)  .*/\1/p' "$out")
+[ ${#commands[@]} = 11 ] || fail "--help lists ${#commands[@]} commands"
+# complete WORD...: what is offered for the last one
+complete_words() {
+	bash --norc -c '. tools/kho/khoctl/khoctl.bash-completion; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _khoctl
+		printf "%s\n" "${COMPREPLY[@]}"' bash "$@"
+}
+PATH=$work:$PATH
+complete_words khoctl '' >"$work/offered"
+for command in "${commands[@]}"; do
+	grep -qx "$command" "$work/offered" || fail "$command is not completed"
+	grep -q "khoctl $command" "$work/man" || fail "$command is not in the man page"
+	ctl 0 "$command" --help
+	complete_words khoctl "$command" -- >"$work/options"
+	for option in $(grep -oE -- '--[a-z-]+' "$out" | sort -u); do
+		grep -qe "$option" "$work/man" || fail "$command $option is not in the man page"
+		grep -qxe "$option" "$work/options" || fail "$command $option is not completed"
+	done
+done
+[ "$(complete_words khoctl --root "$root" timeline --format s)" = svg ] || fail "formats are not completed"
+[ "$(complete_words khoctl dump "$work/bl")" = "$work/blob" ] || fail "files are not completed"
+
+# Installed for a package
+make -s install DESTDIR="$work/package" PREFIX=/usr >"$out"
+(cd "$work/package" && find . -type f | sort) >"$work/installed"
+for name in sbin/khoctl share/man/man8/khoctl.8 share/bash-completion/completions/khoctl; do
+	grep -qx "./usr/$name" "$work/installed" || fail "make install does not install $name"
+done
+[ -x "$work/package/usr/sbin/khoctl" ] || fail "khoctl cannot be executed"
+for unit in tools/kho/systemd/*.service; do
+	[ ! -f "$unit" ] || grep -qx "./usr/lib/systemd/system/${unit##*/}" "$work/installed" || fail "$unit is not installed"
+done
+"$work/package/usr/sbin/khoctl" dump "$work/blob" >"$out" || fail "what is installed does not work"
+says 'the list of subtrees'

@@ -37,7 +37,8 @@ fragments() {
 	base) echo base.config handover.config ;;
 	debug) echo base.config handover.config selftest.config debug.config ;;
 	selftest) echo base.config handover.config selftest.config ;;
-	*) die "no such kernel: $1" "there are base, debug, selftest, stock and stock-selftest" ;;
+	no-sessions) echo base.config handover.config no-sessions.config ;;
+	*) die "no such kernel: $1" "there are base, debug, selftest, no-sessions, stock and stock-selftest" ;;
 	esac
 }
 

@@ -3,11 +3,13 @@
 
 export KERNEL_SRC
 T ?=
+# (before CONFIG gets its default)
+SOAK_CONFIG := $(or $(CONFIG),selftest)
 CONFIG ?= base
 B ?=
 
 .DEFAULT_GOAL := build
-.PHONY: build setup prepare run test check docs bench refresh khoctl install clean help
+.PHONY: build setup prepare run test check docs soak bench refresh khoctl install clean help
 
 build: setup ## build the kernel (CONFIG=base|debug|security|selftest|stock) and the VM's initrd, from whatever state the folder is in
 	@scripts/prepare
@@ -33,13 +35,19 @@ bench: setup ## print the figures of README.md and figures.rst; B='files 256 102
 refresh: setup ## put the edits made in build/tree to existing files into patches/
 	@scripts/refresh
 
+soak: setup ## many handovers in a row with programs killed, steps refused, allocations failing (N=100 SEED= CONFIG=selftest)
+	@scripts/prepare
+	@scripts/build base
+	@scripts/build $(SOAK_CONFIG)
+	@CONFIG=$(SOAK_CONFIG) scripts/soak $(or $(N),100) $(SEED)
+
 prepare: setup ## only prepare build/tree: source, patches, our files
 	@scripts/prepare
 
 setup: ## only install the Debian packages that are missing
 	@scripts/setup
 
-kernel-%: setup ## build one kernel: kernel-base, kernel-debug, kernel-security, kernel-selftest, kernel-stock
+kernel-%: setup ## build one kernel: kernel-base, kernel-debug, kernel-security, kernel-no-sessions, kernel-selftest, kernel-stock
 	@scripts/prepare
 	@scripts/build $*
 
@@ -56,4 +64,4 @@ clean: ## remove everything that was built, fetched or logged
 help: ## this list
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z%-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
-	@echo 'Variables: CONFIG=base|debug|security|selftest|stock, T=test, B=rows, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package)'
+	@echo 'Variables: CONFIG=base|debug|security|selftest|stock, T=test, B=rows, N=handovers, SEED=number, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package)'

@@ -38,7 +38,8 @@ fragments() {
 	debug) echo base.config handover.config selftest.config debug.config ;;
 	selftest) echo base.config handover.config selftest.config ;;
 	security) echo base.config handover.config security.config ;;
-	*) die "no such kernel: $1" "there are base, debug, security, selftest, stock and stock-selftest" ;;
+	no-sessions) echo base.config handover.config no-sessions.config ;;
+	*) die "no such kernel: $1" "there are base, debug, security, selftest, no-sessions, stock and stock-selftest" ;;
 	esac
 }
 

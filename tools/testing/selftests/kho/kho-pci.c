@@ -15,6 +15,7 @@
  *					function's mask, how many vectors there are, and
  *					how many of them are masked
  *	kho-pci bar ADDRESS NR		size of a BAR
+ *	kho-pci register ADDRESS NR OFFSET	32 bits of a BAR, past all drivers
  *	kho-pci mark ADDRESS VALUE	write where nothing can be written, for whoever
  *					traces all writes
  *
@@ -284,6 +285,22 @@ static int bar_size(const char *address, unsigned int nr)
 	return 0;
 }
 
+static int show_register(const char *address, unsigned int nr, unsigned int offset)
+{
+	unsigned int page = offset & ~4095;
+	uint8_t *bar;
+	char name[16];
+	int fd;
+
+	snprintf(name, sizeof(name), "resource%u", nr);
+	fd = open_file(address, name, O_RDWR);
+	bar = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, page);
+	if (bar == MAP_FAILED)
+		die("mapping a BAR");
+	printf("%#x\n", __atomic_load_n((uint32_t *)(bar + (offset - page)), __ATOMIC_RELAXED));
+	return 0;
+}
+
 static int show_path(const char *address)
 {
 	char path[512], name[128], *part;
@@ -426,6 +443,8 @@ int main(int argc, char **argv)
 		return write_mark(argv[2], argv[3]);
 	if (!strcmp(what, "bar") && argc > 3)
 		return bar_size(argv[2], atoi(argv[3]));
+	if (!strcmp(what, "register") && argc > 4)
+		return show_register(argv[2], atoi(argv[3]), strtoul(argv[4], NULL, 0));
 	fprintf(stderr, "kho-pci: wrong arguments; its source says how to use it\n");
 	return 2;
 }

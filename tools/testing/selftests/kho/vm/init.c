@@ -17,6 +17,9 @@
  *	exit GEN STATUS		the command ended
  *	fail GEN REASON		the VM is of no use
  *
+ * If the archive has a /root/systemd/init, that becomes PID 1 instead and leads to a systemd, one of
+ * whose services calls "vm-note command": it does what is left, from the command to the power-off.
+ *
  * Called as "vm-note WORD...", it sends such a line with the generation put after the first word;
  * "vm-note end" does what has to be done before a generation ends. live-update uses both.
  */
@@ -40,6 +43,7 @@
 
 #define DEBUG_PORT	0xe9
 #define NEWC_HEADER	110
+#define OTHER_INIT	"/root/systemd/init"
 
 static int generation;
 
@@ -305,6 +309,15 @@ static int run_command(void)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static int run_and_power_off(void)
+{
+	int status = run_command();
+
+	note("exit %d %d", generation, status);
+	reboot(RB_POWER_OFF);
+	return 1;
+}
+
 static int vm_note(int argc, char **argv)
 {
 	char line[200] = "";
@@ -313,6 +326,10 @@ static int vm_note(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "end")) {
 		generation_end();
 		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "command")) {
+		set_environment();
+		return run_and_power_off();
 	}
 	if (argc < 2)
 		return 2;
@@ -328,7 +345,6 @@ int main(int argc, char **argv)
 {
 	unsigned long long tsc = __rdtsc();
 	char number[24];
-	int status;
 
 	if (getpid() != 1) {
 		read_generation();
@@ -349,8 +365,9 @@ int main(int argc, char **argv)
 	set_environment();
 	run_first();
 	unpack_ivshmem();
-	status = run_command();
-	note("exit %d %d", generation, status);
-	reboot(RB_POWER_OFF);
-	return 1;
+	if (!access(OTHER_INIT, F_OK)) {
+		execl(OTHER_INIT, OTHER_INIT, NULL);
+		give_up(OTHER_INIT);
+	}
+	return run_and_power_off();
 }

@@ -57,6 +57,7 @@ khoctl: ## only build khoctl, the operator's tool: needs gcc and libfdt-dev, not
 
 install: khoctl ## install khoctl, its man page and completion, and systemd's units; DESTDIR=, PREFIX=/usr/local
 	@$(MAKE) -C tools/kho/khoctl install
+	@$(MAKE) -C tools/kho/systemd install
 
 clean: ## remove everything that was built, fetched or logged
 	rm -rf build

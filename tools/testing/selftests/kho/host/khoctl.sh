@@ -276,8 +276,9 @@ for name in sbin/khoctl share/man/man8/khoctl.8 share/bash-completion/completion
 	grep -qx "./usr/$name" "$work/installed" || fail "make install does not install $name"
 done
 [ -x "$work/package/usr/sbin/khoctl" ] || fail "khoctl cannot be executed"
-for unit in tools/kho/systemd/*.service; do
-	[ ! -f "$unit" ] || grep -qx "./usr/lib/systemd/system/${unit##*/}" "$work/installed" || fail "$unit is not installed"
+for unit in tools/kho/systemd/*.service.in; do
+	name=${unit##*/}
+	grep -qx "./usr/lib/systemd/system/${name%.in}" "$work/installed" || fail "$unit is not installed"
 done
 "$work/package/usr/sbin/khoctl" dump "$work/blob" >"$out" || fail "what is installed does not work"
 says 'the list of subtrees'

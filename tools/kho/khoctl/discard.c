@@ -23,7 +23,7 @@ static const char *find_target(const struct arrived *arrived, const char *name, 
 		const struct item *item = &arrived->item[i];
 
 		if (!item_is_subtree(item) && *name != '/' && !strcmp(item->name, name)) {
-			complain("%s is part of a subtree: it goes with its session, or with the subtree",
+			complain("%s is part of a subtree: it goes with its session, or with that",
 				 name);
 			*status = EXIT_USAGE;
 			return NULL;

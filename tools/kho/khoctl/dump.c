@@ -31,7 +31,7 @@ static int no_blob(int error)
 		return EXIT_PERMISSION;
 	}
 	if (!error && !final) {
-		complain("there is a blob only while everything is sealed: khoctl activate, khoctl finalize, and try again");
+		complain("there is a blob only when final: khoctl activate, khoctl finalize");
 		return EXIT_NOT_FOUND;
 	}
 	complain(BLOB ": %s", error ? strerror(error) : "it is empty");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * khoctl dump: what the kernel's device trees mean, see include/linux/kho/abi/. Numbers made by libfdt
- * are big-endian; structures are as the machine has them, which is little-endian.
+ * khoctl dump: what the kernel's device trees mean, see include/linux/kho/abi/. Numbers made by
+ * libfdt are big-endian; structures are as the machine has them, which is little-endian.
  */
 #include <libfdt.h>
 #include <linux/kho/abi/handover.h>
@@ -27,7 +27,7 @@ static const struct {
 } trees[] = {
 	{ KHO_BLOB_COMPATIBLE, "the blob: the list of subtrees" },
 	{ LIVEUPDATE_COMPATIBLE, "sessions and their files" },
-	{ PCI_LIVEUPDATE_COMPATIBLE, "PCI devices that go on doing DMA, and the bridges above them" },
+	{ PCI_LIVEUPDATE_COMPATIBLE, "PCI devices that go on doing DMA, and bridges above them" },
 	{ IOMMU_SER_COMPATIBLE, "translation that stays in force" },
 	{ "kho-test-v1", "memory of the test module" },
 };

@@ -113,7 +113,7 @@ static int conclude(const struct findings *findings, bool json)
 		printf("\nNo live update now: %zu reasons\n",
 		       findings_count(findings, FINDING_NO));
 	else if (!json && unknown)
-		printf("\nNothing against it was found, but %zu things could not be looked at: try as root\n",
+		printf("\nNo reason against it, but %zu things could not be looked at: be root\n",
 		       unknown);
 	else if (!json)
 		puts("\nA live update is possible now, as far as can be told before it");

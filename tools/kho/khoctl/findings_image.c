@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * khoctl check: what is under way and pending in the running kernel, and whether an image can take it.
+ * khoctl check: what is under way and pending in the running kernel, and whether an image can
+ * take it.
  *
  * Which versions this kernel's owners would hand over is known from the blob once everything is
  * sealed. Before, from what there is: an owner that restored a version writes the same.

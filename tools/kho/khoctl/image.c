@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * khoctl: what a bzImage says about itself: whether it can receive a handover, and which versions it
- * can restore. The old kernel looks at the same when the image is loaded. Nothing in the file is
- * believed; offsets are those of Documentation/arch/x86/boot.rst.
+ * khoctl: what a bzImage says about itself: whether it can receive a handover, and which versions
+ * it can restore. The old kernel looks at the same when the image is loaded. Nothing in the file
+ * is believed; offsets are those of Documentation/arch/x86/boot.rst.
  */
 #include <errno.h>
 #include <linux/kho/abi/handover.h>

@@ -69,7 +69,7 @@ static void progress(const char *what, const char *result, int64_t since)
 	fflush(stdout);
 }
 
-static int load(struct job *job)
+static int load_image(struct job *job)
 {
 	char *own = read_text("/proc/cmdline"), *cmdline;
 	int kernel = -1, initrd = -1, rc;
@@ -130,7 +130,10 @@ static int roll_back(struct job *job)
 	return rc;
 }
 
-/* Only what can be told for certain keeps it from being tried: not what devices nobody preserves are like. */
+/*
+ * Devices that could not be preserved keep nothing from being tried: nobody may want to preserve
+ * them.
+ */
 static int check(const struct job *job, const char *next_cmdline)
 {
 	struct findings findings = {
@@ -185,7 +188,7 @@ static int advance(const char *file, bool *done)
 }
 
 /* Returns only when it did not work. */
-static int jump(void)
+static int start_next(void)
 {
 	int rc;
 
@@ -249,7 +252,7 @@ static int run(struct job *job)
 			return rc;
 		}
 	}
-	rc = load(job);
+	rc = load_image(job);
 	progress("load", rc ? "REFUSED" : "ok", since);
 	if (rc)
 		return rc;
@@ -267,7 +270,7 @@ static int run(struct job *job)
 		return rc;
 	if (job->systemd)
 		return leave_to_systemd(job);
-	return job->no_jump ? 0 : jump();
+	return job->no_jump ? 0 : start_next();
 }
 
 /* Returns -1 to go on, else the exit status. */

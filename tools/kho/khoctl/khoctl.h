@@ -23,7 +23,6 @@
 #define EXIT_NOT_FOUND		5
 #define EXIT_SIGNAL		128	/* and the number of the signal */
 
-#define __printf(fmt, args)	__attribute__((format(printf, fmt, args)))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 
 /*

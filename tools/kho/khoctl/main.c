@@ -16,7 +16,7 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "status", cmd_status, "[--json]", "what is under way, what is pending, and who holds it up",
+	{ "status", cmd_status, "[--json]", "what is under way and pending, and who holds it up",
 	  "  --json  as JSON\n"
 	  "\n"
 	  "As an ordinary user it says all but the sessions, the place of the next kernel, and what\n"
@@ -29,7 +29,7 @@ static const struct command commands[] = {
 	  "  --allow-unreadable versions that the next kernel cannot restore are no reason against it\n"
 	  "\n"
 	  "IMAGE is a bzImage. Each reason not is named with its remedy. Exit status: 0 yes, 1 no,\n"
-	  "3 no reason found but not everything could be looked at, 4 this kernel has no handover.\n" },
+	  "3 no reason found but not everything could be looked at, 4 there is no handover.\n" },
 	{ "list", cmd_list, "[--json] [sessions|files|devices|subtrees]",
 	  "what was handed over and what will be",
 	  "  --json  as JSON\n"
@@ -39,7 +39,7 @@ static const struct command commands[] = {
 	  "  --json  as JSON\n"
 	  "\n"
 	  "NAME is as in the list: of a session, a subtree, a part of one such as pci/0000:03:00.0, a\n"
-	  "device's address, /memory, /blob, /map, /header or /damaged. Sessions are for root only.\n" },
+	  "device's address, /memory, /blob, /map, /header or /damaged. Sessions need root.\n" },
 	{ "discard", cmd_discard, "[--yes] [--session | --subtree] NAME",
 	  "give up what was handed over to this kernel",
 	  "  --yes      do not ask\n"
@@ -85,7 +85,7 @@ static const struct command commands[] = {
 	  "  --from FILE a copy of " KHO_DIR "/timeline; \"-\" is standard input\n" },
 };
 
-static void usage(FILE *to)
+static void print_usage(FILE *to)
 {
 	size_t i;
 
@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 	argv++;
 	while (argc && argv[0][0] == '-') {
 		if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h")) {
-			usage(stdout);
+			print_usage(stdout);
 			return flushed(EXIT_OK);
 		}
 		if (strcmp(argv[0], "--root") || argc < 2)
@@ -149,14 +149,14 @@ int main(int argc, char **argv)
 		argv += 2;
 	}
 	if (!argc) {
-		usage(stderr);
+		print_usage(stderr);
 		return EXIT_USAGE;
 	}
 	if (!strcmp(argv[0], "help")) {
 		command = argc > 1 ? find_command(argv[1]) : NULL;
 		if (command)
 			return flushed(help(command->name));
-		usage(stdout);
+		print_usage(stdout);
 		return flushed(EXIT_OK);
 	}
 	command = find_command(argv[0]);

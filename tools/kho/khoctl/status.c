@@ -76,7 +76,8 @@ static void add_session(struct pendings *list, const struct session *session)
 		add(list, name, false, "khoctl discard /damaged",
 		    xasprintf("%lu files with damaged records", session->nr_listed));
 	else if (retrieved)
-		add(list, name, true, "its program has to finish it: finalize is refused until then",
+		add(list, name, true,
+		    "its program has to finish it; finalize is refused until then",
 		    xasprintf("%lu of %lu files retrieved, not finished", retrieved,
 			      session->nr_listed));
 	else

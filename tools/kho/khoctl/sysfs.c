@@ -121,6 +121,6 @@ bool have_kho(void)
 {
 	if (exists(KHO_DIR "/state"))
 		return true;
-	complain("there is no " KHO_DIR ": this kernel has no CONFIG_KEXEC_HANDOVER, or was started with kho=off; khoctl check says more");
+	complain("there is no handover in this kernel: khoctl check says why");
 	return false;
 }

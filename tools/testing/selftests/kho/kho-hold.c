@@ -5,10 +5,10 @@
  *	kho-hold LINES FILE VALUE SIGNAL COMMAND...
  *
  * The program's output goes through a pipe that holds one line, so that it stands still until
- * somebody reads. LINES lines are read; it goes on to the line after the next one. When FILE reads as
- * VALUE, what the program was doing is done, and it stands still before it can do more: that is when
- * the signal is sent. Then all is read and printed. The exit status is the program's, or 128 and the
- * number of the signal that ended it.
+ * somebody reads. LINES lines are read; it goes on to the line after the next one. When FILE reads
+ * as VALUE, what the program was doing is done, and it stands still before it can do more: that is
+ * when the signal is sent. Then all is read and printed. The exit status is the program's, or 128
+ * and the number of the signal that ended it.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -4,9 +4,9 @@
  *
  *	khoctl-fuzz file	writes a blob with the subtrees that it describes behind it
  *	khoctl-fuzz image	writes the beginning of an image that can receive a handover
- *	khoctl-fuzz COUNT SEED	damages both, so many times, and decodes them in this process, which is
- *				built with sanitizers. Of every 100th the JSON is printed, and how many
- *				were taken for intact, on stderr
+ *	khoctl-fuzz COUNT SEED	damages both, so many times, and decodes them in this process, which
+ *				is built with sanitizers. Prints the JSON of every 100th and, on
+ *				stderr, how many were taken for intact
  *
  * It is linked with the parts of khoctl that read such files.
  */
@@ -178,7 +178,7 @@ static void damage(unsigned char *bytes, size_t *len)
 	static const uint32_t values[] = {
 		0, 1, 2, 3, 4, 9, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8, 0xd00dfeed,
 	};
-	uint32_t times = 1 + any(4), at, from;
+	uint32_t times = 1 + any(4), at, from, value;
 
 	while (times--) {
 		at = any(*len);
@@ -192,8 +192,9 @@ static void damage(unsigned char *bytes, size_t *len)
 		case 2:
 			/* a number of the tree, or of the header of one */
 			at &= ~3;
+			value = values[any(ARRAY_SIZE(values))];
 			if (at + 4 <= *len)
-				put32(bytes + at, __builtin_bswap32(values[any(ARRAY_SIZE(values))]));
+				put32(bytes + at, __builtin_bswap32(value));
 			break;
 		case 3:
 			from = any(*len);

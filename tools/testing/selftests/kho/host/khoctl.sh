@@ -35,7 +35,7 @@ json() {
 make -s khoctl >/dev/null
 make -s -C tools/kho/khoctl SANITIZE=1 O="$work"
 gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-Iinclude/uapi -Iinclude -o "$fuzz" tools/testing/selftests/kho/host/khoctl-fuzz.c \
+	'-D__printf(fmt, args)=__attribute__((format(printf, fmt, args)))' -Iinclude/uapi -Iinclude -o "$fuzz" tools/testing/selftests/kho/host/khoctl-fuzz.c \
 	tools/kho/khoctl/{util,json,sysfs,image,fdt_words,dump_text,dump_json}.c -lfdt
 
 # A blob with its subtrees
@@ -261,10 +261,10 @@ for command in "${commands[@]}"; do
 	grep -q "khoctl $command" "$work/man" || fail "$command is not in the man page"
 	ctl 0 "$command" --help
 	complete_words khoctl "$command" -- >"$work/options"
-	for option in $(grep -oE -- '--[a-z-]+' "$out" | sort -u); do
+	while read -r option; do
 		grep -qe "$option" "$work/man" || fail "$command $option is not in the man page"
 		grep -qxe "$option" "$work/options" || fail "$command $option is not completed"
-	done
+	done < <(grep -oE -- '--[a-z-]+' "$out" | sort -u)
 done
 [ "$(complete_words khoctl --root "$root" timeline --format s)" = svg ] || fail "formats are not completed"
 [ "$(complete_words khoctl dump "$work/bl")" = "$work/blob" ] || fail "files are not completed"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# systemd-kexec HOW [COUNT]: systemctl kexec, in a VM whose PID 1 is systemd (scripts/vm --add build/systemd:systemd). The
-# sample service's memory survives its restart, kho-sessiond's, and two handovers; bytes verified, and it goes on counting.
+# systemd-kexec HOW [COUNT]: systemctl kexec, in a VM whose PID 1 is systemd (scripts/vm --config selftest --add
+# build/systemd:systemd). The sample service's memory survives its restart, kho-sessiond's, and two handovers; bytes
+# verified, and it goes on counting.
 #
 #   ordinary   all is sealed when services have stopped
 #   force      systemctl --force: nothing is sealed and no service stopped; what is held lives through the last SIGKILL
@@ -37,9 +38,11 @@ until_stopped() { exec tail -f /dev/null; }
 jump_by_systemd() {
 	live-update --initrd /run/next-initrd -- systemd-kexec "$how" "$least"
 	if [ "$how" = force ]; then
+		echo idle >/run/state-in-jump
 		systemctl start kho-live-update
 		systemctl --force kexec
 	else
+		echo final >/run/state-in-jump
 		systemctl restart kho-live-update
 		file_is /sys/kernel/kexec_loaded 1
 		systemctl kexec

@@ -307,7 +307,9 @@ static int hugetlb_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	struct outgoing *out;
 	int rc;
 
-	out = kzalloc(sizeof(*out), GFP_KERNEL);
+	if (!liveupdate_may_restrict(args->file))
+		return -EACCES;
+	out = kzalloc(sizeof(*out), GFP_KERNEL_ACCOUNT);
 	if (!out)
 		return -ENOMEM;
 	out->inode = inode;

@@ -112,6 +112,7 @@ int liveupdate_unregister_file_handler(struct liveupdate_file_handler *handler);
 __printf(2, 3)
 void liveupdate_refuse(const struct liveupdate_file_op_args *args,
 		       const char *fmt, ...);
+bool liveupdate_may_restrict(struct file *file);
 int liveupdate_get_token_outgoing(struct liveupdate_session *session,
 				  const struct file *file, u64 *token);
 int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,

@@ -29,6 +29,8 @@
 DEFINE_MUTEX(kho_sessions_lock);
 LIST_HEAD(kho_sessions_out);
 LIST_HEAD(kho_sessions_in);
+/* Outgoing sessions that are listed. */
+static unsigned int nr_out;
 static struct rhashtable names_out, names_in;
 /* Between finalize and its undoing. */
 static bool frozen;
@@ -110,6 +112,8 @@ int kho_session_list(struct liveupdate_session *session)
 	list_add_tail(&session->list, session->incoming ? &kho_sessions_in :
 							  &kho_sessions_out);
 	session->listed = true;
+	if (!session->incoming)
+		nr_out++;
 	return 0;
 }
 
@@ -121,6 +125,8 @@ static void unlist(struct liveupdate_session *session)
 			       name_params);
 	list_del(&session->list);
 	session->listed = false;
+	if (!session->incoming)
+		nr_out--;
 }
 
 /* The subtree is there as long as anything would have to be written into it. */
@@ -142,7 +148,7 @@ static int update_subtree(bool more)
  * Context: may sleep.
  * Return: the session, or an error pointer: -EEXIST when there is an outgoing one
  * of this name, -EBUSY after finalize or while sessions of the old kernel are
- * pending that could not be read, -ENOMEM
+ * pending that could not be read, -ENOSPC when there are too many, -ENOMEM
  */
 struct liveupdate_session *kho_session_create(const char *name)
 {
@@ -154,7 +160,12 @@ struct liveupdate_session *kho_session_create(const char *name)
 		return ERR_PTR(-ENOMEM);
 
 	mutex_lock(&kho_sessions_lock);
-	rc = frozen ? -EBUSY : kho_session_list(session);
+	if (frozen)
+		rc = -EBUSY;
+	else if (nr_out >= KHO_SESSIONS_MAX)
+		rc = -ENOSPC;
+	else
+		rc = kho_session_list(session);
 	if (!rc) {
 		rc = update_subtree(true);
 		if (rc)

@@ -16,6 +16,13 @@
 #include <linux/rhashtable-types.h>
 #include <uapi/linux/liveupdate.h>
 
+/*
+ * What one holder of a session, or who makes them, can have the kernel keep. Far more
+ * than is of use; it bounds the work of finalize and of the list of sessions.
+ */
+#define KHO_SESSIONS_MAX	65536
+#define KHO_SESSION_FILES_MAX	65536
+
 /**
  * struct liveupdate_session - a named set of files
  * @list: in the list of its direction; kho_sessions_lock

@@ -160,8 +160,9 @@ static void fill_args(struct liveupdate_file_op_args *args,
  *
  * Context: may sleep.
  * Return: 0, -EBADF, -EINVAL for an incoming session, -EBUSY after finalize,
- * -EEXIST when the token is in use, -ENOENT when no handler knows the kind,
- * -ENOMEM, or what the handler returned: -EBUSY when it is preserved already
+ * -EEXIST when the token is in use, -ENOSPC when the session is full, -ENOENT when
+ * no handler knows the kind, -ENOMEM, or what the handler returned: -EBUSY when it is
+ * preserved already
  */
 int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 			    u64 token)
@@ -189,6 +190,9 @@ int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 		goto err_unlock;
 	rc = -EEXIST;
 	if (find_file(session, token))
+		goto err_unlock;
+	rc = -ENOSPC;
+	if (session->nr_files >= KHO_SESSION_FILES_MAX)
 		goto err_unlock;
 	rc = -ENOENT;
 	new->handler = get_handler(new->file, NULL);
@@ -515,6 +519,23 @@ void kho_session_files_exit(struct liveupdate_session *session)
 	}
 	rhashtable_destroy(&session->tokens);
 }
+
+/**
+ * liveupdate_may_restrict - may the caller limit what others do with a file?
+ * @file: that is to be preserved
+ *
+ * For a handler that fixes the size of a file, say. A descriptor for reading alone
+ * is no reason that whoever writes to the file has to put up with that.
+ *
+ * Context: of the process that preserves. May sleep.
+ */
+bool liveupdate_may_restrict(struct file *file)
+{
+	return file->f_mode & FMODE_WRITE ||
+	       inode_owner_or_capable(file_mnt_idmap(file), file_inode(file)) ||
+	       !file_permission(file, MAY_WRITE);
+}
+EXPORT_SYMBOL_GPL(liveupdate_may_restrict);
 
 /**
  * liveupdate_refuse - say why a handler refuses to freeze

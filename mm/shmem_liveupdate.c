@@ -14,8 +14,8 @@
  * its frames. finish lifts the freeze, or frees the memory if the file was not
  * retrieved.
  *
- * Locks: inode_lock over preserve, unpreserve and freeze, which excludes whatever
- * takes memory away. SHMEM_FINAL is set under it, and read under the lock of
+ * Locks: inode_lock over preserve and freeze, which excludes whatever takes memory
+ * away; afterwards SHMEM_FROZEN does that. SHMEM_FINAL is set under it, and read under the lock of
  * i_pages by those who add memory. A waiter may hold inode_lock, so unfreeze does
  * without it.
  */
@@ -27,10 +27,12 @@
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/io.h>
+#include <linux/jiffies.h>
 #include <linux/kho.h>
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/shmem_liveupdate.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
@@ -70,6 +72,9 @@ static void set_flags(struct inode *inode, unsigned long flags, bool on)
 /*
  * Preserving
  */
+
+/* For the lock of a file that is being written to */
+#define LOCK_TIMEOUT	(2 * HZ)
 
 /* Pages of a run at most: preserving it does not take too long at a stretch. */
 #define RUN_PAGES	MEMFD_RUN_MAX
@@ -329,17 +334,40 @@ static bool shmem_can_preserve(struct liveupdate_file_handler *handler,
 	return S_ISREG(file_inode(file)->i_mode) && shmem_file(file);
 }
 
+/*
+ * Whoever writes to the file holds inode_lock while he reads what he writes: memory
+ * that may be a hole of a file which is final, or that a process provides when it
+ * likes. So this gives up.
+ */
+static int lock_inode(struct inode *inode)
+{
+	unsigned long end = jiffies + LOCK_TIMEOUT;
+
+	while (!inode_trylock(inode)) {
+		if (time_after(jiffies, end))
+			return -EBUSY;
+		schedule_timeout_killable(1);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return 0;
+}
+
 static int shmem_preserve(struct liveupdate_file_op_args *args)
 {
 	struct inode *inode = file_inode(args->file);
 	struct preserved *p;
 	int rc;
 
+	if (!liveupdate_may_restrict(args->file))
+		return -EACCES;
 	p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
 	if (!p)
 		return -ENOMEM;
 
-	inode_lock(inode);
+	rc = lock_inode(inode);
+	if (rc)
+		goto err_free;
 	rc = -EBUSY;
 	if (shmem_size_frozen(inode))
 		goto err_unlock;
@@ -363,19 +391,22 @@ err_undo:
 	set_flags(inode, SHMEM_FROZEN, false);
 err_unlock:
 	inode_unlock(inode);
+err_free:
 	kfree(p);
 	return rc;
 }
 
+/*
+ * Without inode_lock, which somebody may hold for as long as he likes: all that would
+ * change the size is refused until the very end.
+ */
 static void shmem_unpreserve(struct liveupdate_file_op_args *args)
 {
 	struct inode *inode = file_inode(args->file);
 	struct preserved *p = args->private_data;
 
-	inode_lock(inode);
 	undo(&p->main, SHMEM_RECORD_MAIN);
 	set_flags(inode, SHMEM_FROZEN, false);
-	inode_unlock(inode);
 	kfree(p);
 }
 
@@ -393,9 +424,12 @@ static int shmem_freeze(struct liveupdate_file_op_args *args)
 	struct inode *inode = file_inode(args->file);
 	struct preserved *p = args->private_data;
 	struct shmem_record_iter known;
-	int rc = 0;
+	int rc = lock_inode(inode);
 
-	inode_lock(inode);
+	if (rc) {
+		liveupdate_refuse(args, "somebody writes to the file without end: end that program");
+		return rc;
+	}
 	set_final(inode, true);
 	if (inode->i_mapping->nrpages == p->main.record.nr_pages &&
 	    !SHMEM_I(inode)->swapped)

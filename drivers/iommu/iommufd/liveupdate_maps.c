@@ -91,7 +91,11 @@ static const char *find_origin(struct iopt_pages *pages)
 	}
 	if (!mmget_not_zero(mm))
 		return "was mapped by a process that is gone: use IOMMU_IOAS_MAP_FILE";
-	mmap_read_lock(mm);
+	/* That process may have its reasons not to let go of it. */
+	if (mmap_read_lock_killable(mm)) {
+		mmput(mm);
+		return "was mapped by a process that goes on changing what it has mapped";
+	}
 	why = find_file(pages, mm);
 	mmap_read_unlock(mm);
 	mmput(mm);

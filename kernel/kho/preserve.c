@@ -129,6 +129,9 @@ bool kho_frames_ok(unsigned long pfn, unsigned long nr)
  * kho_alloc_pages - allocate zeroed pages that can be handed over
  * @order: 1 << @order of them, as one folio
  *
+ * They are charged to the memory cgroup of the caller, on whose behalf something is
+ * preserved.
+ *
  * Return: their address, to be freed with free_pages(), or NULL
  */
 void *kho_alloc_pages(unsigned int order)
@@ -139,8 +142,8 @@ void *kho_alloc_pages(unsigned int order)
 	int tries;
 
 	for (tries = 0; !mem && tries < 64; tries++) {
-		page = alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_COMP |
-				   __GFP_NOWARN, order);
+		page = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO |
+				   __GFP_COMP | __GFP_NOWARN, order);
 		if (!page)
 			break;
 		if (kho_frames_ok(page_to_pfn(page), 1UL << order))

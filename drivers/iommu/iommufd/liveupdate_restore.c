@@ -107,7 +107,8 @@ static int get_files(struct iommufd_restore *restore,
 			       args->token, token, rc);
 			continue;
 		}
-		rc = xa_err(xa_store(&restore->files, token, file, GFP_KERNEL));
+		rc = xa_err(xa_store(&restore->files, token, file,
+				     GFP_KERNEL_ACCOUNT));
 		if (rc) {
 			fput(file);
 			return rc;
@@ -119,10 +120,11 @@ static int get_files(struct iommufd_restore *restore,
 static struct iommufd_restore *
 make_restore(struct liveupdate_file_op_args *args)
 {
-	struct iommufd_restore *restore = kzalloc(sizeof(*restore), GFP_KERNEL);
+	struct iommufd_restore *restore;
 	const struct iommufd_ser *ser;
 	int rc;
 
+	restore = kzalloc(sizeof(*restore), GFP_KERNEL_ACCOUNT);
 	if (!restore)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&restore->kref);
@@ -137,9 +139,10 @@ make_restore(struct liveupdate_file_op_args *args)
 	ser = restore->record->ser;
 	rc = -ENOMEM;
 	restore->sources = kvcalloc(ser->nr_sources + 1UL,
-				    sizeof(*restore->sources), GFP_KERNEL);
+				    sizeof(*restore->sources),
+				    GFP_KERNEL_ACCOUNT);
 	restore->new_ids = kvcalloc(ser->nr + 1UL, sizeof(*restore->new_ids),
-				    GFP_KERNEL);
+				    GFP_KERNEL_ACCOUNT);
 	if (!restore->sources || !restore->new_ids)
 		goto err_put;
 	rc = get_files(restore, args);

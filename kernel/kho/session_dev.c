@@ -11,6 +11,8 @@
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/miscdevice.h>
+#include <linux/seq_file.h>
+#include <linux/string_helpers.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
@@ -168,8 +170,27 @@ static long session_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 	return -ENOTTY;
 }
 
+/* Who holds a session? Takes no lock, so that it tells also when something hangs. */
+static void session_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	const struct liveupdate_session *session = file->private_data;
+	const char *name = session->name;
+
+	/* Escaped as in /sys/kernel/kho/sessions. */
+	seq_puts(m, "session:\t");
+	if (*name == '/') {
+		seq_puts(m, "\\057");
+		name++;
+	}
+	seq_escape_mem(m, name, strlen(name),
+		       ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, " \\");
+	seq_printf(m, "\ndirection:\t%s\n",
+		   session->incoming ? "incoming" : "outgoing");
+}
+
 static const struct file_operations session_fops = {
 	.owner = THIS_MODULE,
+	.show_fdinfo = session_show_fdinfo,
 	.release = session_release,
 	.unlocked_ioctl = session_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

@@ -177,12 +177,16 @@ static int check_frames(struct device *dev, struct dmar_domain *domain)
 	};
 	int rc = walk_domain(&walk, domain) ?: check_extent(&walk);
 
-	if (rc == -EINVAL)
-		iommu_liveupdate_refuse("%s: reaches memory at %pa to %pa that is not preserved",
-					dev_name(dev), &walk.begin, &walk.end);
-	else if (rc)
+	if (rc == -EINVAL) {
+		/* Everybody may read last_error; where memory lies is for the log. */
+		dev_err(dev, "memory from %pa to %pa is not preserved\n",
+			&walk.begin, &walk.end);
+		iommu_liveupdate_refuse("%s: reaches memory that is not preserved, see the log",
+					dev_name(dev));
+	} else if (rc) {
 		iommu_liveupdate_refuse("%s: its old page table is damaged: discard the device",
 					dev_name(dev));
+	}
 	return rc;
 }
 

@@ -43,12 +43,12 @@ sessions,1)
 	nothing_left
 	;;
 iommufd,0)
-	address=$(edus | head -n 1)
+	address=$(nics | head -n 1)
 	to_vfio "$address"
 	fuzz iommufd
 	nothing_left
-	edu-dma start /tmp/edu "open $address" "memory 8" attach "dma to 1" wait "session fuzz" "preserve file 1" \
-		"preserve iommufd 2" "preserve device 3" || fail "edu-dma does not start"
+	nic-rx start /tmp/nic "open $address" "memory 256" attach "session fuzz" "preserve file 1" "preserve iommufd 2" \
+		"preserve device 3" || fail "nic-rx does not start"
 	live-update -- fuzz "$what" "$count" "$seed"
 	;;
 iommufd,1)

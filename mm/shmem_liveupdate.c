@@ -427,7 +427,7 @@ static int shmem_freeze(struct liveupdate_file_op_args *args)
 	int rc = lock_inode(inode);
 
 	if (rc) {
-		liveupdate_refuse(args, "somebody writes to the file without end: end that program");
+		liveupdate_refuse(args, "somebody writes to the file for ever: end that program");
 		return rc;
 	}
 	set_final(inode, true);

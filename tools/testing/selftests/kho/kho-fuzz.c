@@ -376,7 +376,10 @@ static void write_file(void)
 	__u8 text[2 * PAGE] = "";
 	size_t len, i, which = below(5);
 
-	if (which >= 3 && percent(50)) {
+	if (to[which].call == DISCARD && percent(20)) {
+		len = strlen("kho-test");
+		memcpy(text, "kho-test", len);
+	} else if (which >= 3 && percent(50)) {
 		some_name(text);
 		len = strnlen((char *)text, LIVEUPDATE_SESSION_NAME_LENGTH);
 	} else if (percent(80)) {

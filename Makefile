@@ -9,7 +9,7 @@ B ?=
 .DEFAULT_GOAL := build
 .PHONY: build setup prepare run test check bench refresh clean help
 
-build: setup ## build the kernel (CONFIG=base|debug|selftest|stock) and the VM's initrd, from whatever state the folder is in
+build: setup ## build the kernel (CONFIG=base|debug|security|selftest|stock) and the VM's initrd, from whatever state the folder is in
 	@scripts/prepare
 	@scripts/build $(CONFIG)
 	@if [ $(CONFIG) != base ] && [ ! -d build/headers ]; then scripts/build base; fi
@@ -36,7 +36,7 @@ prepare: setup ## only prepare build/tree: source, patches, our files
 setup: ## only install the Debian packages that are missing
 	@scripts/setup
 
-kernel-%: setup ## build one kernel: kernel-base, kernel-debug, kernel-selftest, kernel-stock
+kernel-%: setup ## build one kernel: kernel-base, kernel-debug, kernel-security, kernel-selftest, kernel-stock
 	@scripts/prepare
 	@scripts/build $*
 
@@ -46,4 +46,4 @@ clean: ## remove everything that was built, fetched or logged
 help: ## this list
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z%-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
-	@echo 'Variables: CONFIG=base|debug|selftest|stock, T=test, B=rows, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package)'
+	@echo 'Variables: CONFIG=base|debug|security|selftest|stock, T=test, B=rows, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package)'

@@ -37,7 +37,8 @@ fragments() {
 	base) echo base.config handover.config ;;
 	debug) echo base.config handover.config selftest.config debug.config ;;
 	selftest) echo base.config handover.config selftest.config ;;
-	*) die "no such kernel: $1" "there are base, debug, selftest, stock and stock-selftest" ;;
+	security) echo base.config handover.config security.config ;;
+	*) die "no such kernel: $1" "there are base, debug, security, selftest, stock and stock-selftest" ;;
 	esac
 }
 

@@ -308,14 +308,34 @@ load_soak() {
 		SOAK="b=$b b_left=$b_left m=$m m_left=$m_left t=$t free_before=$free_before" soak "$handovers" "$seed" "$deadline"
 }
 
-# step STEP: with memory full it may be refused; without it must not
+# load_next_soak: with memory full that may fail, which leaves nothing
+load_next_soak() {
+	load_soak && return 0
+	empty_memory || fail "loading the next kernel: $?"
+	event "refusal of load for want of memory"
+	load_soak || fail "loading the next kernel: $?"
+}
+
+# step STEP: with memory full it may be refused. So it may when there was no safe place for the image, which full memory is a
+# reason for, and since something was preserved where it would go.
 step() {
-	result=$(kho-try write "$kho/$1" 1)
-	if [ "$result" != 0 ] && empty_memory; then
-		event "refusal of $1 for want of memory ($result)"
+	for try in 1 2 3; do
 		result=$(kho-try write "$kho/$1" 1)
-	fi
-	same "$1" "$result" 0
+		case $result in
+		0) return 0 ;;
+		EAGAIN)
+			event "refusal of $1 until the image was loaded again$([ ! -f /fill/it ] || echo ', with memory full')"
+			[ "$1" = activate ] || activate 0
+			load_next_soak
+			[ "$1" = activate ] || activate 1
+			;;
+		*)
+			empty_memory || fail "$1 gives $result"
+			event "refusal of $1 for want of memory ($result)"
+			;;
+		esac
+	done
+	fail "$1 is refused, $try times"
 }
 
 # now WHEN: kill who is to be killed then
@@ -419,10 +439,7 @@ fail_something
 random 5
 [ $r != 0 ] || fill_memory
 choose_victim
-# (a load that fails leaves nothing)
-load_soak || {
-	empty_memory && event "refusal of load for want of memory" && load_soak
-} || fail "loading the next kernel: $?"
+load_next_soak
 drain
 now idle
 step activate

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# soak HANDOVERS SEED: as many kernels follow one another while frames come for two NICs, with what can go wrong going wrong at
-# random in each of them. Run by scripts/soak, which counts the events that are reported here.
+# soak HANDOVERS SEED [DEADLINE]: as many kernels follow one another while frames come for two NICs, with what can go wrong going wrong at
+# random in each of them. Run by scripts/soak, which counts the events that are
+# reported here. The kernel that starts after DEADLINE, in seconds since 1970, is the last one.
 #
 #   A   a program with the first NIC, which lives: it is there in every kernel, and at the end not one frame is missing
 #   B   one with the second NIC, which is killed at any step before and after the jump, taken over by another one, given up by
@@ -21,9 +22,9 @@ set -e
 # shellcheck source=vfio-lib.sh
 . vfio-lib
 
-handovers=$1 seed=$2
+handovers=$1 seed=$2 deadline=${3:-0}
 A=/tmp/A B=/tmp/B
-rate=200 ring=32760 pages=4096
+rate=150 ring=16376 pages=2048 margin=80
 # What may be missing at the end, in KiB: a hundredth of what each handover moves would be far more after a hundred of them
 tolerance=4096
 
@@ -39,8 +40,7 @@ random() {
 	rng=$(((rng * 1103515245 + 12345) & 0x7fffffff))
 	r=$(((rng >> 12) % $1))
 }
-rng=$(echo "$seed $GENERATION" | cksum)
-rng=${rng%% *}
+rng=$((0x$(echo "$seed $GENERATION" | md5sum | cut -c1-7)))
 
 # end DIR: kill the program, and wait until all it had is released
 end() {
@@ -59,15 +59,20 @@ drain() {
 take_nic() {
 	nic-rx start "/tmp/$1" "retrieve $1" "take file 1" resume drain sound "take iommufd 2" "take device 3" bind resume \
 		restore "rejoin $2" "receive 20" sound finish "close session" || fail "$1 is lost"
+	spare "/tmp/$1"
 }
 
 # start_b: from nothing. (Frames for who had the device before may still be under way.)
 start_b() {
 	to_vfio "$second"
 	nic-rx start $B "open $1" "memory $ring" attach start stop "go $rate" "receive 20" sound || fail "B does not start"
+	spare $B
 }
 
 preserve_nic() { nic "/tmp/$1" "session $1" "preserve file 1" "preserve iommufd 2" "preserve device 3"; }
+
+# spare DIR: when memory is full, this program is not the one that has to go
+spare() { echo -1000 >"/proc/$(cat "$1/pid")/oom_score_adj"; }
 
 # stop_b: no more frames until its device is reset. QEMU's e1000e goes on with them otherwise, without bus master.
 stop_b() { nic $B stop verify; }
@@ -199,7 +204,7 @@ measure() {
 		return 0
 	fi
 	say "soak: free memory has changed by $((free - free_before)) KiB since kernel 1"
-	[ $((free_before - free)) -le $tolerance ] || fail "$((free_before - free)) KiB were lost in $((handovers - 1)) handovers"
+	[ $((free_before - free)) -le $tolerance ] || fail "$((free_before - free)) KiB were lost in $((GENERATION - 1)) handovers"
 }
 
 # Somebody refuses, and nothing has changed.
@@ -290,7 +295,7 @@ fail_something() {
 fill_memory() {
 	mkdir -p /fill
 	mount -t tmpfs -o size=100% fill /fill
-	dd if=/dev/zero of=/fill/it bs=1M count=$(($(meminfo MemAvailable) / 1024 - 64)) 2>/dev/null || fail "memory cannot be filled"
+	fallocate -l $((($(meminfo MemAvailable) / 1024 - margin) * 1048576)) /fill/it || fail "memory cannot be filled"
 	event "pressure: $(($(meminfo MemFree) / 1024)) MiB were free"
 }
 empty_memory() {
@@ -300,17 +305,37 @@ empty_memory() {
 
 load_soak() {
 	live-update --load-only -- env SPOIL="$SPOIL" \
-		SOAK="b=$b b_left=$b_left m=$m m_left=$m_left t=$t free_before=$free_before" soak "$handovers" "$seed"
+		SOAK="b=$b b_left=$b_left m=$m m_left=$m_left t=$t free_before=$free_before" soak "$handovers" "$seed" "$deadline"
 }
 
-# step STEP: with memory full it may be refused; without it must not
+# load_next_soak: with memory full that may fail, which leaves nothing
+load_next_soak() {
+	load_soak && return 0
+	empty_memory || fail "loading the next kernel: $?"
+	event "refusal of load for want of memory"
+	load_soak || fail "loading the next kernel: $?"
+}
+
+# step STEP: with memory full it may be refused. So it may when there was no safe place for the image, which full memory is a
+# reason for, and since something was preserved where it would go.
 step() {
-	result=$(kho-try write "$kho/$1" 1)
-	if [ "$result" != 0 ] && empty_memory; then
-		event "refusal of $1 for want of memory ($result)"
+	for try in 1 2 3; do
 		result=$(kho-try write "$kho/$1" 1)
-	fi
-	same "$1" "$result" 0
+		case $result in
+		0) return 0 ;;
+		EAGAIN)
+			event "refusal of $1 until the image was loaded again$([ ! -f /fill/it ] || echo ', with memory full')"
+			[ "$1" = activate ] || activate 0
+			load_next_soak
+			[ "$1" = activate ] || activate 1
+			;;
+		*)
+			empty_memory || fail "$1 gives $result"
+			event "refusal of $1 for want of memory ($result)"
+			;;
+		esac
+	done
+	fail "$1 is refused, $try times"
 }
 
 # now WHEN: kill who is to be killed then
@@ -352,13 +377,17 @@ choose_victim() {
 set -- $(nics)
 first=$1 second=$2
 [ -n "$second" ] || fail "there are no two NICs"
-calm=
-case $GENERATION in 1 | "$handovers") calm=1 ;; esac
+last=
+[ "$GENERATION" -lt "$handovers" ] || last=1
+[ "$GENERATION" -lt 2 ] || [ "$deadline" = 0 ] || [ "$(date +%s)" -lt "$deadline" ] || last=1
+calm=$last
+[ "$GENERATION" != 1 ] || calm=1
 
 if [ "$GENERATION" = 0 ]; then
 	to_vfio "$first"
 	to_vfio "$second"
 	nic-rx start $A "open $first" "memory $ring" attach start "go $rate" "receive 20" sound || fail "A does not start"
+	spare $A
 else
 	file_is $kho/generation "$GENERATION"
 	take_nic A "$first"
@@ -366,11 +395,11 @@ else
 	m_arrives
 	t_arrives
 	[ $b_left$m_left$t != 000 ] || nothing_left
-	if [ "$GENERATION" = 1 ] || [ "$GENERATION" = "$handovers" ]; then
+	if [ -n "$calm" ]; then
 		[ -d $B ] || start_b "$second"
 		measure
 	fi
-	if [ "$GENERATION" = "$handovers" ]; then
+	if [ -n "$last" ]; then
 		[ "$handovers" -gt 1 ] || fail "a soak takes 2 handovers or more"
 		nic $A show stop verify
 		nic $B stop show verify
@@ -393,6 +422,7 @@ fi
 if [ $m_left = 0 ]; then
 	m=$((GENERATION * 7 + 1))
 	keep 'create M' "memfd m $pages $m" 'preserve M m 1'
+	spare $keeper
 fi
 if [ $t = 0 ]; then
 	random 1000
@@ -406,13 +436,10 @@ control preserve
 drain
 refuse_something
 fail_something
-random 3
+random 5
 [ $r != 0 ] || fill_memory
 choose_victim
-# (a load that fails leaves nothing)
-load_soak || {
-	empty_memory && event "refusal of load for want of memory" && load_soak
-} || fail "loading the next kernel: $?"
+load_next_soak
 drain
 now idle
 step activate

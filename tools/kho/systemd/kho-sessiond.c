@@ -531,8 +531,9 @@ static int receive_from_systemd(void)
 	char *names = strdup(getenv("LISTEN_FDNAMES") ? : "");
 	char *labels[SESSIONS_MAX * (FILES_MAX + 1) + 1];
 	int i, round, listener = -1, nr = count ? atoi(count) : 0;
+	const int most = sizeof(labels) / sizeof(*labels);
 
-	if (!names || !pid || atoi(pid) != getpid() || nr > (int)(sizeof(labels) / sizeof(*labels)))
+	if (!names || !pid || atoi(pid) != getpid() || nr > most)
 		return -1;
 	for (i = 0; i < nr; i++) {
 		labels[i] = strsep(&names, ":") ? : "";

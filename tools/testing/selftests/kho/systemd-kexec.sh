@@ -30,7 +30,7 @@ goes_on() {
 }
 
 # held: by kho-sessiond, for the next kernel; nothing is left of the old one's
-held() { sessions_are '970/counter outgoing open 1 files' '0x1 preserved'; }
+held() { sessions_are "$(id -u kho-counter)/counter outgoing open 1 files" '0x1 preserved'; }
 
 # until_stopped: systemd ends us
 until_stopped() { exec tail -f /dev/null; }

@@ -17,8 +17,9 @@
  *	exit GEN STATUS		the command ended
  *	fail GEN REASON		the VM is of no use
  *
- * If the archive has a /root/systemd/init, that becomes PID 1 instead and leads to a systemd, one of
- * whose services calls "vm-note command": it does what is left, from the command to the power-off.
+ * If the archive has a /root/systemd/init, that becomes PID 1 instead and leads to a systemd, one
+ * of whose services calls "vm-note command": it does what is left, from the command to the
+ * power-off.
  *
  * Called as "vm-note WORD...", it sends such a line with the generation put after the first word;
  * "vm-note end" does what has to be done before a generation ends. live-update uses both.

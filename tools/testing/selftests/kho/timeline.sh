@@ -60,12 +60,15 @@ case $GENERATION in
 		read -r begin duration
 		[ "$begin" -lt 0 ] || fail "finalize was not before the jump: $begin"
 		took=$(($1 * 1000000 / khz))
-		[ "$duration" -le $took ] && [ "$duration" -ge $((took / 2)) ] ||
+		if [ "$duration" -gt $took ] || [ "$duration" -lt $((took / 2)) ]; then
 			fail "finalize is listed with $duration ns; a program saw $took"
+		fi
 	}
 	stage old shutdown - | {
 		read -r begin duration
-		[ "$begin" -ge 0 ] && [ "$duration" -gt 0 ] || fail "shutdown: $begin $duration"
+		if [ "$begin" -lt 0 ] || [ "$duration" -le 0 ]; then
+			fail "shutdown: $begin $duration"
+		fi
 	}
 	# The kernel's own clock starts after the stage "start", so it must not say more than the stages.
 	run=$(dmesg | sed -n 's/^\[ *\([0-9]*\)\.\([0-9]*\)\] Run \/init.*/\1\2/p')
@@ -74,7 +77,7 @@ case $GENERATION in
 		read -r begin boot
 		[ $(((memory + boot) / 1000)) -ge "$run" ] ||
 			fail "$memory and $boot ns until /init, but it was started after $run us by the kernel's clock"
-		most=$(((now - $2) / khz * 1000000))
+		most=$(((now - $2) * 1000000 / khz))
 		[ $((begin + boot)) -le $most ] || fail "a jump of $((begin + boot)) ns within $most"
 	}
 	[ "$(wc -l <$timeline)" -lt 40 ] || fail "steps that were undone are listed: $(cat $timeline)"

@@ -7,6 +7,6 @@ set -e
 
 documented=$(awk '$1 == "What:" { file = $2 } match($0, /\([RWO]+, 0[0-7]+\)/) { print file, substr($0, RSTART + 5, 4) }' \
 	/root/sysfs-kernel-kho | sort)
-there=$(for file in $kho/*; do echo "$file $(stat -c 0%a "$file")"; done | sort)
+there=$(for file in "$kho"/*; do echo "$file $(stat -c 0%a "$file")"; done | sort)
 same 'the files in sysfs' "$there" "$documented"
 [ -n "$there" ]

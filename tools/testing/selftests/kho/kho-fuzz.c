@@ -213,6 +213,16 @@ static int some_fd(void)
 	return get(&files[below(FILES)]);
 }
 
+/* One that is open, more often than not */
+static int some_session(void)
+{
+	int i, fd = -1;
+
+	for (i = 0; i < 4 && fd < 0; i++)
+		fd = get(&sessions[below(SESSIONS)]);
+	return fd;
+}
+
 static void some_name(__u8 *name)
 {
 	__u64 i;
@@ -449,7 +459,7 @@ static void one_of_sessions(void)
 {
 	struct liveupdate_session_finish finish = { .size = sizeof(finish) };
 	struct liveupdate_session_get_name name = { .size = sizeof(name) };
-	int session = get(&sessions[below(SESSIONS)]);
+	int session = some_session();
 
 	switch (below(20)) {
 	case 0:
@@ -593,7 +603,7 @@ static void *disturb(void *arg)
 		fd = get(&sessions[below(SESSIONS)]);
 		if (i == 9 && fd >= 0)
 			preserve(fd);
-		usleep(1000);
+		usleep(10000);
 	}
 	return NULL;
 }

@@ -213,6 +213,16 @@ static int some_fd(void)
 	return get(&files[below(FILES)]);
 }
 
+/* One that is open, more often than not */
+static int some_session(void)
+{
+	int i, fd = -1;
+
+	for (i = 0; i < 4 && fd < 0; i++)
+		fd = get(&sessions[below(SESSIONS)]);
+	return fd;
+}
+
 static void some_name(__u8 *name)
 {
 	__u64 i;
@@ -401,6 +411,9 @@ static void open_session(void)
 	bool old = nr_incoming && percent(50);
 
 	some_name(arg.name);
+	/* With a name of both kernels there is no finalize. */
+	if (!old && nr_incoming && percent(90))
+		arg.name[0] ^= 0x80;
 	if (call(old ? RETRIEVE : CREATE, device,
 		 old ? LIVEUPDATE_IOCTL_RETRIEVE_SESSION : LIVEUPDATE_IOCTL_CREATE_SESSION,
 		 &arg, sizeof(arg)) && arg.fd >= 0)
@@ -449,7 +462,7 @@ static void one_of_sessions(void)
 {
 	struct liveupdate_session_finish finish = { .size = sizeof(finish) };
 	struct liveupdate_session_get_name name = { .size = sizeof(name) };
-	int session = get(&sessions[below(SESSIONS)]);
+	int session = some_session();
 
 	switch (below(20)) {
 	case 0:
@@ -593,7 +606,7 @@ static void *disturb(void *arg)
 		fd = get(&sessions[below(SESSIONS)]);
 		if (i == 9 && fd >= 0)
 			preserve(fd);
-		usleep(1000);
+		usleep(10000);
 	}
 	return NULL;
 }
@@ -627,6 +640,29 @@ static void undo_steps(void)
 	put(KHO "finalize", "0", 1, FINALIZE);
 	put(KHO "activate", "0", 1, ACTIVATE);
 	put(KHO "allow_unreadable", "0", 1, UNREADABLE);
+}
+
+/* Whatever there was before, the operator can now do this, and give all up. */
+static void wind_up(void)
+{
+	char name[LIVEUPDATE_SESSION_NAME_LENGTH];
+	unsigned long i, before;
+
+	undo_steps();
+	for (i = 0; i < SESSIONS; i++)
+		replace(&sessions[i], -1);
+	put(KHO "activate", "1", 1, ACTIVATE);
+	before = calls[FINALIZE].done;
+	put(KHO "finalize", "1", 1, FINALIZE);
+	if (calls[FINALIZE].done == before)
+		die("finalize, in the end");
+	undo_steps();
+	for (i = 0; i < nr_incoming; i++) {
+		snprintf(name, sizeof(name), "%s%lu", prefix, i);
+		put(KHO "discard_session", name, strlen(name), DISCARD_SESSION);
+	}
+	if (nr_incoming)
+		put(KHO "discard", "kho-test", 8, DISCARD);
 }
 
 static void need(enum call first, enum call last)
@@ -667,7 +703,7 @@ int main(int argc, char **argv)
 	__u64 seed = 1;
 	bool iommu;
 	pthread_t thread;
-	int opt, rc;
+	int opt;
 
 	while ((opt = getopt(argc, argv, "s:n:")) != -1) {
 		if (opt == 's')
@@ -716,7 +752,6 @@ int main(int argc, char **argv)
 	}
 	__atomic_store_n(&done, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	rc = report();
-	undo_steps();
-	return rc;
+	wind_up();
+	return report();
 }

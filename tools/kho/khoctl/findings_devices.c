@@ -186,8 +186,8 @@ static void find_device(struct findings *findings, const char *address)
 	find_bridges(findings, address);
 	if (before == findings_count(findings, FINDING_NO) +
 		      findings_count(findings, FINDING_UNKNOWN))
-		find(findings, FINDING_OK, "device", NULL, "%s can be preserved, for all that shows",
-		     address);
+		find(findings, FINDING_OK, "device", NULL,
+		     "%s can be preserved, for all that shows", address);
 	free(power);
 	free(vfs);
 }

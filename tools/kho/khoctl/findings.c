@@ -162,8 +162,8 @@ int cmd_check(int argc, char **argv)
 		findings.next_cmdline = cmdline;
 
 	arrived_read(&arrived);
-	find_kernel(&findings);
 	find_devices(&findings);
+	find_kernel(&findings);
 	find_cmdlines(&findings);
 	find_state(&findings, &arrived);
 	if (image)

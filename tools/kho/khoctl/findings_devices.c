@@ -152,7 +152,7 @@ static void find_bridges(struct findings *findings, const char *address)
 		config = (unsigned char *)read_file(config_path, &len);
 		if (config && len > 64 && !find_cap(config, len, CAP_EXPRESS))
 			find(findings, FINDING_NO, "device", "move it",
-			     "%s cannot be preserved: bridge %s above is no PCI Express port",
+			     "%s cannot be preserved: bridge %s is no PCI Express port",
 			     address, slash + 1);
 		free(config);
 		free(config_path);
@@ -186,8 +186,8 @@ static void find_device(struct findings *findings, const char *address)
 	find_bridges(findings, address);
 	if (before == findings_count(findings, FINDING_NO) +
 		      findings_count(findings, FINDING_UNKNOWN))
-		find(findings, FINDING_OK, "device", NULL, "%s can be preserved, for all that shows",
-		     address);
+		find(findings, FINDING_OK, "device", NULL,
+		     "%s can be preserved, for all that shows", address);
 	free(power);
 	free(vfs);
 }

@@ -97,12 +97,16 @@ static void find_options(struct findings *findings, const char *config)
 	};
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(options); i++)
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		bool device = !strcmp(options[i].for_what, "devices");
+		enum verdict verdict = device && findings->nr_devices ? FINDING_NO :
+				       options[i].without;
+
 		if (option(config, options[i].name) == 'n')
-			find(findings, options[i].without, "kernel",
-			     options[i].without == FINDING_NO ?
-			     "start a kernel that was built with it" : NULL,
-			     "%s is off: no %s", options[i].name, options[i].for_what);
+			find(findings, verdict, device ? "device" : "kernel",
+			     verdict == FINDING_NO ? "start a kernel that was built with it" :
+			     NULL, "%s is off: no %s", options[i].name, options[i].for_what);
+	}
 	if (option(config, "CONFIG_KEXEC_SIG_FORCE") == 'y')
 		find(findings, FINDING_NOTE, "kernel", NULL,
 		     "CONFIG_KEXEC_SIG_FORCE: the image has to be signed");
@@ -132,7 +136,7 @@ static void find_loading(struct findings *findings)
 
 /**
  * find_kernel - what the running kernel can do
- * @findings: where to note it
+ * @findings: where to note it; knows how many devices there are
  */
 void find_kernel(struct findings *findings)
 {

@@ -146,8 +146,8 @@ static int check(const struct job *job, const char *next_cmdline)
 	size_t i;
 
 	arrived_read(&arrived);
-	find_kernel(&findings);
 	find_devices(&findings);
+	find_kernel(&findings);
 	find_cmdlines(&findings);
 	find_state(&findings, &arrived);
 	find_image(&findings, &arrived, job->image);

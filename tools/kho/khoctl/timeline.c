@@ -19,13 +19,11 @@ static const struct {
 	const char *name;
 	const char *words;
 } words[] = {
-	{ "load", "load the image" },
 	{ "activate", "owners prepare, all runs on" },
 	{ "finalize", "last changes, seal" },
-	{ "shutdown", "shut devices down" },
-	{ "stop", "stop processors, leave" },
+	{ "shutdown", "stop devices, processors" },
 	{ "start", "purgatory, decompressor" },
-	{ "memory", "apply the map" },
+	{ "memory", "early boot, apply the map" },
 	{ "boot", "boot until /init" },
 	{ "retrieve", "programs take files back" },
 	{ "restore", "rebuild address spaces" },

@@ -169,6 +169,9 @@ case $GENERATION in
 	ctl 0 check /boot/bzImage
 	says 'it knows liveupdate-v1'
 
+	ctl 5 timeline
+	says 'no handover started this kernel'
+
 	# Sessions for the next kernel, and who has them
 	keep 'create a' 'memfd a1 100 1' 'preserve a a1 1' 'create b' 'memfd b1 50 2' 'preserve b b1 7'
 	add_kinds
@@ -219,6 +222,31 @@ case $GENERATION in
 	interrupted 1 $kho/state active 15
 	interrupted 2 $kho/state final 1
 
+	# Left to systemd, of which there is only its place here, and a systemctl that says how it was called
+	try_kexec 1 --systemd
+	says 'systemd is not running'
+	mkdir -p /run/systemd/system
+	cat >/usr/bin/systemctl <<-EOF
+		#!/bin/sh
+		echo "systemctl \$* when \$(cat $kho/state)"
+		exit 1
+	EOF
+	chmod 755 /usr/bin/systemctl
+	try_kexec 1 --systemd
+	says 'finalize   ok' 'systemctl kexec when idle' 'roll-back  done'
+	same_as_before
+	control refuse finalize 34
+	try_kexec 1 --systemd
+	lacks $out systemctl
+	control refuse none 0
+	same_as_before
+	sed -i 's/exit 1/exit 0/' /usr/bin/systemctl
+	try_kexec 0 --systemd
+	says 'systemctl kexec when idle'
+	file_is /sys/kernel/kexec_loaded 1
+	ctl 0 abort --unload
+	same_as_before
+
 	# With all prepared, and no jump
 	try_kexec 0 --no-jump
 	state_is final
@@ -236,6 +264,14 @@ case $GENERATION in
 	says 'kho-test             pending    kho-test-v1' 'liveupdate           restored   liveupdate-v1' '/memory'
 	ctl 0 show kho-test
 	says 'memory of the test module'
+
+	# What the kernel recorded, with the end of boot as the blackout
+	ctl 0 timeline
+	says 'blackout ' 'activate' 'finalize' 'shutdown' 'boot until /init'
+	ctl 0 timeline --format json
+	says "\"blackout_ns\": $(awk '$1 == "next" && $2 == "boot" { print $3 + $4 }' $kho/timeline),"
+	ctl 0 timeline --format svg
+	says '<svg ' '</svg>'
 
 	# Half taken
 	keep 'retrieve a' 'take a a1 1' 'check a1 100 1'

@@ -6,6 +6,7 @@ set -euo pipefail
 work=$(mktemp -d /tmp/khoctl.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 asan=$work/khoctl fuzz=$work/khoctl-fuzz root=$work/root out=$work/out
+count=${COUNT:-40000}
 
 fail() {
 	echo "khoctl: $*" >&2
@@ -83,11 +84,11 @@ ctl 1 dump "$work/more"
 says 'the list of subtrees' 'what follows tree 4'
 
 # Damaged ones
-"$fuzz" "${COUNT:-40000}" "${SEED:-1}" >"$out" 2>"$work/err" || { cat "$work/err" >&2; fail "a damaged file"; }
-[ "$(jq -s length "$out")" -gt 50 ] || fail "not all JSON of damaged files is JSON"
+"$fuzz" "$count" "${SEED:-1}" >"$out" 2>"$work/err" || { cat "$work/err" >&2; fail "a damaged file"; }
+[ "$(jq -s length "$out")" -gt $((count / 500)) ] || fail "not all JSON of damaged files is JSON"
 cat "$work/err"
 trees=$(sed -n 's/.* files \([0-9]*\) had .*/\1/p' "$work/err")
-[ "$trees" -gt 10000 ] || fail "hardly any damaged file is decoded"
+[ "$trees" -gt $((count / 4)) ] || fail "hardly any damaged file is decoded"
 
 # A machine's files: it was handed over much, and some of it is in the way.
 kho=$root/sys/kernel/kho
@@ -167,7 +168,7 @@ ln -s ../0000:05:00.1 "$device/physfn"
 mkdir "$root/sys/bus/pci/devices/0000:05:00.1"
 file proc/interrupts ' 24: 1 0 PCI-MSI vfio-intx(0000:05:00.0)'
 ctl 1 --root "$root" check
-says 'it is a virtual function' 'it uses INTx' 'no IOMMU translates for it' 'there is none, or it is off' \
+says 'CONFIG_VFIO_PCI_LIVEUPDATE is off: no devices' 'it is a virtual function' 'it uses INTx' 'no IOMMU translates for it' 'there is none, or it is off' \
 	'intel_iommu=off of this kernel'
 
 # Nothing is in the way.

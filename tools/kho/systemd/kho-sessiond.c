@@ -454,7 +454,8 @@ static bool serve(struct client *client)
 		return false;
 	}
 	request[len] = 0;
-	if (nr > 1 || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || strlen(request) != (size_t)len)
+	if (nr > 1 || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
+	    strlen(request) != (size_t)len)
 		rc = -EINVAL;
 	else
 		rc = carry_out(client->uid, request, &in, &out, &theirs);

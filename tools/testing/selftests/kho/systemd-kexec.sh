@@ -13,6 +13,9 @@ set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
 
+# Under emulation, with another VM beside it, systemd may take longer than systemctl's 25 s to answer.
+export SYSTEMD_BUS_TIMEOUT=120s
+
 how=$1 least=${2:-0}
 refused=/run/refused-once
 

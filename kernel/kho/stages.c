@@ -232,7 +232,7 @@ EXPORT_SYMBOL_GPL(kho_stage_end);
  */
 void kho_note_device(const struct device *dev, const char *step, int rc)
 {
-	trace_kho_device(dev, step, rc);
+	trace_kho_device(dev_name(dev), step, rc);
 	pr_debug("%s: %s: %d\n", dev_name(dev), step, rc);
 }
 EXPORT_SYMBOL_GPL(kho_note_device);

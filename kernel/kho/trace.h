@@ -11,7 +11,6 @@
 #if !defined(_KERNEL_KHO_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _KERNEL_KHO_TRACE_H
 
-#include <linux/device.h>
 #include <linux/tracepoint.h>
 
 TRACE_EVENT(kho_state,
@@ -52,6 +51,7 @@ DEFINE_EVENT(kho_step, event,						\
 KHO_STEP_EVENT(kho_owner);
 KHO_STEP_EVENT(kho_subtree);
 KHO_STEP_EVENT(kho_session);
+KHO_STEP_EVENT(kho_device);
 
 TRACE_EVENT(kho_stage,
 	TP_PROTO(const char *stage, const char *what, u64 ns),
@@ -139,22 +139,6 @@ TRACE_EVENT(kho_file,
 	),
 	TP_printk("%s: %#llx %s: %s: %d", __get_str(session), __entry->token,
 		  __get_str(kind), __get_str(step), __entry->rc)
-);
-
-TRACE_EVENT(kho_device,
-	TP_PROTO(const struct device *dev, const char *step, int rc),
-	TP_ARGS(dev, step, rc),
-	TP_STRUCT__entry(
-		__string(dev, dev_name(dev))
-		__string(step, step)
-		__field(int, rc)
-	),
-	TP_fast_assign(
-		__assign_str(dev);
-		__assign_str(step);
-		__entry->rc = rc;
-	),
-	TP_printk("%s: %s: %d", __get_str(dev), __get_str(step), __entry->rc)
 );
 
 #endif /* _KERNEL_KHO_TRACE_H */

@@ -50,7 +50,7 @@ static void try_header(const u8 *data, size_t size, bool fitting)
 			u64 align = 1ULL << (header->reserved[0] >> (i * 6) & 63);
 			u64 extent = header->reserved[1] >> (i * 7);
 			u64 end = header->reserved[2] << i;
-			u64 start = header->reserved[3] >> i;
+			u64 start = header->nr_nodes >> i;
 
 			place = kho_holes_fit(hole, nr, start, end, extent, align,
 					      i & 1);

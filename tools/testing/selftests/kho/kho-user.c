@@ -7,8 +7,8 @@
  *	kho-user [-n] create|retrieve NAME	of /dev/liveupdate, likewise
  *
  * The user is 1000, in no other group, without capabilities. With -n, the user makes
- * a user namespace in which he is root with all capabilities, and further namespaces
- * that belong to it. With -s, the command has as descriptor 3 a session that root made
+ * a user namespace in which he is root with all capabilities, and a mount namespace
+ * that belongs to it. With -s, the command has as descriptor 3 a session that root made
  * and sent it over a socket.
  *
  * The exit status is the command's, 2 when it could not be tried.
@@ -69,7 +69,7 @@ static void become_user(void)
 
 static void become_root_of_namespace(void)
 {
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC))
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
 		die("no user namespace");
 	put("/proc/self/setgroups", "deny");
 	put("/proc/self/uid_map", "0 1000 1");

@@ -18,7 +18,7 @@ lock() {
 
 # blob_is SIZE: of what can be read of it, 0 or more
 blob_is() {
-	size=$(head -c 100 /sys/kernel/debug/kho/blob 2>/tmp/why | wc -c)
+	size=$(cat /sys/kernel/debug/kho/blob 2>/tmp/why | head -c 100 | wc -c)
 	same "bytes of the blob that can be read" "$size" "$1"
 }
 

@@ -10,9 +10,7 @@ all='kho_device kho_file kho_frames kho_owner kho_preserve kho_restore kho_seal 
 
 mount -t tracefs tracefs $tracing
 echo 1 >$tracing/events/kho/enable
-for file in kernel/kho/core.c kernel/kho/session.c kernel/kho/session_file.c kernel/kho/stages.c; do
-	echo "file $file +p" >/proc/dynamic_debug/control
-done
+echo 'file *kernel/kho/* +p' >/proc/dynamic_debug/control
 
 # traced TEXT...: each is in the trace
 traced() {

@@ -53,7 +53,9 @@ iommufd,0)
 	;;
 iommufd,1)
 	fuzz iommufd fuzz
-	discard_session fuzz
+	if grep -q '^fuzz ' $kho/sessions; then
+		discard_session fuzz
+	fi
 	nothing_left
 	;;
 esac

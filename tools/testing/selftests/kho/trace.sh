@@ -57,10 +57,10 @@ case $GENERATION in
 	;;
 *)
 	kho-session 'retrieve b' 'take b m 2' 'check m 100 7' 'finish b'
-	discard pci
+	on_pci discard "$1"
 	traced 'kho_session: b: retrieve: 0' 'kho_file: b: 0x2 memfd-v1: retrieve: 0' 'kho_restore: pfn=0x' \
 		'kho_file: b: 0x2 memfd-v1: finish: 0' 'kho_session: b: finish: 0' 'kho_stage: retrieve b ns=' \
-		'kho_stage: finish b ns='
+		'kho_stage: finish b ns=' "kho_device: $1: discard: 0"
 	log_says 'liveupdate: session b: finish: 0'
 	;;
 esac

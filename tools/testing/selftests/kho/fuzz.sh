@@ -53,6 +53,16 @@ iommufd,0)
 	;;
 iommufd,1)
 	fuzz iommufd fuzz
+	# What a program leaves when it ends may have to be given up first: its file was taken back with its iommufd.
+	activate 1
+	result=$(kho-try write $kho/finalize 1)
+	if [ "$result" != 0 ]; then
+		same "finalize after the program has ended" "$result" EBUSY
+		discard_session fuzz
+		finalize 1
+	fi
+	finalize 0
+	activate 0
 	if grep -q '^fuzz ' $kho/sessions; then
 		discard_session fuzz
 	fi

@@ -611,9 +611,6 @@ static void *disturb(void *arg)
 	return NULL;
 }
 
-/* The session that was taken over, or "" */
-static const char *taken = "";
-
 /* Retrieve and bind what is in a session, as a program would. */
 static void take_over(const char *name)
 {
@@ -631,7 +628,6 @@ static void take_over(const char *name)
 		if (ioctl(session.fd, LIVEUPDATE_SESSION_RETRIEVE_FD, &take[i]))
 			die("what is in the session");
 	}
-	taken = name;
 	retrieved = take[1].fd;
 	bind.iommufd = retrieved;
 	if (ioctl(take[2].fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
@@ -646,33 +642,25 @@ static void undo_steps(void)
 	put(KHO "allow_unreadable", "0", 1, UNREADABLE);
 }
 
-static bool finalize(void)
-{
-	unsigned long before = calls[FINALIZE].done;
-
-	put(KHO "finalize", "1", 1, FINALIZE);
-	return calls[FINALIZE].done > before;
-}
-
 /*
- * Whatever there was before, the operator can now do this, and give all up. First of all
- * the session of a program that has ended with its iommufd retrieved, if it was, and so
- * the file that is mapped in it.
+ * Whatever there was before, the operator can now do this, and give all up. What was
+ * taken over is still held, so that is for after our end.
  */
 static void wind_up(void)
 {
 	char name[LIVEUPDATE_SESSION_NAME_LENGTH];
-	unsigned long i;
+	unsigned long i, before;
 
 	undo_steps();
 	for (i = 0; i < SESSIONS; i++)
 		replace(&sessions[i], -1);
+	if (retrieved >= 0)
+		return;
 	put(KHO "activate", "1", 1, ACTIVATE);
-	if (!finalize()) {
-		put(KHO "discard_session", taken, strlen(taken), DISCARD_SESSION);
-		if (!finalize())
-			die("finalize, in the end");
-	}
+	before = calls[FINALIZE].done;
+	put(KHO "finalize", "1", 1, FINALIZE);
+	if (calls[FINALIZE].done == before)
+		die("finalize, in the end");
 	undo_steps();
 	for (i = 0; i < nr_incoming; i++) {
 		snprintf(name, sizeof(name), "%s%lu", prefix, i);

@@ -18,6 +18,7 @@ lock() {
 
 # blob_is SIZE: of what can be read of it, 0 or more
 blob_is() {
+	# shellcheck disable=SC2002 # head does not say why it cannot read
 	size=$(cat /sys/kernel/debug/kho/blob 2>/tmp/why | head -c 100 | wc -c)
 	same "bytes of the blob that can be read" "$size" "$1"
 }

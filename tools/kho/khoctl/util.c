@@ -47,28 +47,31 @@ char *xasprintf(const char *format, ...)
 	return check_memory(len < 0 ? NULL : text);
 }
 
+static void vcomplain(const char *format, va_list args)
+{
+	fflush(stdout);
+	fputs("khoctl: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
 void complain(const char *format, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fputs("khoctl: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vcomplain(format, args);
 	va_end(args);
-	fputc('\n', stderr);
 }
 
 int misused(const char *command, const char *format, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fputs("khoctl: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vcomplain(format, args);
 	va_end(args);
-	fprintf(stderr, "\nkhoctl %s%s--help says how to use it\n", command, *command ? " " : "");
+	fprintf(stderr, "khoctl %s%s--help says how to use it\n", command, *command ? " " : "");
 	return EXIT_USAGE;
 }
 

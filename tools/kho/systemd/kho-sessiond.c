@@ -83,35 +83,22 @@ static void close_later(int fd)
 	pthread_detach(thread);
 }
 
-/* To systemd, with @fd unless it is -1. Without systemd there is nobody to tell. */
-__printf(2, 3)
-static int tell_systemd(int fd, const char *format, ...)
+/* To @to, if it has one, with @fd unless it is -1 */
+static int send_text(int sock, const struct sockaddr_un *to, socklen_t to_len,
+		     const char *text, int fd, int flags)
 {
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = {};
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct msghdr message = {};
-	struct iovec text = {};
-	char line[256];
-	va_list args;
-	int sock, rc;
+	struct iovec iov = { .iov_base = (char *)text, .iov_len = strlen(text) };
+	struct msghdr message = {
+		.msg_name = (void *)to,
+		.msg_namelen = to_len,
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+	};
 
-	if (!path || strlen(path) >= sizeof(address.sun_path))
-		return 0;
-	va_start(args, format);
-	text.iov_len = vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	text.iov_base = line;
-	memcpy(address.sun_path, path, strlen(path));
-	if (path[0] == '@')
-		address.sun_path[0] = 0;
-	message.msg_name = &address;
-	message.msg_namelen = offsetof(struct sockaddr_un, sun_path) + strlen(path);
-	message.msg_iov = &text;
-	message.msg_iovlen = 1;
 	if (fd >= 0) {
 		message.msg_control = &control;
 		message.msg_controllen = sizeof(control);
@@ -120,10 +107,32 @@ static int tell_systemd(int fd, const char *format, ...)
 		control.header.cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	}
+	return sendmsg(sock, &message, MSG_NOSIGNAL | flags) < 0 ? -errno : 0;
+}
+
+/* To systemd, with @fd unless it is -1. Without systemd there is nobody to tell. */
+__printf(2, 3)
+static int tell_systemd(int fd, const char *format, ...)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	char line[256];
+	va_list args;
+	int sock, rc;
+
+	if (!path || strlen(path) >= sizeof(address.sun_path))
+		return 0;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	memcpy(address.sun_path, path, strlen(path));
+	if (path[0] == '@')
+		address.sun_path[0] = 0;
 	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return -errno;
-	rc = sendmsg(sock, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	rc = send_text(sock, &address,
+		       offsetof(struct sockaddr_un, sun_path) + strlen(path), line, fd, 0);
 	close(sock);
 	if (rc)
 		fprintf(stderr, "systemd cannot be told '%s': %s\n", line, strerror(-rc));
@@ -384,22 +393,7 @@ static int carry_out(uid_t uid, char *request, int *in, int *out, bool *theirs)
 
 static int answer(int client, const char *text, int fd)
 {
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {};
-	struct iovec iov = { .iov_base = (char *)text, .iov_len = strlen(text) };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (fd >= 0) {
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	}
-	return sendmsg(client, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+	return send_text(client, NULL, 0, text, fd, MSG_DONTWAIT);
 }
 
 /* Keeps the first of the descriptors that came, and returns how many there were. */

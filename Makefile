@@ -11,7 +11,7 @@ B ?=
 .DEFAULT_GOAL := build
 .PHONY: build setup prepare run test check docs soak bench refresh khoctl install clean help
 
-build: setup ## build the kernel (CONFIG=base|debug|security|selftest|stock) and the VM's initrd, from whatever state the folder is in
+build: setup ## build the kernel (CONFIG=base|debug|distro|selftest|stock) and the VM's initrd, from whatever state the folder is in
 	@scripts/prepare
 	@scripts/build $(CONFIG)
 	@if [ $(CONFIG) != base ] && [ ! -d build/headers ]; then scripts/build base; fi
@@ -20,7 +20,7 @@ build: setup ## build the kernel (CONFIG=base|debug|security|selftest|stock) and
 run: build ## boot it in QEMU, hand over to the next kernel, and show what survived
 	@scripts/run
 
-test: setup ## run all tests; T=name runs one (T='vm-*,name2' several)
+test: setup ## run the tests, each promise once; FULL=1 runs everything, T=name one (T='vm-*,name2' several)
 	@scripts/test $(if $(T),'$(T)')
 
 check: setup ## static checks: sparse, W=1, checkpatch, kernel-doc, shellcheck, the documentation, and that refreshing changes nothing
@@ -47,7 +47,7 @@ prepare: setup ## only prepare build/tree: source, patches, our files
 setup: ## only install the Debian packages that are missing
 	@scripts/setup
 
-kernel-%: setup ## build one kernel: kernel-base, kernel-debug, kernel-security, kernel-no-sessions, kernel-selftest, kernel-stock
+kernel-%: setup ## build one kernel: kernel-base, kernel-debug, kernel-distro, kernel-no-sessions, kernel-selftest, kernel-stock
 	@scripts/prepare
 	@scripts/build $*
 
@@ -65,4 +65,4 @@ clean: ## remove everything that was built, fetched or logged
 help: ## this list
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z%-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
-	@echo 'Variables: CONFIG=base|debug|security|selftest|stock, T=test, B=rows, N=handovers, SEED=number, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package)'
+	@echo 'Variables: CONFIG=base|debug|distro|selftest|stock, T=test, FULL=1, B=rows, N=handovers, SEED=number, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package)'

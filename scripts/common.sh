@@ -37,9 +37,9 @@ fragments() {
 	base) echo base.config handover.config ;;
 	debug) echo base.config handover.config selftest.config debug.config ;;
 	selftest) echo base.config handover.config selftest.config ;;
-	security) echo base.config handover.config security.config ;;
+	distro) echo base.config handover.config distro.config ;;
 	no-sessions) echo base.config handover.config no-sessions.config ;;
-	*) die "no such kernel: $1" "there are base, debug, security, selftest, no-sessions, stock and stock-selftest" ;;
+	*) die "no such kernel: $1" "there are base, debug, distro, selftest, no-sessions, stock and stock-selftest" ;;
 	esac
 }
 

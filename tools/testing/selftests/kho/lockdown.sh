@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # lockdown MODE SIGNED: a whole handover under lockdown, integrity or confidentiality, with an image that is signed and one that
-# was loaded before; what is refused is what Documentation/admin-guide/kho.rst says. Needs --config security. (Not by the
+# was loaded before; what is refused is what Documentation/admin-guide/kho.rst says. Needs --config distro. (Not by the
 # command line, as the VM could not be set up then.)
 set -e
 # shellcheck source=kho-lib.sh

@@ -4,7 +4,7 @@
  *
  * It mounts the usual file systems, unpacks what scripts/vm put into BAR 2 of the ivshmem device
  * (a newc archive with /boot and /root; the same in every generation, as it is no part of any
- * kernel's memory), runs the command found in /.vm/argv on ttyS2 (firmware writes to the first two
+ * kernel's memory), loads the modules that /boot/modules names, runs the command found in /.vm/argv on ttyS2 (firmware writes to the first two
  * ports), says how it ended and powers off. Before unpacking, which takes time, it runs /.vm/first,
  * if there is one, on the console.
  *
@@ -243,21 +243,38 @@ static void set_environment(void)
 	setenv("TERM", "dumb", 1);
 }
 
-/* The command that comes later finds out how it went. */
-static void run_first(void)
+/* sh FIRST [SECOND]: its wait status */
+static int shell(const char *first, const char *second)
 {
-	pid_t pid;
+	pid_t pid = fork();
+	int status;
 
-	if (access("/.vm/first", F_OK))
-		return;
-	pid = fork();
 	if (pid < 0)
 		give_up("fork");
 	if (!pid) {
-		execlp("sh", "sh", "/.vm/first", NULL);
+		execlp("sh", "sh", first, second, NULL);
 		_exit(127);
 	}
-	waitpid(pid, NULL, 0);
+	if (waitpid(pid, &status, 0) != pid)
+		give_up("waitpid");
+	return status;
+}
+
+/* The command that comes later finds out how it went. */
+static void run_first(void)
+{
+	if (!access("/.vm/first", F_OK))
+		shell("/.vm/first", NULL);
+}
+
+/* A kernel with modules comes with a list of those that a host has always loaded. */
+static void load_modules(void)
+{
+	if (access("/boot/modules", F_OK))
+		return;
+	errno = 0;
+	if (shell("-c", "modprobe -a $(cat /boot/modules)"))
+		give_up("the modules in /boot/modules");
 }
 
 static int run_command(void)
@@ -366,6 +383,7 @@ int main(int argc, char **argv)
 	set_environment();
 	run_first();
 	unpack_ivshmem();
+	load_modules();
 	if (!access(OTHER_INIT, F_OK)) {
 		execl(OTHER_INIT, OTHER_INIT, NULL);
 		give_up(OTHER_INIT);

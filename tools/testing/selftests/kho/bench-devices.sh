@@ -30,4 +30,4 @@ done
 live-update --load-only -- bench-devices next
 echo "activate $(kho-bench write $kho/activate 1)"
 echo "finalize $(kho-bench write $kho/finalize 1)"
-kho-bench jump
+live-update --jump kho-bench jump

@@ -37,4 +37,4 @@ echo "meta $(($(preserved_meta) - before - (mib << 20)))"
 live-update --load-only -- bench-files next "$kind" "$mib" "${3:-take}"
 echo "activate $(kho-bench write $kho/activate 1)"
 echo "finalize $(kho-bench write $kho/finalize 1)"
-kho-bench jump
+live-update --jump kho-bench jump

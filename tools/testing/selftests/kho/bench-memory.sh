@@ -19,7 +19,7 @@ case $1 in
 none) ;;
 stock)
 	live-update --load-only -- bench-memory next stock
-	kho-bench jump
+	live-update --jump kho-bench jump
 	;;
 scatter) echo "scatter $3 $2 1" >$control ;;
 *) echo "add $1 $2 $3 1" >$control ;;
@@ -30,4 +30,4 @@ echo "nodes $(sed -n 's/^nodes //p' /sys/kernel/debug/kho_test/status)"
 live-update --load-only -- bench-memory next "$1"
 echo "activate $(kho-bench write $kho/activate 1)"
 echo "finalize $(kho-bench write $kho/finalize 1)"
-kho-bench jump
+live-update --jump kho-bench jump

@@ -45,4 +45,4 @@ keep_try "open $address" iommufd bind "file $pages$huge" "fill$apart" ioas "$how
 live-update --load-only -- bench-restore next "$mib" "$kind"
 echo "activate $(kho-bench write $kho/activate 1)"
 echo "finalize $(kho-bench write $kho/finalize 1)"
-[ "$keep" = leave ] || kho-bench jump
+[ "$keep" = leave ] || live-update --jump kho-bench jump

@@ -47,6 +47,7 @@ load_crash
 if [ "$GENERATION" = 2 ]; then
 	say "panic"
 	vm-note end
+	vm-note jump
 	echo c >/proc/sysrq-trigger
 	fail "no panic"
 fi

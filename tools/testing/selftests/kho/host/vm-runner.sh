@@ -175,19 +175,18 @@ two_at_once() {
 
 # Ending scripts/vm ends its QEMU and removes its folder.
 kill_runner() {
-	local runner qemu folder i
+	local runner qemu folder
+	: >"$log"
 	$vm --log "$log" -- sleep 50 >/dev/null 2>&1 &
 	runner=$!
-	for ((i = 0; i < 100; i++)); do
-		qemu=$(pgrep -f "qemu-system-x86_64 .*path=$log" | head -n 1) && break
+	# (the row's time-out ends this, if nothing else does)
+	until [ -s "$log" ] && qemu=$(pgrep -P "$(pgrep -P "$runner" -x timeout)"); do
+		kill -0 "$runner" || { echo "QEMU did not start"; exit 1; }
 		sleep 0.1
 	done
-	[ -n "$qemu" ] || { echo "QEMU did not start"; exit 1; }
 	folder=$(tr '\0' '\n' <"/proc/$qemu/cmdline" | sed -n 's/.*mem-path=\(.*\)\/bar.cpio.*/\1/p')
-	sleep 2
 	kill -TERM "$runner"
 	wait "$runner" || :
-	sleep 1
 	[ ! -d "/proc/$qemu" ] || { echo "QEMU goes on"; exit 1; }
 	[ -n "$folder" ]
 	[ ! -d "$folder" ] || { echo "$folder is left"; exit 1; }

@@ -2,9 +2,38 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Sourced by the other scripts: where things are, and how they speak to the person who runs them.
 
+# --- What a user's environment brings along must not change what we do. ---
+
+# A shell's own: functions that it exports (cd, grep), BASH_ENV, which may define more and set options, and options that are
+# exported. They are in force in this shell already, so it begins anew without them.
+if [ -n "${BASH_ENV:-}${POSIXLY_CORRECT+set}" ] || [[ ${SHELLOPTS@a}${BASHOPTS@a} = *x* ]] || [ -n "$(declare -Fx)" ]; then
+	without=(-u BASH_ENV -u POSIXLY_CORRECT -u SHELLOPTS -u BASHOPTS)
+	while read -r _ _ name; do
+		without+=(-u "BASH_FUNC_$name%%")
+	done < <(declare -Fx)
+	exec env "${without[@]}" "$BASH" "$0" "$@"
+fi
+# (TMOUT ends every read; MAKEFLAGS has what was said to another make; CPATH and its like make gcc take other headers)
+unset CDPATH GLOBIGNORE TMOUT ENV GREP_OPTIONS GREP_COLORS TAR_OPTIONS XZ_OPT XZ_DEFAULTS GZIP SHELLCHECK_OPTS AWKPATH \
+	PERL5OPT PERL5LIB PERLLIB PYTHONPATH PYTHONHOME PYTHONWARNINGS SPHINXOPTS \
+	MAKEFLAGS MFLAGS GNUMAKEFLAGS MAKEFILES MAKELEVEL O V W C M \
+	CC CXX LD AR CPP CFLAGS CPPFLAGS LDFLAGS CPATH C_INCLUDE_PATH LIBRARY_PATH COMPILER_PATH GCC_EXEC_PREFIX \
+	HOSTCC HOSTCFLAGS HOSTLDFLAGS ARCH SUBARCH CROSS_COMPILE LLVM LLVM_IAS LOCALVERSION KCFLAGS KCPPFLAGS KAFLAGS \
+	"${!KBUILD_@}" "${!KCONFIG_@}" "${!INSTALL_@}" \
+	GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_PREFIX GIT_NAMESPACE GIT_OBJECT_DIRECTORY \
+	GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_EXTERNAL_DIFF GIT_DIFF_OPTS "${!GIT_AUTHOR_@}" "${!GIT_COMMITTER_@}"
+# Numbers have a decimal point, messages are English, and sorting goes by bytes.
+export LC_ALL=C
+# What we build is read by others: by users inside the VM, for one.
+umask 022
+export PATH=$PATH:/usr/sbin:/sbin
+# Nobody's git configuration: neither hooks nor signatures nor prefixes; and a clone may belong to somebody else.
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_COUNT=3 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
+	GIT_CONFIG_KEY_1=user.name GIT_CONFIG_VALUE_1=kho GIT_CONFIG_KEY_2=user.email GIT_CONFIG_VALUE_2=kho@localhost
+# (sockets are made there, whose names have to be short, and QEMU is told of them, to which a comma means something)
+[[ ${TMPDIR:-} =~ ^/[A-Za-z0-9_./+@-]{0,60}$ && -d $TMPDIR && -w $TMPDIR ]] || unset TMPDIR
+
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# shellcheck disable=SC2034 # used by the scripts that source this
-BUILD=$ROOT/build LOGS=$ROOT/build/logs TREE=$ROOT/build/tree STOCK_TREE=$ROOT/build/stock-tree
 PROG=${0##*/}
 
 say() { printf '%s\n' "$*"; }
@@ -16,6 +45,61 @@ die() {
 	[ $# = 0 ] || printf '    %s\n' "$@" >&2
 	exit 1
 }
+
+# plain PATH: can the kernel's make, and QEMU's options, take it?
+plain() { [[ $1 != *[[:space:]:,\;\#\$%\&\|=\*\?\!\<\>\'\"\`\\\(\)\[\]\{\}]* ]]; }
+
+# build_elsewhere: makes build/ a link to a folder whose path is plain
+build_elsewhere() {
+	local places=${XDG_CACHE_HOME:-${HOME:-/none}/.cache} place lock
+	exec {lock}<"$ROOT"
+	flock "$lock"
+	if [ "$(cat "$ROOT/build/.root" 2>/dev/null)" != "$ROOT" ]; then
+		# (a clone that was moved keeps its folder; one that was copied must not use that of the other)
+		place=$(cat "$ROOT/build/.root" 2>/dev/null) || :
+		if [ -n "$place" ] && [ ! -e "$place" ]; then
+			printf '%s\n' "$ROOT" >"$ROOT/build/.root"
+		else
+			plain "$places" && [[ $places = /* ]] && mkdir -p "$places/kho-build" 2>/dev/null && [ -w "$places/kho-build" ] ||
+				places=/var/tmp/kho-$(id -u)
+			place=$places/kho-build/$(sha256sum <<<"$ROOT" | cut -c1-12)
+			rm -rf "$place"
+			mkdir -p "${place%/*}"
+			[ -O "${place%/*}" ] || die "${place%/*} belongs to somebody else" "set HOME to a folder of yours"
+			if [ -d "$ROOT/build" ] && [ ! -L "$ROOT/build" ]; then
+				mv "$ROOT/build" "$place"
+			else
+				mkdir "$place"
+			fi
+			printf '%s\n' "$ROOT" >"$place/.root"
+			ln -sfn "$place" "$ROOT/build"
+			say "$PROG: build/ is $place, as the kernel's make refuses the path $ROOT" >&2
+		fi
+	fi
+	exec {lock}<&-
+	BUILD=$(readlink -f "$ROOT/build")
+}
+
+# check_build: build/ has to be ours, or we would fail in the middle, or leave there what its owner cannot change
+check_build() {
+	local path=$BUILD
+	[ -e "$path" ] || path=$ROOT
+	if [ ! -w "$path" ] || [ "$path" = "$BUILD" ] && [ ! -O "$path" ]; then
+		die "$path belongs to $(stat -L -c %U "$path"), and this is $(id -un)" \
+			"run this as $(stat -L -c %U "$path"), or in a clone of your own" \
+			"or as root:  chown -R $(id -un) '$path'"
+	fi
+}
+
+BUILD=$ROOT/build
+path=$(cd "$BUILD" 2>/dev/null && pwd -P) || path=$(cd "$ROOT" && pwd -P)
+if ! plain "$path" || ! plain "$ROOT"; then
+	check_build
+	build_elsewhere
+fi
+check_build
+# shellcheck disable=SC2034 # used by the scripts that source this
+LOGS=$BUILD/logs TREE=$BUILD/tree STOCK_TREE=$BUILD/stock-tree
 
 # Only one command at a time prepares or builds; nested scripts inherit the lock.
 lock_build() {
@@ -59,10 +143,12 @@ wanted_config() {
 		END { for (i = 1; i <= count; i++) print line[order[i]] }'
 }
 
-# The tree's own git: nobody's personal configuration may change what it does.
-tree_git() {
-	git -C "$TREE" -c core.autocrlf=false -c core.fsync=none -c commit.gpgSign=false \
-		-c rebase.updateRefs=false "$@"
+tree_git() { git -C "$TREE" -c core.fsync=none "$@"; }
+
+no_git_at_work() {
+	local lock=$TREE/.git/index.lock
+	[ ! -e "$lock" ] || die "another git command is at work in build/tree, or was killed there" \
+		"when none is: rm $lock"
 }
 
 # our_files: the files of this repository that belong in the kernel tree, one a line
@@ -70,15 +156,14 @@ our_files() {
 	local dir
 	for dir in arch Documentation drivers fs include init kernel lib mm security tools; do
 		[ ! -d "$ROOT/$dir" ] || (cd "$ROOT" && find "$dir" -type f ! -name '*~' ! -name '.*.sw?' ! -name '*.o' ! -name '*.o.*')
-	done | LC_ALL=C sort
+	done | sort
 }
 
 # apply_patches: git am the named patches in the current directory, with a commit id that depends on nothing but them
 apply_patches() {
 	local patch
 	for patch; do
-		if ! git -c core.autocrlf=false -c commit.gpgSign=false -c user.name=kho -c user.email=kho@localhost \
-			am --quiet --keep-non-patch --no-3way --committer-date-is-author-date "$patch" >"$BUILD/am.log" 2>&1; then
+		if ! git am --quiet --keep-non-patch --no-3way --committer-date-is-author-date "$patch" >"$BUILD/am.log" 2>&1; then
 			cat "$BUILD/am.log" >&2
 			git am --abort >/dev/null 2>&1 || :
 			printf '%s\n' "$patch" >"$BUILD/am.failed"
@@ -89,5 +174,5 @@ apply_patches() {
 
 # patched_files: the files the series touches, one a line
 patched_files() {
-	sed -n 's|^+++ b/||p' "$ROOT"/patches/*.patch 2>/dev/null | cut -f1 | LC_ALL=C sort -u
+	sed -n 's|^+++ b/||p' "$ROOT"/patches/*.patch 2>/dev/null | cut -f1 | sort -u
 }

@@ -1,30 +1,32 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# scripts/prepare and scripts/refresh, on a repository and a kernel source of a few lines.
+# scripts/prepare and scripts/refresh, on a repository and a kernel source of a few lines. HOSTILE= is a program that runs
+# what it is given in another environment (environment.sh).
 set -euo pipefail
+. scripts/common.sh
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$(readlink -f "$repo/build")" "$work"' EXIT
 unset KHO_BUILD_LOCKED
-export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
-repo=$work/repo tree=$work/repo/build/tree
-export KERNEL_SRC=$work/linux
+# The kernel's make, and QEMU's options, take no such names.
+repo="$work/a repo, its name: \$a 'b'" tree=$repo/build/tree
+export KERNEL_SRC="$work/a source" HOME=$work
 
 step() { echo "--- $*"; }
 wrong() { echo "wrong: $*"; cat "$work/out"; exit 1; }
-prepare() { "$repo/scripts/prepare" >"$work/out" 2>&1 || { cat "$work/out"; wrong "prepare failed"; }; }
-refresh() { "$repo/scripts/refresh" "$@" >"$work/out" 2>&1 || { cat "$work/out"; wrong "refresh $* failed"; }; }
+prepare() { ${HOSTILE:-env} "$repo/scripts/prepare" >"$work/out" 2>&1 || { cat "$work/out"; wrong "prepare failed"; }; }
+refresh() { ${HOSTILE:-env} "$repo/scripts/refresh" "$@" >"$work/out" 2>&1 || { cat "$work/out"; wrong "refresh $* failed"; }; }
 # refused TEXT COMMAND...: it fails and says TEXT
 refused() {
 	local text=$1
 	shift
-	if "$@" >"$work/out" 2>&1; then wrong "not refused: $*"; fi
+	if ${HOSTILE:-env} "$@" >"$work/out" 2>&1; then wrong "not refused: $*"; fi
 	grep -qF -- "$text" "$work/out" || { cat "$work/out"; wrong "does not say: $text"; }
 }
 times() { (cd "$tree" && find . -path ./.git -prune -o -printf '%p %T@ %C@\n' | sort); }
 
 mkdir -p "$KERNEL_SRC"/{mm,kernel} "$repo"/{patches,kernel/kho}
 cp -r scripts "$repo/scripts"
-touch "$KERNEL_SRC/Makefile"
+printf '%s\n' 'VERSION = 6' 'PATCHLEVEL = 12' 'SUBLEVEL = 1' >"$KERNEL_SRC/Makefile"
 seq 1 60 >"$KERNEL_SRC/mm/memblock.c"
 seq 1 60 >"$KERNEL_SRC/kernel/core.c"
 echo ours >"$repo/kernel/kho/a.c"
@@ -33,6 +35,8 @@ echo ours >"$repo/kernel/kho/b.c"
 step "an empty series"
 prepare
 [ "$(cat "$tree/kernel/kho/a.c")" = ours ] || wrong "our file is not in the tree"
+grep -qF '(directory-6.12.1-' "$work/out" || wrong "the source's version is not named"
+[[ $(cd "$tree" && pwd -P) =~ ^[a-z0-9A-Z/_.-]*$ ]] || wrong "the tree is in $(cd "$tree" && pwd -P)"
 refresh
 grep -q 'nothing to change' "$work/out" || wrong "refreshing an empty series changes something"
 
@@ -105,13 +109,81 @@ refused "the pristine source has a file of that name" "$repo/scripts/prepare"
 rm "$repo/kernel/core.c"
 prepare
 
+step "an interrupted prepare loses nothing, and goes on"
+# interrupted: what was noted of the tree is older than what is in it, as when prepare was killed
+state=$tree/.git/kho
+cp "$state/head" "$work/head"
+cp "$state/series" "$work/series"
+old=$(cat "$state/head")
+sed -i 's/^+Thirty/+THIRTY/' "$repo/patches/0001-mm-spell-thirty.patch"
+prepare
+cp "$work/head" "$work/series" "$state"
+prepare
+[ "$(cat "$state/head")" = "$(git -C "$tree" rev-parse HEAD)" ] || wrong "the state is not that of the tree"
+# and while files were written
+cp "$tree/mm/memblock.c" "$work/memblock.c"
+git -C "$tree" reset -q --hard "$old"
+cp "$work/memblock.c" "$tree/mm/memblock.c"
+cp "$work/head" "$work/series" "$state"
+echo edited >>"$tree/kernel/core.c"
+refused "        kernel/core.c" "$repo/scripts/prepare"
+! grep -q memblock "$work/out" || wrong "what is in patches/ is called an edit"
+git -C "$tree" checkout -q kernel/core.c
+prepare
+grep -qx THIRTY "$tree/mm/memblock.c" || wrong "the changed patch was not applied"
+refresh --check
+
+step "git at work in the tree"
+touch "$tree/.git/index.lock"
+refused "rm $(readlink -f "$tree")/.git/index.lock" "$repo/scripts/prepare"
+refused "rm $(readlink -f "$tree")/.git/index.lock" "$repo/scripts/refresh"
+rm "$tree/.git/index.lock"
+
+# same_source: the stock kernel is built from what our patches were applied to
+same_source() {
+	git -C "$tree" show base:mm/memblock.c | cmp - "$repo/build/stock-tree/mm/memblock.c" || wrong "two kernels are compared"
+	git -C "$tree" show base:kernel/core.c | cmp - "$repo/build/stock-tree/kernel/core.c" || wrong "two kernels are compared"
+}
+
 step "a base with other line numbers changes no patch"
 (cd "$repo/patches" && sha256sum -- *) >"$work/before"
+touch "$work/objects"
+# (in the same directory, and older than what was built)
 sed -i '1i one more line' "$KERNEL_SRC/mm/memblock.c"
-cp -r "$KERNEL_SRC" "$work/newer"
-export KERNEL_SRC=$work/newer
+find "$KERNEL_SRC" -exec touch -d 2024-12-01 {} +
 prepare
 head -n 1 "$tree/mm/memblock.c" | grep -qx 'one more line' || wrong "the tree is not of the newer base"
+[ "$tree/mm/memblock.c" -nt "$work/objects" ] || wrong "objects of the old source would stay"
+same_source
+cp -r "$KERNEL_SRC" "$work/newer"
+sed -i 's/^1$/one/' "$work/newer/kernel/core.c"
+KERNEL_SRC=$work/newer prepare
+head -n 1 "$tree/kernel/core.c" | grep -qx one || wrong "the tree is not of the other directory"
+same_source
+old=("$repo"/build/source/directory-*)
+[ ${#old[@]} = 1 ] || wrong "the copies of old sources are still there"
+# An edit keeps the old base, for both.
+echo edited >>"$tree/kernel/core.c"
+refused "the kernel source changes" "$repo/scripts/prepare"
+same_source
+git -C "$tree" checkout -q kernel/core.c
+prepare
+same_source
 refresh --check
 refresh
 (cd "$repo/patches" && sha256sum -- *) | cmp - "$work/before" || wrong "the patches changed"
+
+step "what is no source, and a folder of somebody else"
+KERNEL_SRC=/etc/passwd refused "/etc/passwd cannot be unpacked: " "$repo/scripts/prepare"
+KERNEL_SRC=/dev/null refused "is no file that can be read" "$repo/scripts/prepare"
+KERNEL_SRC=/nonexistent refused "does not exist" "$repo/scripts/prepare"
+KERNEL_SRC=$work refused "holds no kernel source" "$repo/scripts/prepare"
+touch "$KERNEL_SRC/.config"
+refused "mrproper" "$repo/scripts/prepare"
+rm "$KERNEL_SRC/.config"
+prepare
+if [ "$(id -u)" = 0 ]; then
+	chown nobody "$(readlink -f "$repo/build")"
+	refused "belongs to nobody, and this is root" "$repo/scripts/prepare"
+	chown root "$(readlink -f "$repo/build")"
+fi

@@ -33,6 +33,11 @@ export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_COUNT=3 GIT_
 # (sockets are made there, whose names have to be short, and QEMU is told of them, to which a comma means something)
 [[ ${TMPDIR:-} =~ ^/[A-Za-z0-9_./+@-]{0,60}$ && -d $TMPDIR && -w $TMPDIR ]] || unset TMPDIR
 
+# (to some programs, empty is the root directory)
+for name in HOME XDG_CACHE_HOME CCACHE_DIR; do
+	[ -n "${!name:-}" ] || unset "$name"
+done
+
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PROG=${0##*/}
 
@@ -100,6 +105,23 @@ fi
 check_build
 # shellcheck disable=SC2034 # used by the scripts that source this
 LOGS=$BUILD/logs TREE=$BUILD/tree STOCK_TREE=$BUILD/stock-tree
+
+# use_ccache: sets cc to the compiler, by ccache where it is installed. The user's cache, with its limit; if there can be none (no
+# HOME, or one that is not for writing), one of ours.
+use_ccache() {
+	local dir
+	# shellcheck disable=SC2034 # for the caller
+	cc=gcc
+	command -v ccache >/dev/null || return 0
+	# shellcheck disable=SC2034
+	cc='ccache gcc'
+	dir=$(ccache -k cache_dir 2>/dev/null) || dir=''
+	if [[ $dir != /* ]] || ! mkdir -p "$dir" 2>/dev/null || [ ! -w "$dir" ]; then
+		export CCACHE_DIR=$BUILD/ccache CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-10G}
+	fi
+	# Paths relative to the work folder, so that another clone can use the cache too.
+	export CCACHE_BASEDIR=${BUILD%/build} CCACHE_SLOPPINESS=time_macros
+}
 
 # Only one command at a time prepares or builds; nested scripts inherit the lock.
 lock_build() {

@@ -60,6 +60,7 @@ install: khoctl ## install khoctl, its man page and completion, and systemd's un
 	@$(MAKE) -C tools/kho/systemd install
 
 clean: ## remove everything that was built, fetched or logged
+	@[ ! -e build/.root ] || rm -rf "$$(readlink -f build)"
 	rm -rf build
 
 help: ## this list

@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# scripts/initrd in a clone that was made under umask 077, with a compiler that only notes what it is asked for: what makes it
-# build anew and what does not, modes of files, and a test of the base tree that does not compile.
+# scripts/initrd in a clone that was made under umask 077, in a folder with a blank in its name, with a compiler that only notes
+# what it is asked for: what makes it build anew and what does not, modes of files, and a test of the base tree that does not
+# compile. And what else is built without the kernel's tree, there.
 set -euo pipefail
 . scripts/common.sh
 export work
 work=$(mktemp -d)
+export HOME=$work
 trap 'rm -rf "$work"' EXIT
-repo=$work/repo
+repo="$work/a repo, its name: \$a 'b'"
 fail() { echo "$*"; exit 1; }
 
 (
 	umask 077
 	mkdir -p "$repo/build" "$work/bin" "$repo/tools/testing/selftests"
-	cp -r --no-preserve=mode scripts include "$repo"
+	cp -r --no-preserve=mode scripts include kernel drivers arch Makefile "$repo"
 	cp -r --no-preserve=mode tools/kho "$repo/tools"
+	cp -r --no-preserve=mode tools/testing/kho "$repo/tools/testing"
 	cp -r --no-preserve=mode tools/testing/selftests/kho "$repo/tools/testing/selftests"
 	chmod u+x "$repo"/scripts/* "$repo"/tools/testing/selftests/kho/vm/systemd/init \
 		"$repo"/tools/testing/selftests/kho/vm/systemd/usr/lib/systemd/system-shutdown/vm-jump
@@ -24,6 +27,13 @@ ln -s "$BUILD/headers" "$BUILD/tree" "$repo/build/"
 cat >"$work/bin/gcc" <<'END'
 #!/bin/sh
 echo "$*" >>"$work/compiled"
+for word; do
+	case $word in
+	-I*) [ -d "${word#-I}" ] || exit 1 ;;
+	-*) ;;
+	*.[ch]) [ -f "$word" ] || exit 1 ;;
+	esac
+done
 case "$*" in
 */selftests/iommu/iommufd.c*)
 	case "$*" in *-D_GNU_SOURCE*) ;; *) exit 1 ;; esac
@@ -86,3 +96,16 @@ grep -q "the base tree's iommufd.c does not compile" "$work/out" || fail "it doe
 if "$repo/build/selftests/iommufd" >"$work/out"; then fail "iommufd passes, and was not compiled"; fi
 grep -q "error: unknown type name 'made_up'" "$work/out" || fail "iommufd does not say why"
 "$repo/build/selftests/iommufd_fail_nth" || fail "the other program was not compiled"
+
+make="env PATH=$work/bin:$PATH make -B -s -C"
+: >"$work/compiled"
+$make "$repo" khoctl
+$make "$repo/tools/kho/systemd"
+$make "$repo/tools/kho" nic-send
+$make "$repo/tools/testing/kho" CLANG=gcc RUNS=0 check
+count=$(wc -l <"$work/compiled")
+[ "$count" = 14 ] || fail "$count programs were compiled, expected 14"
+elsewhere=$(readlink -f "$repo/build")
+[ "$(cat "$elsewhere/.root")" = "$repo" ] || fail "build/ is $elsewhere"
+make -s -C "$repo" clean >/dev/null
+[[ ! -e $repo/build && ! -e $elsewhere ]] || fail "make clean leaves $elsewhere"

@@ -167,6 +167,10 @@ wanted_config() {
 
 tree_git() { git -C "$TREE" -c core.fsync=none "$@"; }
 
+not_refreshing() {
+	[ ! -f "$TREE/.git/kho/refreshing" ] || die "make refresh was interrupted while it wrote patches/" "make refresh does it again"
+}
+
 no_git_at_work() {
 	local lock=$TREE/.git/index.lock
 	[ ! -e "$lock" ] || die "another git command is at work in build/tree, or was killed there" \

@@ -52,4 +52,34 @@ broken 'the page table was not replaced' run.record '/^stage-swapped/d'
 broken 'how much memory there is was not measured' run.record 's/^memory-.*/memory-on/'
 broken 'memory was set aside at boot' run.record 's/^memory-on .*/memory-on 900000 0/'
 broken 'there is no picture' run.record '/^stage-finished/d'
+
+# What was not measured is not as promised.
+broken 'no frame was sent' run.console 's/ stop: [0-9]* frames sent//'
+broken 'it is the same kernel that runs' run.record '/^old-boot/d'
+broken 'how long the guest was away was not measured' run.record '/^gap /d'
+broken 'when that was, was not measured' run.record '/^gap-at /d'
+broken 'when the jump was, was not measured' run.record '/^stage-jump /d'
+broken 'when the guest ran on was not measured' run.record '/^stage-resumed /d'
+broken 'what is pinned or locked has changed' run.record '/^pins-/d'
+broken 'how much there is without handover was not measured' run.record '/^memory-off/d'
+for key in received lost late corrupt skipped refused without-program no-kernel start-by-sender old-boot next-boot compared differ \
+	pins-before pins-after memory-on; do
+	cp -r "$work/good/." "$work/bad"
+	sed -i "/^$key /d" "$work/bad/run.record"
+	! cmp -s "$work/good/run.record" "$work/bad/run.record" || { echo "the record has no $key" && bad=1; }
+	status=0
+	scripts/run-verdict "$work/bad" >"$work/out" 2>&1 || status=$?
+	if [ $status != 1 ] || ! grep -q '^Verdict: it does NOT work' "$work/out"; then
+		echo "without $key the status is $status, expected 1 and a verdict"
+		tail -n 5 "$work/out"
+		bad=1
+	fi
+done
+
+# Another run that is at work in the same folder
+if (exec {lock}>"$work/good/.run.lock" && flock "$lock" && exec scripts/run 1000 64 "$work/good") >"$work/out" 2>&1 ||
+	! grep -q 'another make run is at work' "$work/out"; then
+	echo "two runs use the same folder"
+	bad=1
+fi
 exit $bad

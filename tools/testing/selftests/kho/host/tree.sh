@@ -133,6 +133,25 @@ prepare
 grep -qx THIRTY "$tree/mm/memblock.c" || wrong "the changed patch was not applied"
 refresh --check
 
+step "and so does an interrupted refresh"
+cp "$repo/patches/0001-mm-spell-thirty.patch" "$work/saved"
+head -n 5 "$work/saved" >"$repo/patches/0001-mm-spell-thirty.patch"
+refused "patches/ was changed by hand" "$repo/scripts/refresh"
+touch "$state/refreshing"
+refused "make refresh does it again" "$repo/scripts/prepare"
+refused "make refresh does it again" "$repo/scripts/refresh" --check
+refresh
+cmp "$work/saved" "$repo/patches/0001-mm-spell-thirty.patch" || wrong "the patch is not what it was"
+prepare
+refresh --check
+
+step "a build folder of an earlier version"
+echo "$KERNEL_SRC" >"$state/base"
+ln -sfn "$KERNEL_SRC" "$repo/build/stock-tree"
+prepare
+refresh --check
+[ -d "$repo/build/stock-tree/mm" ] || wrong "there is no stock tree"
+
 step "git at work in the tree"
 touch "$tree/.git/index.lock"
 refused "rm $(readlink -f "$tree")/.git/index.lock" "$repo/scripts/prepare"

@@ -8,11 +8,11 @@ trap 'rm -rf "$work"' EXIT
 
 mapfile -t files < <(patched_files)
 if [ ${#files[@]} = 0 ]; then
-	echo "the series is empty"
-	exit 0
+	echo "patches/ touches no file: there is nothing to apply"
+	exit 1
 fi
-mapfile -t versions < <(scripts/source versions)
-[ ${#versions[@]} -gt 0 ]
+offered=$(scripts/source versions)
+mapfile -t versions <<<"$offered"
 for version in "${versions[0]}" "${versions[-1]}"; do
 	dir=$work/$version
 	[ ! -d "$dir" ] || continue	# only one is on offer
@@ -21,7 +21,8 @@ for version in "${versions[0]}" "${versions[-1]}"; do
 	git -C "$dir" add -A -f
 	git -C "$dir" -c user.name=kho -c user.email=kho@localhost -c commit.gpgSign=false commit -qm "$version"
 	(cd "$dir" && apply_patches "$ROOT"/patches/*.patch) || {
-		echo "$(sed "s|^$ROOT/||" "$BUILD/am.failed") does not apply to $version"
+		failed=$(cat "$BUILD/am.failed")
+		echo "${failed#"$ROOT/"} does not apply to $version"
 		exit 1
 	}
 	echo "applies to $version"

@@ -3,6 +3,8 @@
 # edu-jump, and that the jump came while the devices were copying: they take 100 ms, by the time that the kernel counts too.
 # edu-jump.sh MODE of the IOMMU. With --icount, time goes by what the kernel does, and not by what else the host has to do.
 set -euo pipefail
+# (times have a decimal point)
+export LC_ALL=C
 log=${TEST_LOGS:-build/logs}/${TEST_NAME:-edu-jump}.console
 scripts/vm --icount --memory 512M --timeout 80 --log "$log" --iommu "$1" --edu --edu -- edu-jump
 tr -d '\r' <"$log" | awk '

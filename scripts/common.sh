@@ -26,17 +26,18 @@ unset CDPATH GLOBIGNORE TMOUT ENV GREP_OPTIONS GREP_COLORS TAR_OPTIONS XZ_OPT XZ
 export LC_ALL=C
 # What we build is read by others: by users inside the VM, for one.
 umask 022
-export PATH=$PATH:/usr/sbin:/sbin
+case :$PATH: in *:/usr/sbin:*) ;; *) PATH+=:/usr/sbin:/sbin ;; esac
 # Nobody's git configuration: neither hooks nor signatures nor prefixes; and a clone may belong to somebody else.
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_COUNT=3 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
 	GIT_CONFIG_KEY_1=user.name GIT_CONFIG_VALUE_1=kho GIT_CONFIG_KEY_2=user.email GIT_CONFIG_VALUE_2=kho@localhost
 # (sockets are made there, whose names have to be short, and QEMU is told of them, to which a comma means something)
 [[ ${TMPDIR:-} =~ ^/[A-Za-z0-9_./+@-]{0,60}$ && -d $TMPDIR && -w $TMPDIR ]] || unset TMPDIR
 
-# (to some programs, empty is the root directory)
+# (to some programs, empty is the root directory; and root would make a home that there is not)
 for name in HOME XDG_CACHE_HOME CCACHE_DIR; do
 	[ -n "${!name:-}" ] || unset "$name"
 done
+[ -d "${HOME:-}" ] || unset HOME
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PROG=${0##*/}
@@ -56,7 +57,7 @@ plain() { [[ $1 != *[[:space:]:,\;\#\$%\&\|=\*\?\!\<\>\'\"\`\\\(\)\[\]\{\}]* ]];
 
 # build_elsewhere: makes build/ a link to a folder whose path is plain
 build_elsewhere() {
-	local places=${XDG_CACHE_HOME:-${HOME:-/none}/.cache} place lock
+	local places=${XDG_CACHE_HOME:-${HOME:-}/.cache}/kho-build place lock
 	exec {lock}<"$ROOT"
 	flock "$lock"
 	if [ "$(cat "$ROOT/build/.root" 2>/dev/null)" != "$ROOT" ]; then
@@ -65,12 +66,13 @@ build_elsewhere() {
 		if [ -n "$place" ] && [ ! -e "$place" ]; then
 			printf '%s\n' "$ROOT" >"$ROOT/build/.root"
 		else
-			plain "$places" && [[ $places = /* ]] && mkdir -p "$places/kho-build" 2>/dev/null && [ -w "$places/kho-build" ] ||
-				places=/var/tmp/kho-$(id -u)
-			place=$places/kho-build/$(sha256sum <<<"$ROOT" | cut -c1-12)
+			if [ -z "${HOME:-}" ] || ! plain "$places" || ! mkdir -p "$places" 2>/dev/null || [ ! -w "$places" ]; then
+				places=/var/tmp/kho-build-$(id -u)
+				mkdir -p "$places"
+			fi
+			[ -O "$places" ] || die "$places belongs to somebody else" "set HOME to a folder of yours"
+			place=$places/$(sha256sum <<<"$ROOT" | cut -c1-12)
 			rm -rf "$place"
-			mkdir -p "${place%/*}"
-			[ -O "${place%/*}" ] || die "${place%/*} belongs to somebody else" "set HOME to a folder of yours"
 			if [ -d "$ROOT/build" ] && [ ! -L "$ROOT/build" ]; then
 				mv "$ROOT/build" "$place"
 			else

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# scripts/bench with a VM that is a stub: rows have the figures of their own VM, and when one is missing there is no row.
+# scripts/bench and scripts/soak with a VM that is a stub: rows have the figures of their own VM, and when one is missing there is
+# no row; a soak that does not come to its end has not passed.
 set -euo pipefail
 . scripts/common.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 mkdir -p "$work/scripts"
-cp scripts/common.sh scripts/bench "$work/scripts/"
+cp scripts/common.sh scripts/bench scripts/soak "$work/scripts/"
 printf '#!/bin/sh\n' >"$work/scripts/build"
 cp "$work/scripts/build" "$work/scripts/initrd"
 cat >"$work/scripts/vm" <<'END'
@@ -66,3 +67,22 @@ for missing in all half status preserve retrieve touch ordinary finish finalize 
 	grep -q "$says" "$work/out" || { cat "$work/out"; echo "it does not say: $says"; exit 1; }
 done
 echo "each figure is missed"
+
+# soak STATUS LINE: what the VM ends with, and prints; leaves the status
+soak() {
+	printf '#!/bin/sh\necho "%s"\nexit %d\n' "$2" "$1" >"$work/scripts/vm"
+	status=0
+	"$work/scripts/soak" 5 7 >"$work/out" 2>&1 || status=$?
+}
+soak 0 '[kernel 5] soak: done'
+[ $status = 0 ] || { cat "$work/out"; echo "a soak that came to its end has status $status"; exit 1; }
+grep -q 'soak: 5 handovers in ' "$work/out" || { cat "$work/out"; echo "it does not say how many handovers there were"; exit 1; }
+for wrong in '0 [kernel 3] soak: done' '0 ' '0 [kernel 5] soak: ; kill A' '1 [kernel 5] soak: done' '254 [kernel 5] soak: done'; do
+	soak "${wrong%% *}" "${wrong#* }"
+	[ $status = 1 ] || { cat "$work/out"; echo "with '$wrong' the status is $status"; exit 1; }
+done
+(exec {lock}>"$work/build/logs/.soak.lock" && flock "$lock" && soak 0 '[kernel 5] soak: done' && exit $status) && {
+	echo "two soaks write to the same files"
+	exit 1
+}
+grep -q 'another soak is at work' "$work/out" || { cat "$work/out"; echo "it does not say that another one is at work"; exit 1; }

@@ -78,7 +78,7 @@ if command -v ccache >/dev/null; then
 	# The user's cache and limit; with a HOME that cannot be used, ours
 	HOME=$work CCACHE_DIR='' XDG_CACHE_HOME='' build none
 	[ "$(cat "$work/cache")" = ' ' ] || fail "the user's cache gets another limit: $(cat "$work/cache")"
-	HOME=/proc/none CCACHE_DIR='' XDG_CACHE_HOME='' build none
+	HOME=$work CCACHE_DIR='' XDG_CACHE_HOME=/proc/none build none
 	[ "$(cat "$work/cache")" = "$repo/build/ccache 10G" ] || fail "there is no cache of ours: $(cat "$work/cache")"
 fi
 

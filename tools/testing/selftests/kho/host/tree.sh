@@ -192,6 +192,11 @@ refresh --check
 refresh
 (cd "$repo/patches" && sha256sum -- *) | cmp - "$work/before" || wrong "the patches changed"
 
+step "a check that finds nothing to check"
+for check in headers shellcheck; do
+	refused "git does not list the files of this clone" "$repo/scripts/check" $check
+done
+
 step "what is no source, and a folder of somebody else"
 KERNEL_SRC=/etc/passwd refused "/etc/passwd cannot be unpacked: " "$repo/scripts/prepare"
 KERNEL_SRC=/dev/null refused "is no file that can be read" "$repo/scripts/prepare"

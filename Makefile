@@ -52,6 +52,7 @@ kernel-%: setup ## build one kernel: kernel-base, kernel-debug, kernel-distro, k
 	@scripts/build $*
 
 khoctl: ## only build khoctl, the operator's tool: needs gcc and libfdt-dev, nothing else
+	@[ ! -e build ] || [ -w build ] || { echo "make: build/ belongs to $$(stat -L -c %U build): run this as that user, or remove it" >&2; exit 1; }
 	@$(MAKE) -s -C tools/kho/khoctl
 	@echo 'build/user/khoctl'
 

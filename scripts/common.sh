@@ -125,16 +125,17 @@ use_ccache() {
 	export CCACHE_BASEDIR=${BUILD%/build} CCACHE_SLOPPINESS=time_macros
 }
 
-# Only one command at a time prepares or builds; nested scripts inherit the lock.
+# Only one command at a time prepares or builds; nested scripts inherit the lock. (Its descriptor tells whether it is that one,
+# and of this folder.)
 lock_build() {
-	[ -z "${KHO_BUILD_LOCKED:-}" ] || return 0
 	mkdir -p "$BUILD"
+	[ "$(readlink "/proc/self/fd/${KHO_BUILD_LOCKED:-none}")" != "$(readlink -f "$BUILD")/.lock" ] || return 0
 	exec {lock_fd}>"$BUILD/.lock"
 	if ! flock -n "$lock_fd"; then
 		say "$PROG: waiting for another build in this folder to end" >&2
 		flock "$lock_fd"
 	fi
-	export KHO_BUILD_LOCKED=1
+	export KHO_BUILD_LOCKED=$lock_fd
 }
 
 # fragments KIND: the config fragments that KIND is made of

@@ -7,7 +7,6 @@ set -euo pipefail
 export work
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-unset KHO_BUILD_LOCKED
 repo=$work/repo dir=drivers/made
 fail() { cat "$work/out"; echo "$*"; exit 1; }
 

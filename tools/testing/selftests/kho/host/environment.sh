@@ -69,7 +69,7 @@ umask 077
 unset HOME LC_ALL
 export LOCPATH=$work/locales PATH=$work/bin:$PATH TMPDIR=$work/missing
 export BASH_ENV=$work/bash_env CDPATH=.:/usr GLOBIGNORE='*' TMOUT=1 GREP_OPTIONS=--invert-match TAR_OPTIONS=--verbose XZ_OPT=--bad
-export GIT_CONFIG_GLOBAL=$work/gitconfig GIT_DIR=$work/none GIT_INDEX_FILE=$work/none/index GIT_AUTHOR_NAME=someone
+export KHO_BUILD_LOCKED=1 GIT_CONFIG_GLOBAL=$work/gitconfig GIT_DIR=$work/none GIT_INDEX_FILE=$work/none/index GIT_AUTHOR_NAME=someone
 export MAKEFLAGS=-in CFLAGS=--no-such-option CC=/bin/false ARCH=arm64 KBUILD_OUTPUT=$work/none KCFLAGS=--no-such-option PERL5OPT=-Mnone
 exec env LANG=de_DE.UTF-8 LC_NUMERIC=de_DE.UTF-8 LANGUAGE=de "$@"
 END

@@ -6,7 +6,6 @@ set -euo pipefail
 . scripts/common.sh
 work=$(mktemp -d)
 trap 'rm -rf "$(readlink -f "$repo/build")" "$work"' EXIT
-unset KHO_BUILD_LOCKED
 # The kernel's make, and QEMU's options, take no such names.
 repo="$work/a repo, its name: \$a 'b'" tree=$repo/build/tree
 export KERNEL_SRC="$work/a source" HOME=$work

@@ -61,15 +61,22 @@ static int attach_own(struct assigned *dev)
 static int restore(struct assigned *dev)
 {
 	struct iommu_restore_object object;
-	uint32_t i;
+	uint32_t i, nr = 0;
 	int rc;
 
-	for (i = 0; (rc = restored_object(dev->iommufd, i, &object)) > 0; i++)
-		if (object.type == IOMMU_RESTORE_TYPE_IOAS &&
-		    object.flags & IOMMU_RESTORE_PRESERVED &&
-		    restored_ioas(dev->iommufd, object.old_id, &dev->ioas))
+	for (i = 0; (rc = restored_object(dev->iommufd, i, &object)) > 0; i++) {
+		if (object.type != IOMMU_RESTORE_TYPE_IOAS ||
+		    !(object.flags & IOMMU_RESTORE_PRESERVED))
+			continue;
+		if (restored_ioas(dev->iommufd, object.old_id, &dev->ioas))
 			return -1;
-	return rc;
+		nr++;
+	}
+	if (rc || nr)
+		return rc;
+	keeper_problem("the iommufd has no address space of the old kernel");
+	errno = ENOENT;
+	return -1;
 }
 
 /* Its page table is known by the device, of which only the address is the same as before. */

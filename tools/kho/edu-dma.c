@@ -158,8 +158,16 @@ static int note_start(void)
 	static const char text[] = "<5>edu-dma: DMA is started";
 	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+	if (fd < 0)
 		return -1;
+	errno = EIO;	/* if only a part of it is written */
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text)) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
 	return close(fd);
 }
 

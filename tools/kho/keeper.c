@@ -20,12 +20,15 @@
 #include <x86intrin.h>
 
 #include "keeper.h"
+#include "result.h"
 
 #define WORDS_MAX	8
+#define COMMAND_MAX	512
 
 static const char *program;
 static char problem[1024];
 static char text[4096];
+static bool cut_off;	/* there was no room for all of the text */
 
 static void die(const char *what)
 {
@@ -39,7 +42,9 @@ void keeper_say(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text + used, sizeof(text) - used, format, args);
+	if (vsnprintf(text + used, sizeof(text) - used, format, args) >=
+	    (int)(sizeof(text) - used))
+		cut_off = true;
 	va_end(args);
 }
 
@@ -52,6 +57,24 @@ void keeper_problem(const char *format, ...)
 	vsnprintf(problem, sizeof(problem), format, args);
 	va_end(args);
 	errno = saved;
+}
+
+/* What a command that has not done what it should has to say, and where it came from */
+__printf(1, 2) static bool wrong(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(problem, sizeof(problem), format, args);
+	va_end(args);
+	return false;
+}
+
+/* errno is that of this call, and of no earlier one. */
+static int call(keeper_run *run, char **words, int nr)
+{
+	errno = 0;
+	return run(words, nr);
 }
 
 static void set_nth(int fd, unsigned long nth)
@@ -80,13 +103,14 @@ static int run_nth(unsigned long nth, char **words, int nr, keeper_run *run)
 {
 	int fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	bool injected = true;
-	int rc = -1, why;
+	unsigned long first = nth;
+	int rc = -1, why = 0;
 
 	if (fd < 0)
 		return -1;
 	for (; rc; nth++) {
 		set_nth(fd, nth);
-		rc = run(words, nr);
+		rc = call(run, words, nr);
 		why = errno;
 		injected = was_injected(fd);
 		set_nth(fd, 0);
@@ -97,6 +121,12 @@ static int run_nth(unsigned long nth, char **words, int nr, keeper_run *run)
 	close(fd);
 	keeper_say("%s: %lu allocations%s\n", words[0], nth - 2 + injected,
 		   injected ? ", of which it can do without the last" : "");
+	/* (Who begins further on may be past the last one.) */
+	if (!rc && !injected && first == 1 && nth == 2) {
+		keeper_problem("it allocates nothing, so no failure was tried");
+		rc = -1;
+		why = ENODATA;
+	}
 	errno = why;
 	return rc;
 }
@@ -113,7 +143,7 @@ static int run_with_nth(char **words, int nr, keeper_run *run)
 static int run_timed(const char *name, char **words, int nr, keeper_run *run)
 {
 	uint64_t start = __rdtsc();
-	int rc = run(words, nr);
+	int rc = call(run, words, nr);
 	uint64_t ticks = __rdtsc() - start;
 
 	if (!rc)
@@ -127,45 +157,65 @@ static int run_any(char **words, int nr, keeper_run *run)
 		return run_with_nth(words + 1, nr - 1, run);
 	if (!strcmp(words[0], "ticks") && nr > 2)
 		return run_timed(words[1], words + 2, nr - 2, run);
-	return run(words, nr);
+	return call(run, words, nr);
+}
+
+/* The words of @copy, or -1 when there are too many; a word may not be lost unnoticed. */
+static int split(char *copy, char **words)
+{
+	char *word;
+	int nr = 0;
+
+	while ((word = strsep(&copy, " "))) {
+		if (!*word)
+			continue;
+		if (nr == WORDS_MAX)
+			return -1;
+		words[nr++] = word;
+	}
+	return nr;
 }
 
 /* Whether the command did what it should; if not, problem says so. */
 static bool carry_out(const char *command, keeper_run *run)
 {
-	char copy[512], why[sizeof(problem)];
-	char *words[WORDS_MAX], *word, *rest = copy;
-	const char *wanted = "0", *got = "0";
-	int nr = 0;
+	char copy[COMMAND_MAX], why[sizeof(problem)];
+	char *words[WORDS_MAX + 1], **first = words;
+	const char *wanted = "0", *got;
+	int nr;
 
 	problem[0] = 0;
 	text[0] = 0;
-	snprintf(copy, sizeof(copy), "%s", command);
-	while (nr < WORDS_MAX && (word = strsep(&rest, " ")))
-		if (*word)
-			words[nr++] = word;
+	cut_off = false;
+	if (strlen(command) >= sizeof(copy))
+		return wrong("%.100s...: longer than %zu bytes: split it", command,
+			     sizeof(copy) - 1);
+	memcpy(copy, command, strlen(command) + 1);
+	nr = split(copy, words);
+	if (nr < 0)
+		return wrong("%.400s: more than %d words: split it", command, WORDS_MAX);
 	if (nr && words[0][0] == 'E') {
 		wanted = words[0];
-		memmove(words, words + 1, --nr * sizeof(*words));
+		first++;
+		nr--;
 	}
 	if (!nr)
-		return true;
-	errno = 0;
-	if (run_any(words, nr, run))
-		got = strerrorname_np(errno);
+		return wrong("'%.400s' is no command: nothing would be done", command);
+	got = result_of_call(run_any(first, nr, run));
+	if (cut_off)
+		return wrong("%.400s: it prints more than %zu bytes", command, sizeof(text) - 1);
 	if (!strcmp(got, wanted)) {
 		problem[0] = 0;
 		return true;
 	}
 	snprintf(why, sizeof(why), "%s", problem);
-	snprintf(problem, sizeof(problem), "%.400s: %s, expected %s%s%.400s", command, got,
-		 wanted, why[0] ? ": " : "", why);
-	return false;
+	return wrong("%.400s: %s, expected %s%s%.400s", command, got, wanted,
+		     why[0] ? ": " : "", why);
 }
 
 static void serve(const char *dir, keeper_run *run)
 {
-	char line[512];
+	char line[COMMAND_MAX + 1];
 	FILE *in, *out;
 
 	setsid();
@@ -184,8 +234,8 @@ static void serve(const char *dir, keeper_run *run)
 		out = fopen("out", "we");
 		if (!out)
 			exit(2);
-		fprintf(out, "%s\n%s", problem, text);
-		fclose(out);
+		if (fprintf(out, "%s\n%s", problem, text) < 0 || fclose(out))
+			exit(2);
 	}
 }
 
@@ -226,16 +276,25 @@ static bool ask(const char *dir, const char *command)
 	FILE *in, *out;
 	size_t size;
 
+	text[0] = 0;
+	/* A line is a command, and has to arrive as one. */
+	if (strlen(command) >= COMMAND_MAX || strchr(command, '\n'))
+		return wrong("%.100s...: longer than %d bytes, or more than a line: split it",
+			     command, COMMAND_MAX - 1);
 	snprintf(path, sizeof(path), "%s/in", dir);
 	in = fopen(path, "we");
 	if (!in)
 		die(path);
-	fprintf(in, "%s\n", command);
-	fclose(in);
+	if (fprintf(in, "%s\n", command) < 0 || fclose(in))
+		die(path);
 	snprintf(path, sizeof(path), "%s/out", dir);
 	out = fopen(path, "re");
-	if (!out || !fgets(problem, sizeof(problem), out))
+	if (!out)
 		die(path);
+	errno = 0;
+	if (!fgets(problem, sizeof(problem), out))
+		return wrong("%.400s: the program in the background ended while it did this",
+			     command);
 	size = fread(text, 1, sizeof(text) - 1, out);
 	text[size] = 0;
 	fclose(out);
@@ -256,11 +315,17 @@ int keeper(int argc, char **argv, keeper_run *run)
 			pid = begin(on, run);
 		i += 2;
 	}
+	/* Only "start" has done something when there is no command. */
+	if (i == argc && !pid) {
+		fprintf(stderr, "%s: no command: nothing would be done\n", program);
+		return 2;
+	}
 	for (; i < argc; i++) {
 		bool well = on ? ask(on, argv[i]) : carry_out(argv[i], run);
 
 		fputs(text, stdout);
-		fflush(stdout);
+		if (fflush(stdout))
+			die("standard output");
 		if (!well) {
 			fprintf(stderr, "%s: %s\n", program, problem);
 			if (pid)

@@ -8,15 +8,18 @@
  *	PROGRAM on DIR COMMAND...	have the process that stays there do it
  *
  * A command must succeed, or, when it begins with the name of an errno, fail with
- * that. After "nth" it is tried with every allocation in the kernel failing in turn,
- * which needs fault injection. After "ticks NAME" it is timed: NAME and what it took by the
- * time-stamp counter are printed. The first one that does not is reported and ends the
- * program with 1 (and, with start, the process in the background).
+ * that. The first one that does not is reported and ends the program with 1 (and, with
+ * start, the process in the background). Whether it failed is what it returned: to fail
+ * with errno 0 is never what is wanted, and neither is to have no command at all.
+ *
+ * After "nth" a command is tried with every allocation in the kernel failing in turn,
+ * which needs fault injection. After "ticks NAME" it is timed: NAME and what it took by
+ * the time-stamp counter are printed.
  */
 #ifndef KHO_KEEPER_H
 #define KHO_KEEPER_H
 
-/* Carries out one command; -1 with errno when it fails */
+/* Carries out one command: 0, or -1 with errno when it fails. Anything else is wrong. */
 typedef int keeper_run(char **words, int nr);
 
 /* For a command: text to print, and a reason besides errno why it fails */

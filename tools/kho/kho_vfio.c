@@ -154,13 +154,23 @@ void *vfio_map_bar(int fd, unsigned int bar, size_t *size)
 	return at;
 }
 
+/* Whether all of it was read or written; a part of it is a failure, which sets no errno. */
+static int whole(ssize_t done, size_t size)
+{
+	if (done == (ssize_t)size)
+		return 0;
+	if (done >= 0)
+		errno = EIO;
+	return -1;
+}
+
 int vfio_config_read16(int fd, unsigned int offset, uint16_t *value)
 {
 	struct vfio_region_info info;
 
 	if (region(fd, VFIO_PCI_CONFIG_REGION_INDEX, &info))
 		return -1;
-	return pread(fd, value, sizeof(*value), info.offset + offset) == sizeof(*value) ? 0 : -1;
+	return whole(pread(fd, value, sizeof(*value), info.offset + offset), sizeof(*value));
 }
 
 int vfio_config_write16(int fd, unsigned int offset, uint16_t value)
@@ -169,7 +179,7 @@ int vfio_config_write16(int fd, unsigned int offset, uint16_t value)
 
 	if (region(fd, VFIO_PCI_CONFIG_REGION_INDEX, &info))
 		return -1;
-	return pwrite(fd, &value, sizeof(value), info.offset + offset) == sizeof(value) ? 0 : -1;
+	return whole(pwrite(fd, &value, sizeof(value), info.offset + offset), sizeof(value));
 }
 
 int vfio_set_master(int fd, bool on)

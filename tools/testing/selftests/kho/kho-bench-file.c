@@ -261,7 +261,7 @@ int main(int argc, char **argv)
 	if (!must(fork())) {
 		close(ready[0]);
 		make(kind, size);
-		must(write(ready[1], "", 1));
+		check(write(ready[1], "", 1) == 1);
 		for (;;)
 			pause();
 	}

@@ -29,6 +29,7 @@ static int timed_write(const char *file, const char *text)
 		perror(file);
 		return 1;
 	}
+	errno = EIO;	/* if only a part of it is written */
 	start = __rdtsc();
 	if (write(fd, text, len) != len) {
 		fprintf(stderr, "%s: writing '%s': %s\n", file, text,
@@ -37,7 +38,7 @@ static int timed_write(const char *file, const char *text)
 	}
 	ticks = __rdtsc() - start;
 	printf("%llu\n", ticks);
-	return 0;
+	return fflush(stdout) ? 1 : 0;
 }
 
 static void note_jump(void)

@@ -38,6 +38,12 @@ static inline void failed(int line, const char *what, const char *why)
 	_r;								\
 })
 
+/* All of it: a part of what was to be read or written is no success. */
+#define must_all(size, x) do {						\
+	if (must(x) != (long)(size))					\
+		failed(__LINE__, #x, "only a part of it");		\
+} while (0)
+
 #define check(x) do {							\
 	if (!(x))							\
 		failed(__LINE__, "not so: " #x, NULL);			\
@@ -81,17 +87,21 @@ static inline uint64_t *map(int fd, uint64_t pages)
 	return mem;
 }
 
-/* From /proc/meminfo; -1 if it is not there */
+/* From /proc/meminfo, where it has to be */
 static inline long kib_of(const char *name)
 {
 	FILE *file = fopen("/proc/meminfo", "r");
+	size_t len = strlen(name);
 	char line[128];
 	long value = -1;
 
+	check(file);
 	while (fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, strlen(name)))
-			value = strtol(line + strlen(name) + 1, NULL, 10);
+		if (!strncmp(line, name, len) && line[len] == ':')
+			value = strtol(line + len + 1, NULL, 10);
 	fclose(file);
+	if (value < 0)
+		failed(__LINE__, "/proc/meminfo does not have", name);
 	return value;
 }
 
@@ -147,7 +157,7 @@ static int ready_pipe[2];
 
 static inline void go_on(void)
 {
-	must(write(ready_pipe[1], "", 1));
+	must_all(1, write(ready_pipe[1], "", 1));
 	for (;;)
 		pause();
 }

@@ -95,8 +95,9 @@ static unsigned int look(struct file *file)
 
 	compare(file);
 	for (uint64_t page = 0; page < PAGES; page++) {
-		must(pread(fd, &entry, sizeof(entry),
-			   ((uintptr_t)file->mem / PAGE + page) * sizeof(entry)));
+		must_all(sizeof(entry),
+			 pread(fd, &entry, sizeof(entry),
+			       ((uintptr_t)file->mem / PAGE + page) * sizeof(entry)));
 		/* Present, and the caller may see where */
 		check(entry >> 63);
 		entry &= (1ULL << 55) - 1;
@@ -161,7 +162,7 @@ static void by_compacting(struct file *file)
 	int fd = must(open("/proc/sys/vm/compact_memory", O_WRONLY));
 
 	(void)file;
-	must(write(fd, "1", 1));
+	must_all(1, write(fd, "1", 1));
 	close(fd);
 }
 

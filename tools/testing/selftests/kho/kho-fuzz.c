@@ -140,7 +140,7 @@ static int new_file(void)
 		return -1;
 	if (ftruncate(fd, huge ? 2UL << 20 : below(20) * PAGE))
 		die("ftruncate");
-	if (!huge && percent(70) && pwrite(fd, "some bytes", 10, below(30) * PAGE) < 0)
+	if (!huge && percent(70) && pwrite(fd, "some bytes", 10, below(30) * PAGE) != 10)
 		die("pwrite");
 	if (percent(10))
 		fcntl(fd, F_ADD_SEALS, (int)below(32));
@@ -361,7 +361,7 @@ static void put(const char *file, const void *text, size_t len, enum call call)
 	if (fd < 0)
 		die(file);
 	errno = EINVAL;
-	count(call, write(fd, text, len) > 0);
+	count(call, write(fd, text, len) == (ssize_t)len);
 	close(fd);
 }
 

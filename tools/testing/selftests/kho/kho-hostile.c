@@ -25,6 +25,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "../../../kho/result.h"
+
 #define SESSION		3
 #define PAGE		4096UL
 #define HOLES		1000000UL
@@ -37,7 +39,9 @@ static void die(const char *what)
 
 static int print(int rc)
 {
-	puts(rc ? strerrorname_np(errno) : "0");
+	puts(result_of_call(rc));
+	if (fflush(stdout))
+		die("standard output");
 	return 0;
 }
 
@@ -58,7 +62,7 @@ static int preserve_new(__u64 token, unsigned long pages)
 	int fd = memfd_create("hostile", MFD_CLOEXEC);
 	char text[PAGE] = "";
 	unsigned long i;
-	int rc;
+	int rc, saved;
 
 	if (fd < 0)
 		return -1;
@@ -66,7 +70,9 @@ static int preserve_new(__u64 token, unsigned long pages)
 		if (write(fd, text, PAGE) != (ssize_t)PAGE)
 			die("write");
 	rc = preserve(fd, token);
+	saved = errno;
 	close(fd);
+	errno = saved;
 	return rc;
 }
 

@@ -48,6 +48,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "../../../kho/result.h"
+
 #define MAX_FILES 64
 #define MAX_NODES 2
 
@@ -744,7 +746,8 @@ static void write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
 
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+	errno = 0;
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		fail(path, 0);
 	close(fd);
 }
@@ -806,8 +809,8 @@ static int try(const char *wanted, const char *session_name, const char *token)
 	int session = open_session(session_name, true), i;
 
 	for (i = 0; i < 2; i++) {
-		const char *is = retrieve(session, strtoull(token, NULL, 0)) < 0 ?
-				 strerrorname_np(errno) : "0";
+		bool failed = retrieve(session, strtoull(token, NULL, 0)) < 0;
+		const char *is = result_of(failed);
 
 		if (strcmp(is, wanted)) {
 			fprintf(stderr, "kho-hugetlb: retrieve gives %s, expected %s\n",

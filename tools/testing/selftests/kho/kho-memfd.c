@@ -113,7 +113,7 @@ static void make(void)
 	session = make_session("files", LIVEUPDATE_IOCTL_CREATE_SESSION);
 	fd[EMPTY] = new_file("empty", 0);
 	fd[BYTE] = new_file("byte", 0);
-	must(write(fd[BYTE], "x", 1));
+	must_all(1, write(fd[BYTE], "x", 1));
 
 	fd[SPARSE] = new_file("sparse", SPARSE_PAGES);
 	mem = map(fd[SPARSE], SPARSE_PAGES);
@@ -141,7 +141,7 @@ static void make(void)
 		uint64_t page[WORDS];
 
 		fill_page(page, SEALED, i);
-		must(pwrite(fd[SEALED], page, PAGE, i * PAGE));
+		must_all(PAGE, pwrite(fd[SEALED], page, PAGE, i * PAGE));
 	}
 	must(fcntl(fd[SEALED], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
 		   F_SEAL_WRITE));
@@ -152,7 +152,7 @@ static void make(void)
 	holes = map(fd[HOLES], HOLE_PAGES);
 
 	fd[TMPFS] = must(open("/mnt/huge/small", O_RDWR | O_CREAT, 0444));
-	must(write(fd[TMPFS], "tmpfs", 5));
+	must_all(5, write(fd[TMPFS], "tmpfs", 5));
 	fd[NR] = must(open("/mnt/huge/small", O_RDONLY));
 	close(fd[TMPFS]);
 	fd[TMPFS] = fd[NR];
@@ -183,7 +183,7 @@ static void make(void)
 		write_ring(mem_killed);
 
 	fd[WRONLY] = must(open("/mnt/huge/wronly", O_WRONLY | O_CREAT, 0600));
-	must(write(fd[WRONLY], "write", 5));
+	must_all(5, write(fd[WRONLY], "write", 5));
 
 	for (int i = 0; i < NR; i++) {
 		must(preserve(session, fd[i], i));
@@ -200,7 +200,7 @@ static void make(void)
 	/* Holes, of which one begins the file */
 	fill_page(mem, SPARSE, 0);
 	fill_page(mem + 7 * WORDS, SPARSE, 7);
-	must(pwrite(fd[LATE], "late", 4, 7 * PAGE));
+	must_all(4, pwrite(fd[LATE], "late", 4, 7 * PAGE));
 	must(lseek(fd[DENSE], 12345, SEEK_SET));
 
 	check(!pthread_create(&thread, NULL, write_ring, ring));
@@ -487,13 +487,13 @@ static void charge(void)
 	fd = retrieve(session, DENSE);
 	if (!must(fork())) {
 		procs = must(open("/mnt/cgroup/other/cgroup.procs", O_WRONLY));
-		must(write(procs, "0", 1));
+		must_all(1, write(procs, "0", 1));
 		mem = map(fd, DENSE_PAGES);
 		for (uint64_t i = 0; i < DENSE_PAGES; i++)
 			check(page_is(mem + i * WORDS, DENSE, i));
 		exit(0);
 	}
-	wait(&status);
+	must(wait(&status));
 	check(!status);
 	go_on();
 }

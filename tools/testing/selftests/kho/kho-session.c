@@ -9,7 +9,8 @@
  *
  * Each command is one argument. It must succeed, or, when it begins with the
  * name of an errno, fail with that. The first one that does not is reported and
- * ends the program with 1. Descriptors have names, given in capitals here:
+ * ends the program with 1; to fail with errno 0 is never what is wanted. Descriptors
+ * have names, given in capitals here:
  *
  *	create S [NAME]		make a session; NAME is S when it is missing, and
  *	retrieve S [NAME]	may have octal escapes (\012)
@@ -35,6 +36,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +48,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "../../../kho/result.h"
+
 #define WORDS_MAX	8
+#define COMMAND_MAX	512
 #define PAGE		4096UL
 
 struct object {
@@ -362,6 +367,7 @@ static int run_nth(char **w, int nr)
 		return -1;
 	for (nth = 1;; nth++) {
 		set_nth(fd, nth);
+		errno = 0;
 		rc = run(w, nr);
 		why = errno;
 		injected = was_injected(fd);
@@ -382,37 +388,64 @@ static int run_nth(char **w, int nr)
 	return rc;
 }
 
+static bool wrong(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(problem, sizeof(problem), format, args);
+	va_end(args);
+	return false;
+}
+
+/* The words of @copy, or -1 when there are too many; a word may not be lost unnoticed. */
+static int split(char *copy, char **words)
+{
+	char *word;
+	int nr = 0;
+
+	while ((word = strsep(&copy, " "))) {
+		if (!*word)
+			continue;
+		if (nr == WORDS_MAX)
+			return -1;
+		words[nr++] = word;
+	}
+	return nr;
+}
+
 /* Whether the command did what it should; if not, problem says so. */
 static bool carry_out(const char *command)
 {
-	char text[512], why[sizeof(problem)];
-	char *words[WORDS_MAX], *word, *rest = text;
-	const char *wanted = "0", *got = "0";
-	int nr = 0;
+	char copy[COMMAND_MAX], why[sizeof(problem)];
+	char *words[WORDS_MAX + 1], **first = words;
+	const char *wanted = "0", *got;
+	int nr, rc;
 
 	problem[0] = 0;
-	snprintf(text, sizeof(text), "%s", command);
-	while (nr < WORDS_MAX && (word = strsep(&rest, " ")))
-		if (*word)
-			words[nr++] = word;
+	if (strlen(command) >= sizeof(copy))
+		return wrong("%.100s...: longer than %zu bytes: split it", command,
+			     sizeof(copy) - 1);
+	memcpy(copy, command, strlen(command) + 1);
+	nr = split(copy, words);
+	if (nr < 0)
+		return wrong("%.400s: more than %d words: split it", command, WORDS_MAX);
 	if (nr && words[0][0] == 'E') {
 		wanted = words[0];
-		memmove(words, words + 1, --nr * sizeof(*words));
+		first++;
+		nr--;
 	}
-	if (!nr)
-		return true;
+	if (!nr || (nr == 1 && !strcmp(first[0], "nth")))
+		return wrong("'%.400s' is no command: nothing would be done", command);
 	errno = 0;
-	if (!strcmp(words[0], "nth") ? run_nth(words + 1, nr - 1) : run(words, nr))
-		got = strerrorname_np(errno);
+	rc = strcmp(first[0], "nth") ? run(first, nr) : run_nth(first + 1, nr - 1);
+	got = result_of_call(rc);
 	if (!problem[0] && !strcmp(got, wanted))
 		return true;
 	snprintf(why, sizeof(why), "%s", problem);
 	if (why[0])
-		snprintf(problem, sizeof(problem), "%.400s: %.500s", command, why);
-	else
-		snprintf(problem, sizeof(problem), "%.400s: %s, expected %s",
-			 command, got, wanted);
-	return false;
+		return wrong("%.400s: %.500s", command, why);
+	return wrong("%.400s: %s, expected %s", command, got, wanted);
 }
 
 static int report(void)
@@ -424,7 +457,7 @@ static int report(void)
 /* Commands come through DIR/in; for each a line goes to DIR/out, empty when all is well. */
 static void stay(const char *dir)
 {
-	char line[512];
+	char line[COMMAND_MAX + 1];
 	FILE *in, *out;
 	pid_t pid;
 
@@ -454,8 +487,8 @@ static void stay(const char *dir)
 		out = fopen("out", "we");
 		if (!out)
 			exit(2);
-		fprintf(out, "%s\n", problem);
-		fclose(out);
+		if (fprintf(out, "%s\n", problem) < 0 || fclose(out))
+			exit(2);
 	}
 }
 
@@ -464,16 +497,23 @@ static bool ask(const char *dir, const char *command)
 	char path[256];
 	FILE *in, *out;
 
+	/* A line is a command, and has to arrive as one. */
+	if (strlen(command) >= COMMAND_MAX || strchr(command, '\n'))
+		return wrong("%.100s...: longer than %d bytes, or more than a line: split it",
+			     command, COMMAND_MAX - 1);
 	snprintf(path, sizeof(path), "%s/in", dir);
 	in = fopen(path, "we");
 	if (!in)
 		die(path);
-	fprintf(in, "%s\n", command);
-	fclose(in);
+	if (fprintf(in, "%s\n", command) < 0 || fclose(in))
+		die(path);
 	snprintf(path, sizeof(path), "%s/out", dir);
 	out = fopen(path, "re");
-	if (!out || !fgets(problem, sizeof(problem), out))
+	if (!out)
 		die(path);
+	if (!fgets(problem, sizeof(problem), out))
+		return wrong("%.400s: the program in the background ended while it did this",
+			     command);
 	fclose(out);
 	problem[strcspn(problem, "\n")] = 0;
 	return !problem[0];
@@ -495,6 +535,11 @@ int main(int argc, char **argv)
 		die(start);
 	/* Who has no right to have so many can do the rest. */
 	setrlimit(RLIMIT_NOFILE, &many);
+	/* Only "start" has done something when there is no command. */
+	if (i == argc && !start) {
+		fprintf(stderr, "kho-session: no command: nothing would be done\n");
+		return 2;
+	}
 	for (; i < argc; i++)
 		if (!(on ? ask(on, argv[i]) : carry_out(argv[i])))
 			return report();

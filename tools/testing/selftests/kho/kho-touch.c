@@ -91,7 +91,7 @@ static void arm(unsigned int n)
 	if (!inject)
 		return;
 	snprintf(text, sizeof(text), "%u", n);
-	must(pwrite(fail_nth(), text, strlen(text), 0));
+	must_all(strlen(text), pwrite(fail_nth(), text, strlen(text), 0));
 }
 
 /* No longer. Did it come that far? */
@@ -103,7 +103,7 @@ static bool disarm(void)
 	if (!inject)
 		return false;
 	check(must(pread(fail_nth(), text, sizeof(text) - 1, 0)) > 0);
-	must(pwrite(fail_nth(), "0", 1, 0));
+	must_all(1, pwrite(fail_nth(), "0", 1, 0));
 	errno = error;
 	return !atoi(text);
 }
@@ -144,11 +144,13 @@ static void make_file(struct file *file, uint64_t token)
 		file->fd = must(open(path, O_RDWR | O_CREAT, 0600));
 	}
 	must(ftruncate(file->fd, SIZE));
-	for (uint64_t page = 0; page < PAGES; page++)
+	for (uint64_t page = 0; page < PAGES; page++) {
+		uint64_t size = page == PAGES - 1 ? SIZE % PAGE : PAGE;
+
 		if (!is_hole(file->kind, page))
-			must(pwrite(file->fd, file->want + page * PAGE,
-				    page == PAGES - 1 ? SIZE % PAGE : PAGE,
-				    page * PAGE));
+			must_all(size, pwrite(file->fd, file->want + page * PAGE, size,
+					      page * PAGE));
+	}
 	/* Splits a huge page */
 	if (file->kind == MIXED)
 		must(fallocate(file->fd, FALLOC_FL_PUNCH_HOLE |

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kho-try: does one thing, prints 0 or the name of the errno, and exits with 0
- * when it could be tried.
+ * kho-try: does one thing, prints 0 or the name of the errno (or "short", when only a
+ * part was written), and exits with 0 when it could be tried.
  *
  *	kho-try write FILE TEXT			in one write
  *	kho-try load [-p] KERNEL INITRD CMDLINE	kexec_file_load(); -p: as crash kernel
@@ -22,6 +22,8 @@
 #include <linux/kexec.h>
 #include <linux/reboot.h>
 #include <sys/syscall.h>
+
+#include "../../../kho/result.h"
 
 struct job {
 	int fd;
@@ -52,9 +54,16 @@ static int open_file(const char *path, int flags)
 	return fd;
 }
 
+/* What is not written whole is no success, whatever the kernel did with the beginning. */
+static bool was_short;
+
 static long do_write(const struct job *job)
 {
-	return write(job->fd, job->text, strlen(job->text));
+	ssize_t size = strlen(job->text);
+	ssize_t done = write(job->fd, job->text, size);
+
+	was_short = done >= 0 && done != size;
+	return done < 0 || was_short ? -1 : 0;
 }
 
 static long do_load(const struct job *job)
@@ -95,6 +104,9 @@ static void parse(struct job *job, int argc, char **argv)
 		job->run = do_write;
 		job->fd = open_file(argv[1], O_WRONLY | O_TRUNC);
 		job->text = argv[2];
+		/* The kernel would never see it. */
+		if (!*job->text)
+			usage();
 	} else if (argc > 1 && !strcmp(argv[0], "load")) {
 		if (!strcmp(argv[1], "-p")) {
 			job->flags = KEXEC_FILE_ON_CRASH;
@@ -142,9 +154,9 @@ static unsigned long get_nth(int fd)
 int main(int argc, char **argv)
 {
 	unsigned long nth = 0, left = 0;
+	const char *result;
 	struct job job;
 	int nth_fd = -1;
-	int rc = 0;
 
 	argc--;
 	argv++;
@@ -162,19 +174,17 @@ int main(int argc, char **argv)
 
 	if (nth)
 		set_nth(nth_fd, nth);
-	if (job.run(&job) < 0)
-		rc = errno;
+	errno = 0;
+	result = result_of_call(job.run(&job));
+	if (was_short)
+		result = "short";
 	if (nth) {
 		left = get_nth(nth_fd);
 		set_nth(nth_fd, 0);
 	}
 
-	if (rc)
-		printf("%s", strerrorname_np(rc));
-	else
-		printf("0");
-	if (nth)
-		printf(" %s", left ? "complete" : "injected");
-	printf("\n");
+	printf("%s%s\n", result, !nth ? "" : left ? " complete" : " injected");
+	if (fflush(stdout))
+		die("standard output");
 	return 0;
 }

@@ -114,13 +114,14 @@ static int put(const char *path, const char *text)
 
 	if (fd < 0)
 		return errno;
-	if (write(fd, text, strlen(text)) < 0)
+	errno = EIO;	/* if only a part of it is written */
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		rc = errno;
 	close(fd);
 	return rc;
 }
 
-/* The whole file in static memory, "" when it cannot be read. */
+/* The whole file in static memory. (Of one that cannot be read, nothing can be said.) */
 static const char *get(const char *path)
 {
 	static char text[1 << 16];
@@ -128,12 +129,15 @@ static const char *get(const char *path)
 	size_t len = 0;
 	ssize_t more;
 
-	while (fd >= 0 && len < sizeof(text) - 1) {
-		more = read(fd, text + len, sizeof(text) - 1 - len);
-		if (more <= 0)
-			break;
+	do {
+		more = fd < 0 ? -1 : read(fd, text + len, sizeof(text) - 1 - len);
+		if (more < 0 || len + more == sizeof(text) - 1) {
+			fprintf(stderr, "%s: %s\n", path,
+				more < 0 ? strerror(errno) : "it is too long");
+			abort();
+		}
 		len += more;
-	}
+	} while (more);
 	close(fd);
 	text[len] = 0;
 	return text;

@@ -27,6 +27,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "../../../kho/result.h"
+
 #define USER		1000
 
 static void die(const char *what)
@@ -48,13 +50,15 @@ static int session(unsigned long request, const char *name)
 {
 	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg) };
 	int device = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
-	int rc;
+	int rc, saved;
 
 	if (device < 0)
 		return -1;
 	snprintf((char *)arg.name, sizeof(arg.name), "%s", name);
 	rc = ioctl(device, request, &arg);
+	saved = errno;
 	close(device);
+	errno = saved;
 	return rc ? -1 : arg.fd;
 }
 
@@ -119,7 +123,9 @@ static int receive_fd(int socket)
 
 static int print(bool ok)
 {
-	puts(ok ? "0" : strerrorname_np(errno));
+	puts(result_of(!ok));
+	if (fflush(stdout))
+		die("standard output");
 	return 0;
 }
 

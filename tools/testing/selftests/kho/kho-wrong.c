@@ -39,13 +39,13 @@ static void check_wrong(int fd)
 {
 	uint64_t page[WORDS];
 
-	must(pread(fd, page, PAGE, FIRST * PAGE));
+	must_all(PAGE, pread(fd, page, PAGE, FIRST * PAGE));
 	check(page_is(page, WRONG, FIRST));
 	refused(EIO, pread(fd, page, PAGE, SECOND * PAGE));
 	refused(EIO, pwrite(fd, page, PAGE, SECOND * PAGE));
-	must(pread(fd, page, PAGE, (SECOND - 1) * PAGE));
+	must_all(PAGE, pread(fd, page, PAGE, (SECOND - 1) * PAGE));
 	check(page_empty(page));
-	must(pread(fd, page, PAGE, THIRD * PAGE));
+	must_all(PAGE, pread(fd, page, PAGE, THIRD * PAGE));
 	check(page_is(page, WRONG, THIRD));
 }
 
@@ -68,9 +68,9 @@ int main(int argc, char **argv)
 	check_wrong(fd);
 	refused(EBUSY, ftruncate(fd, 0));
 
-	must(pread(right, page, PAGE, SECOND * PAGE));
+	must_all(PAGE, pread(right, page, PAGE, SECOND * PAGE));
 	check(page_is(page, RIGHT, SECOND));
-	must(pread(right, page, PAGE, THIRD * PAGE));
+	must_all(PAGE, pread(right, page, PAGE, THIRD * PAGE));
 	check(page_is(page, RIGHT, THIRD));
 	must(ftruncate(right, 0));
 	return 0;

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The programs that tests are made of say that something worked only when it did: not when a call fails with errno 0, does a
+# part of what it should, or is not made at all.
+set -euo pipefail
+tests=tools/testing/selftests/kho tools=tools/kho headers=build/headers/include
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ran=0 bad=0
+
+# build OUTPUT SOURCE or option...
+build() {
+	gcc -O1 -g0 -Wall -Wextra -Werror -D_GNU_SOURCE '-D__printf(fmt, args)=__attribute__((format(printf, fmt, args)))' \
+		-isystem "$headers" -o "$work/$1" "${@:2}" || { echo "$1 does not compile"; exit 1; }
+}
+
+# gives STATUS TEXT COMMAND...: it exits with that, and its output has that line, or a part of it
+gives() {
+	local status=0
+	"${@:3}" >"$work/out" 2>&1 || status=$?
+	ran=$((ran + 1))
+	if [ $status != "$1" ] || { [ -n "$2" ] && ! grep -qF -- "$2" "$work/out"; }; then
+		printf '%s\n' "${*:3}: the status is $status, expected $1 and '$2'; it says:"
+		sed 's/^/    /' "$work/out"
+		bad=1
+	fi
+}
+
+build keeper $tests/host/keeper-try.c $tools/keeper.c $tools/kho_vfio.c -Wl,--wrap=pread,--wrap=pwrite,--wrap=ioctl
+build kho-try $tests/kho-try.c
+build kho-session $tests/kho-session.c
+k=$work/keeper long=$(printf '%*s' 600 '')
+
+# What is wanted
+gives 0 '' "$k" 'return 0 0' 'ENOENT return -1 2' '  return 0 0' 'words 1 2 3 4 5 6 7'
+gives 0 '' "$k" 'return 0 5'
+gives 1 'return -1 13: EACCES, expected 0' "$k" 'return -1 13'
+gives 1 'expected ENOENT' "$k" 'ENOENT return 0 0'
+gives 1 'EACCES, expected ENOENT' "$k" 'ENOENT return -1 13'
+# Failed, and errno says nothing, something stale, or what nobody knows
+gives 1 'failed-without-errno' "$k" 'return -1 0'
+gives 1 'failed-without-errno' "$k" 'ENOENT return -1 2' 'return -1 0'
+gives 1 'unknown-errno-4000' "$k" 'return -1 4000'
+gives 1 'returned-3' "$k" 'return 3 0'
+gives 1 'returned-3' "$k" 'ENOENT return 3 2'
+gives 1 'expected E0' "$k" 'E0 return 0 0'
+# Half of it
+gives 1 'EIO' "$k" read16
+gives 1 'EIO' "$k" write16
+gives 1 'prints more than' "$k" 'print 5000'
+gives 1 'more than 8 words' "$k" 'words 1 2 3 4 5 6 7 8'
+gives 1 'more than 8 words' "$k" 'E2BIG words 1 2 3 4 5 6 7 8'
+gives 1 'longer than' "$k" "return 0 0$long"
+# Nothing
+gives 1 'is no command' "$k" ''
+gives 1 'is no command' "$k" ENOENT
+gives 2 'no command' "$k"
+gives 1 'EINVAL' "$k" 'no-such-command'
+# An answer that nobody can read
+# shellcheck disable=SC2016 # the inner shell's
+gives 2 'standard output' sh -c '"$0" "print 10" >/dev/full' "$k"
+# The same in the background
+gives 0 'xxxxx' "$k" start "$work/dir" 'return 0 0' 'print 5'
+gives 0 'xxxxxxx' "$k" on "$work/dir" 'print 7'
+gives 1 'failed-without-errno' "$k" on "$work/dir" 'return -1 0'
+gives 1 'longer than' "$k" on "$work/dir" "return 0 0$long"
+gives 1 'more than a line' "$k" on "$work/dir" 'return 0 0
+ENOENT return -1 2'
+gives 1 'is no command' "$k" on "$work/dir" ''
+gives 2 'no command' "$k" on "$work/dir"
+kill "$(cat "$work/dir/pid")"
+
+# kho-session does without the keeper.
+s=$work/kho-session
+: >"$work/empty"
+gives 0 '' "$s" 'memfd m 3 7' 'check m 3 7' 'holds m 7'
+gives 1 'page 0 differs' "$s" 'memfd m 3 7' 'check m 3 8'
+gives 1 'failed-without-errno' "$s" "open e $work/empty" 'holds e 7'
+gives 1 'ENOENT, expected 0' "$s" "open e $work/none"
+gives 1 'is no command' "$s" ''
+gives 1 'is no command' "$s" ENOENT
+gives 1 'more than 8 words' "$s" 'close 1 2 3 4 5 6 7 8'
+gives 1 'longer than' "$s" "memfd m 1 7$long"
+gives 2 'no command' "$s"
+
+# kho-try prints what it came to; its own status says whether it could be tried.
+t=$work/kho-try
+: >"$work/file"
+gives 0 0 "$t" write "$work/file" text
+gives 0 ENOSPC "$t" write /dev/full text
+# shellcheck disable=SC2016 # the inner shell's
+gives 0 short bash -c 'ulimit -f 1 && "$0" write "$1" "$2$2"' "$t" "$work/file" "$long$long"
+gives 2 'wrong arguments' "$t" write "$work/file" ''
+gives 2 'none' "$t" write "$work/none/file" text
+# shellcheck disable=SC2016 # the inner shell's
+gives 2 'standard output' sh -c '"$0" write "$1" text >/dev/full' "$t" "$work/file"
+
+[ $ran -ge 44 ] || { echo "only $ran things were tried"; bad=1; }
+echo "$ran things were tried"
+exit $bad

@@ -14,14 +14,14 @@ check() {
 	control churn
 	case $1 in
 	header)
-		log_says 'kho: header damaged'
+		boot_says 'kho: header damaged'
 		file_is $kho/generation 0
 		contains $kho/incoming '/header lost - header damaged'
 		refused ENOENT retrieve
 		nothing_left
 		;;
 	root | leaf)
-		log_says 'kho: map damaged: only the'
+		boot_says 'kho: map damaged: only the'
 		contains $kho/incoming '/map pending - damaged'
 		refused ENOENT retrieve
 		for block in $(echo "$3" | tr , ' '); do
@@ -29,7 +29,7 @@ check() {
 		done
 		;;
 	blob)
-		log_says 'kho: blob damaged'
+		boot_says 'kho: blob damaged'
 		contains $kho/incoming '/blob pending - damaged'
 		contains $kho/incoming '/memory pending - '
 		refused ENOENT retrieve
@@ -42,7 +42,7 @@ check() {
 		lacks $kho/incoming pending
 		;;
 	subtree)
-		log_says 'kept but cannot be restored here: damaged'
+		boot_says 'kept but cannot be restored here: damaged'
 		contains $kho/incoming 'kho-test pending kho-test-v1 damaged'
 		refused EINVAL retrieve
 		control churn

@@ -57,7 +57,7 @@ same "charges of the file that was taken" "$(about "$(charged old)")" "$cold"
 # Of all its pages, and nobody's
 echo 1 >$top/old/cgroup.kill
 # (a process that is ending is no more in cgroup.procs, but has its files open still)
-while grep -q 'populated 1' $top/old/cgroup.events; do usleep 10000; done
+wait_until "the end of who took the file" grep -q 'populated 0' $top/old/cgroup.events
 same "charges after it was closed" "$(about "$(charged old)")" "0 0 0"
 rmdir $top/old
 nothing_left

@@ -45,7 +45,7 @@ objects 84 65536	EINVAL - damaged
 objects 88 1		EINVAL - damaged
 objects 92 1		EINVAL - damaged
 objects 136 1		EINVAL - damaged
-objects 0 0		0 0 whole'
+objects 0 0		0 0 -'
 
 address=$(nics | head -n 1)
 number=${1:-0}
@@ -58,12 +58,22 @@ if [ "$number" -gt 0 ]; then
 	shift 5
 	[ "$take" = 0 ] && take=
 	[ "$restore" = 0 ] && restore=
-	keep_try "retrieve s" "$take take iommufd 2" "take device 3"
+	keep_try "retrieve s"
 	if [ -z "$take" ]; then
-		try bind "$restore restore 2"
-		[ -z "$restore" ] || try "pins 0" "$restore restore 2" "pins 0"
+		try "take iommufd 2"
+	else
+		log_says "$*" try "$take take iommufd 2"
 	fi
-	[ "$*" = whole ] || log_says "$*"
+	try "take device 3"
+	if [ -z "$take" ]; then
+		try bind
+		if [ -z "$restore" ]; then
+			try "restore 2"
+		else
+			log_says "$*" try "$restore restore 2"
+			try "pins 0" "$restore restore 2" "pins 0"
+		fi
+	fi
 	bus_master "$address" on
 	end_try
 	discard_session s

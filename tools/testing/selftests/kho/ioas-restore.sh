@@ -40,8 +40,7 @@ case $GENERATION in
 		"ENOENT restore 3" >/tmp/out
 	grep -v "^0x" /tmp/out
 	[ "$(grep ^0x /tmp/out)" = "$areas" ] || fail "other areas were recorded: $(cat /tmp/out)"
-	try "ENXIO restore 2"
-	log_says "is not bound to the iommufd: do that before its address space is restored"
+	log_says "is not bound to the iommufd: do that before its address space is restored" try "ENXIO restore 2"
 	try "pins 0" is-by-process bind "limit 522" "ENOMEM restore 2" "pins 0" "limit 523"
 	if [ -n "$nth" ]; then
 		# What can do without an allocation is done; to see what comes after that, everything is taken again. It takes

@@ -13,6 +13,8 @@
 set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
+# shellcheck source=vfio-lib.sh
+. vfio-lib
 
 case=$1
 first=$(nics | sed -n 1p)
@@ -20,23 +22,15 @@ second=$(nics | sed -n 2p)
 
 # blocked ADDRESS REASON
 blocked() {
-	log_says "$1 is blocked: $2"
-	! bus_master "$1" || fail "$1 has its bus master on"
+	boot_says "$1 is blocked: $2"
+	bus_master "$1" off
 }
 
 # goes_on ADDRESS: its frames are in memory, and more come
 goes_on() {
-	bus_master "$1" || fail "$1 has its bus master off"
-	nic "/tmp/$1" drain sound
-	before=$(received "$1")
-	nic "/tmp/$1" "pass 500" sound
-	[ "$(received "$1")" -gt $((before + 100)) ] || fail "$1 stopped"
+	bus_master "$1" on
+	nic "/tmp/$1" drain sound "receive 100" sound
 }
-
-received() { nic "/tmp/$1" show | sed -n 's/^received \([0-9]*\) .*/\1/p'; }
-
-# bus_master ADDRESS: byte 4 of config space, bit 2
-bus_master() { [ $(($(od -An -tu1 -j4 -N1 "/sys/bus/pci/devices/$1/config") & 4)) != 0 ]; }
 
 # ordinary ADDRESS: it can be used as on a cold boot
 ordinary() {
@@ -94,12 +88,10 @@ if [ -n "$reason" ]; then
 	blocked "$second" "$reason"
 fi
 cat $kho/incoming
-! dmesg | grep -i 'dmar.*fault' || fail "there were faults"
+dmesg >/tmp/log
+! grep -i 'dmar.*fault' /tmp/log || fail "there were faults"
 for address in $first $second; do
-	if [ -f "/tmp/$address/pid" ]; then
-		kill -9 "$(cat "/tmp/$address/pid")"
-		while kill -0 "$(cat "/tmp/$address/pid")" 2>/dev/null; do usleep 10000; done
-	fi
+	[ ! -f "/tmp/$address/pid" ] || end_program "/tmp/$address"
 	discard_session "$address"
 done
 case $case in

@@ -29,17 +29,76 @@ fail() {
 # same WHAT ACTUAL EXPECTED
 same() { [ "$2" = "$3" ] || fail "$1 is '$2', expected '$3'"; }
 
-# file_is FILE VALUE
-file_is() { same "$1" "$(cat "$1")" "$2"; }
+# file_is FILE VALUE: one that cannot be read is not empty
+file_is() {
+	value=$(cat "$1") || fail "$1 cannot be read"
+	same "$1" "$value" "$2"
+}
 
 # contains FILE TEXT
 contains() { grep -qF -- "$2" "$1" || fail "$1 does not contain '$2': $(cat "$1")"; }
 
-# lacks FILE TEXT
-lacks() { ! grep -qF -- "$2" "$1" || fail "$1 contains '$2': $(cat "$1")"; }
+# lacks FILE TEXT: and grep could look (or it would be 2)
+lacks() {
+	grep_says=0
+	grep -qF -- "$2" "$1" || grep_says=$?
+	case $grep_says in
+	0) fail "$1 contains '$2': $(cat "$1")" ;;
+	1) ;;
+	*) fail "$1 cannot be read" ;;
+	esac
+}
 
-# log_says TEXT: the kernel log of this generation
-log_says() { dmesg | grep -qF -- "$1" || fail "the kernel log does not contain '$1'"; }
+# log_says TEXT COMMAND...: COMMAND works, and while it runs the kernel logs a line with TEXT. (What made the kernel say it has
+# to be there: an older line proves nothing.) Of several texts: log_says TEXT log_says TEXT COMMAND...
+log_says() {
+	[ $# -ge 2 ] || fail "log_says wants a text, and the command that makes the kernel log it"
+	set -- "$(dmesg | tail -n 1)" "$@"
+	after_two "$@"
+	logged=$(dmesg | MARK=$1 awk 'on { print } $0 == ENVIRON["MARK"] { on = 1 } END { exit !on }') ||
+		fail "the kernel log has lost where it was before '$3'"
+	case $logged in
+	*"$2"*) ;;
+	*) fail "the kernel does not log '$2' while '$3' runs, but: $logged" ;;
+	esac
+}
+after_two() {
+	shift 2
+	"$@"
+}
+
+# boot_says TEXT: in the kernel log of this generation, before any program ran
+boot_says() {
+	logged=$(dmesg | awk 'on { next } /Run \/init as init process/ { on = 1 } { print } END { exit !on }') ||
+		fail "the kernel log has lost the boot"
+	case $logged in
+	*"$1"*) ;;
+	*) fail "the kernel did not log '$1' while it booted" ;;
+	esac
+}
+
+# wait_until WHAT COMMAND...: until COMMAND succeeds; after half a minute without, it fails. A look takes a moment.
+wait_until() {
+	looks=0
+	until after_one "$@"; do
+		[ $looks -lt 3000 ] || fail "waited in vain: $1"
+		looks=$((looks + 1))
+		usleep 10000
+	done
+}
+after_one() {
+	shift
+	"$@"
+}
+
+# end_program DIR: kill the one that stays there (which has not ended by itself), and wait until all it had is released
+end_program() {
+	program_pid=$(cat "$1/pid") || fail "there is no program in $1"
+	kill -9 "$program_pid" || fail "the program in $1 has ended by itself"
+	wait_until "the end of the program in $1" is_gone "$program_pid"
+	rm -r "$1"
+}
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # expect RESULT ARGS...: kho-try ARGS must give RESULT, which is 0 or the name of an errno
 expect() {
@@ -66,6 +125,7 @@ state_is() {
 	idle) set -- "$1" 0 0 ;;
 	active) set -- "$1" 1 0 ;;
 	final) set -- "$1" 1 1 ;;
+	*) fail "no such state: $1" ;;
 	esac
 	file_is $kho/activate "$2"
 	file_is $kho/finalize "$3"
@@ -128,7 +188,7 @@ pages_held() { awk '$1 == "set" { nr = $7; for (i = 0; i < $5; i++) nr *= 2; n +
 # arrived COMPATIBLE: the test owner's memory is there, of that version, and nobody has it yet
 arrived() {
 	file_is $kho/generation "$GENERATION"
-	log_says "kho: handover $GENERATION:"
+	boot_says "kho: handover $GENERATION:"
 	contains $kho/incoming "kho-test pending $1"
 	contains $kho/incoming "/memory pending - "
 	[ "$(cat $kho/preserved_bytes)" -gt 0 ] || fail "nothing is preserved"
@@ -146,7 +206,11 @@ take_back() {
 	refused ENOENT retrieve
 	control churn
 	control verify
-	[ "$1" = any ] || same "pages that came back" "$(pages_held)" "$1"
+	if [ "$1" = any ]; then
+		[ "$(pages_held)" -gt 0 ] || fail "no page came back"
+	else
+		same "pages that came back" "$(pages_held)" "$1"
+	fi
 }
 
 # give_back: free what the test owner holds; nothing may be left
@@ -160,16 +224,12 @@ keeper=/tmp/keeper
 session() { kho-session "$@" || fail "the session's command failed"; }
 keep() { kho-session start $keeper "$@" || fail "the session's command failed"; }
 on() { kho-session on $keeper "$@" || fail "the session's command failed"; }
-kill_keeper() {
-	kill -9 "$(cat $keeper/pid)"
-	while kill -0 "$(cat $keeper/pid)" 2>/dev/null; do usleep 10000; done
-	rm -r $keeper
-}
+kill_keeper() { end_program $keeper; }
 
 # sessions_are [LINE...]: the list of sessions; the line of a file is "TOKEN STATE", without its kind
 sessions_are() {
 	wanted=$([ $# = 0 ] || printf '%s\n' "$@")
-	got=$(awk '/^\t/ { print $1, $3; next } { print }' $kho/sessions)
+	got=$(awk '/^\t/ { print $1, $3; next } { print }' $kho/sessions) || fail "$kho/sessions cannot be read"
 	same 'the list of sessions' "$got" "$wanted"
 }
 
@@ -233,11 +293,16 @@ every_nth() {
 	[ $((failed + spared)) -ge "$least" ] || fail "$name: only $n allocations, expected $least or more"
 }
 
-# Devices: devices VENDOR_AND_DEVICE: their addresses, in the order of their buses
+# Devices: devices VENDOR_AND_DEVICE: their addresses, in the order of their buses. There has to be one, or a loop over them
+# would find nothing wrong.
 devices() {
+	addresses_found=
 	for device in /sys/bus/pci/devices/*; do
-		[ "$(cat "$device/vendor")$(cat "$device/device")" != "$1" ] || basename "$device"
+		[ "$(cat "$device/vendor")$(cat "$device/device")" != "$1" ] || addresses_found="$addresses_found ${device##*/}"
 	done
+	[ -n "$addresses_found" ] || fail "there is no device $1"
+	# shellcheck disable=SC2086 # one word per address
+	printf '%s\n' $addresses_found
 }
 nics() { devices 0x80860x10d3; }
 edus() { devices 0x12340x11e8; }
@@ -266,17 +331,32 @@ pci_refused() {
 }
 
 # has_master ADDRESS: may the device do DMA?
-has_master() { [ $(($(kho-pci command "$1") & 4)) != 0 ]; }
+has_master() {
+	command_value=$(kho-pci command "$1") || fail "the command register of $1 cannot be read"
+	[ -n "$command_value" ] || fail "the command register of $1 is nothing"
+	[ $((command_value & 4)) != 0 ]
+}
+
+# paths ADDRESS...: of these and of the bridges above
+paths() {
+	for address; do
+		kho-pci path "$address" || fail "$address is no device"
+	done >/tmp/unsorted
+	sort -u /tmp/unsorted
+}
 
 # configs ADDRESS...: the configuration spaces of these and of the bridges above, a line each
 configs() {
-	for path in $(for address; do kho-pci path "$address"; done | sort -u); do
+	paths "$@" >/tmp/paths
+	while read -r path; do
 		kho-pci show "$path" || fail "$path has no configuration space"
-	done
+	done </tmp/paths
 }
 
 # configs_are CONFIGS ADDRESS...: these were in the old kernel, and vfio-pci has the devices without anybody's doing
 configs_are() {
+	[ -n "$1" ] || fail "no configuration space of the old kernel to compare with"
+	[ $# -gt 1 ] || fail "no device whose configuration space could be compared"
 	printf '%s\n' "$1" >/tmp/configs
 	shift
 	while read -r line; do

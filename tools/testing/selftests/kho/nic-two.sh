@@ -27,14 +27,6 @@ begin() {
 		"go $rate" "receive 50" sound other "go $rate" "receive 50" sound || fail "$1 does not start"
 }
 
-# end DIR: kill the program, and wait until all it had is released
-end() {
-	pid=$(cat "$1/pid")
-	kill -9 "$pid"
-	while kill -0 "$pid" 2>/dev/null; do usleep 10000; done
-	rm -r "$1"
-}
-
 # number DIR WHAT: that "show" has
 number() { nic "$1" show | sed -n "s/.*$2 \([0-9]*\).*/\1/p" | head -n 1; }
 
@@ -90,7 +82,7 @@ for step in 1 2 3 4 5 6; do
 		[ "$received" -gt "$before" ] || fail "step $step: no frame came for A's first NIC since the last step"
 		before=$received
 	fi
-	end $A
+	end_program $A
 	# The session goes on to hold a file that it once gave out, and gives it out again.
 	[ $step = 1 ] || files=retrieved
 	sessions_are 'A incoming closed 5 files' "0x1 $files" "0x2 $files" '0x3 pending' '0x4 pending' '0x5 pending'
@@ -103,7 +95,7 @@ attempt 6
 nic $A "receive 20" sound stop verify "rejoin $1"
 if [ "$mode" = one ]; then
 	nic $A other "receive 20" sound
-	end $A
+	end_program $A
 	b_goes_on
 	# Of the session only the first NIC is gone; what it shared with the second one stays.
 	sessions_are 'A incoming closed 4 files' '0x1 retrieved' '0x2 retrieved' '0x3 pending' '0x5 pending'
@@ -118,7 +110,7 @@ else
 	nic $A other "receive 20" sound stop verify "rejoin $2"
 fi
 b_goes_on
-end $A
+end_program $A
 b_goes_on
 sessions_are 'A incoming closed 0 files'
 discard_session A
@@ -128,6 +120,6 @@ for address in "$1" "$2"; do
 	nic-rx "open $address" || fail "$address is not free"
 done
 nic $B stop show verify other stop show verify
-end $B
+end_program $B
 nothing_left
 say "A was killed with the last NIC attached"

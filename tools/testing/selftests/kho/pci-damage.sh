@@ -27,7 +27,9 @@ if [ "$GENERATION" = 0 ]; then
 	case $what in
 	record) on_pci damage "$2" 600 ;;
 	bridge)
-		for bridge in $(kho-pci path "$2"); do
+		paths=$(paths "$2")
+		[ "$paths" != "$2" ] || fail "no bridge is above $2"
+		for bridge in $paths; do
 			[ "$bridge" = "$2" ] || on_pci damage "$bridge" 300
 		done
 		;;
@@ -44,7 +46,7 @@ goes_on() {
 }
 blocked() {
 	contains $kho/incoming "pci/$1 blocked - $2"
-	log_says "pci: $1: blocked, bus master is off: $2"
+	boot_says "pci: $1: blocked, bus master is off: $2"
 	! has_master "$1" || fail "bus master of $1 is on"
 	same "interrupts of $1" "$(kho-pci vectors "$1" | cut -d' ' -f1)" disabled
 	# No driver that knows nothing of it
@@ -78,7 +80,7 @@ bridge:[12])
 	goes_on "$5"
 	lacks $kho/incoming blocked
 	if [ "$GENERATION" = 1 ]; then
-		log_says "the bridge is kept as it is, although its record is damaged"
+		boot_says "the bridge is kept as it is, although its record is damaged"
 		live-update -- pci-damage "$@"
 		fail "the jump was refused"
 	fi
@@ -86,7 +88,7 @@ bridge:[12])
 list:1)
 	for address in "$2" "$3"; do
 		! has_master "$address" || fail "bus master of $address is on"
-		log_says "pci: $address was not handed over and has bus master on"
+		boot_says "pci: $address was not handed over and has bus master on"
 	done
 	contains $kho/incoming "pci pending pci-v1 damaged"
 	to_vfio "$2"

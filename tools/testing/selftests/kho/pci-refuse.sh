@@ -13,16 +13,15 @@ to_vfio "$address"
 # power ADDRESS STATE: past all drivers; PM is at 0xc8 of an e1000e
 power() { printf '%b' "\\00$2" | dd of="/sys/bus/pci/devices/$1/config" bs=1 seek=204 conv=notrunc 2>/dev/null; }
 
-pci_refused EOPNOTSUPP preserve "$bridge"
-log_says "$bridge: cannot be preserved: it is a bridge; preserve the devices below it"
+log_says "$bridge: cannot be preserved: it is a bridge; preserve the devices below it" \
+	pci_refused EOPNOTSUPP preserve "$bridge"
 pci_refused EALREADY unpreserve "$address"
 pci_refused ENOENT discard "$address"
 pci_refused ENODEV preserve 0000:00:1e.7
 
 pid=$(kho-pci hold "$address")
 power "$address" 3
-pci_refused EBUSY preserve "$address"
-log_says "$address: cannot be preserved: it is not in D0; wake it up"
+log_says "$address: cannot be preserved: it is not in D0; wake it up" pci_refused EBUSY preserve "$address"
 power "$address" 0
 
 on_pci preserve "$address"

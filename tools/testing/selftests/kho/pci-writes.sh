@@ -7,7 +7,8 @@ set -e
 . kho-lib
 
 mark_path() {
-	for device in $(kho-pci path "$2"); do
+	paths=$(paths "$2")
+	for device in $paths; do
 		kho-pci mark "$device" "$1"
 	done
 }

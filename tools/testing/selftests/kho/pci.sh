@@ -48,7 +48,8 @@ if [ "$GENERATION" = 0 ]; then
 	finalize 0
 	activate 0
 	set -- "$last"
-	for address in $(for device in $kept; do kho-pci path $device; done | sort -u); do
+	paths=$(paths $kept)
+	for address in $paths; do
 		has_master "$address" || fail "$address has no bus master"
 		case " $(echo $kept) " in
 		*" $address "*) same "interrupts of $address" "$(kho-pci vectors "$address" | sed 's/ [0-9]*$//')" "enabled unmasked 5" ;;

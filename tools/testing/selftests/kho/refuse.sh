@@ -26,10 +26,9 @@ owner_refuses() {
 
 	# kexec -e starts and undoes all steps by itself
 	control refuse "$step" 33
-	expect EDOM jump
+	log_says "kexec refused (-33)" expect EDOM jump
 	state_is idle
 	error_says "told to refuse $step"
-	log_says "kexec refused (-33)"
 	if live-update --jump 2>/dev/null; then
 		fail "kexec -e returns 0 when it was refused"
 	fi
@@ -59,9 +58,8 @@ case $GENERATION in
 	control preserve
 	load ENOEXEC $stock
 	error_says "$cannot"
-	expect EOPNOTSUPP kexec-load
+	log_says 'kexec_load cannot hand over' expect EOPNOTSUPP kexec-load
 	error_says 'kexec_load' 'kexec -s'
-	log_says 'kexec_load cannot hand over'
 	if kexec -c -l /boot/bzImage --initrd=/boot/initrd --command-line=x 2>/tmp/kexec; then
 		fail "kexec -c -l succeeds while something is preserved"
 	fi

@@ -23,7 +23,7 @@ case $GENERATION in
 	damage record $((136 * 8 + 77))
 	;;
 1)
-	log_says 'liveupdate: a record is kept but cannot be used'
+	boot_says 'liveupdate: a record is kept but cannot be used'
 	sessions_are 'a incoming closed 2 files' '0x1 pending' '0x3 pending' \
 		'b incoming closed 1 files' '0x1 pending' '/damaged incoming closed 1 files'
 	control churn
@@ -60,7 +60,7 @@ case $GENERATION in
 	damage sessions 700
 	;;
 3)
-	log_says 'liveupdate'
+	boot_says 'liveupdate (liveupdate-v1) is kept but cannot be restored here: damaged'
 	contains $kho/incoming 'liveupdate pending liveupdate-v1 damaged'
 	sessions_are
 	control churn

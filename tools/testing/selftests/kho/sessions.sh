@@ -31,7 +31,7 @@ case $GENERATION in
 	on 'preserve b g1 4' 'close b' 'create b' 'memfd b1 3 9' 'preserve b b1 1' 'fill a1 100 10'
 	activate 0
 	on 'close a' 'create a' 'memfd a4 50 11' 'preserve a a4 1' 'preserve a a2 2' 'check a2 1 2'
-	[ "$(cat $kho/preserved_bytes)" != "$held" ] || fail "preserved_bytes did not change"
+	[ "$(cat $kho/preserved_bytes)" -lt "$held" ] || fail "preserved_bytes is not less than $held"
 	sessions_are 'e outgoing open 0 files' \
 		'n\040\012\377 outgoing open 1 files' '0x0 preserved' \
 		'p outgoing open 2 files' '0x7 preserved' '0x6 preserved' \

@@ -43,14 +43,6 @@ random() {
 }
 rng=$((0x$(echo "$seed $GENERATION" | md5sum | cut -c1-7)))
 
-# end DIR: kill the program, and wait until all it had is released
-end() {
-	pid=$(cat "$1/pid")
-	kill -9 "$pid"
-	while kill -0 "$pid" 2>/dev/null; do usleep 10000; done
-	rm -r "$1"
-}
-
 drain() {
 	nic $A drain sound
 	[ ! -d $B ] || nic $B drain sound
@@ -92,7 +84,7 @@ kill_b_taking() {
 	[ "$1" -lt 3 ] || nic $B "take device 3"
 	[ "$1" -lt 4 ] || nic $B bind resume "receive 20" sound
 	[ "$1" -lt 5 ] || nic $B restore
-	end $B
+	end_program $B
 	bus_master "$second" on
 	event "kill B at step $1 of taking it back"
 }
@@ -117,7 +109,7 @@ b_arrives() {
 		nic-rx start $B "retrieve B" "take file 1" resume drain sound "take iommufd 2" "take device 3" bind resume restore \
 			"rejoin $second" "receive 20" sound || fail "B is lost"
 		stop_b
-		end $B
+		end_program $B
 		discard_session B
 		event "kill B when it is attached"
 		b_is_ordinary
@@ -126,7 +118,7 @@ b_arrives() {
 		nic-rx start $B "retrieve B" "take file 1" resume drain sound "take iommufd 2" "take device 3" bind resume ||
 			fail "B is lost"
 		stop_b
-		end $B
+		end_program $B
 		bus_master "$second" on
 		discard_session B
 		event "discard B"
@@ -345,7 +337,7 @@ now() {
 	case $who in
 	B)
 		[ "$1" = final ] || stop_b
-		end $B
+		end_program $B
 		bus_master "$second" "$([ "$1" = final ] && echo on || echo off)"
 		;;
 	M) kill_keeper ;;
@@ -404,8 +396,8 @@ else
 		[ "$handovers" -gt 1 ] || fail "a soak takes 2 handovers or more"
 		nic $A show stop verify
 		nic $B stop show verify
-		end $A
-		end $B
+		end_program $A
+		end_program $B
 		nothing_left
 		say "soak: ${did#; }"
 		say "soak: done"

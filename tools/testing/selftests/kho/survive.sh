@@ -26,7 +26,7 @@ if [ "$GENERATION" = 0 ]; then
 	control churn
 	control verify
 else
-	case $append in *memtest*) log_says 'memtest skipped: memory was handed over' ;; esac
+	case $append in *memtest*) boot_says 'memtest skipped: memory was handed over' ;; esac
 	what_arrived
 	take_back "$5"
 	nothing_left

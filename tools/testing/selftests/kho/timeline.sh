@@ -100,7 +100,7 @@ case $GENERATION in
 	jump_next
 	;;
 2)
-	log_says 'no timeline: damaged'
+	boot_says 'no timeline: damaged'
 	file_is $timeline ''
 	kho-session 'retrieve a' 'take a m 1' 'check m 100 7' 'finish a'
 	file_is $timeline ''

@@ -35,9 +35,9 @@ case $GENERATION in
 1)
 	# Which device it is was written twice.
 	bus_master "$address" on
-	keep_try "retrieve s" "EINVAL take iommufd 2" "take file 1" "take device 3" iommufd bind ioas "map 0 0x10000" attach \
-		finish
-	log_says "the record is damaged: use a new iommufd"
+	keep_try "retrieve s"
+	log_says "the record is damaged: use a new iommufd" try "EINVAL take iommufd 2"
+	try "take file 1" "take device 3" iommufd bind ioas "map 0 0x10000" attach finish
 	end_try
 	sessions_are
 	# Nothing says any more where the list of what was mapped is.
@@ -46,8 +46,10 @@ case $GENERATION in
 	cross damage 2 400
 	;;
 2)
-	vfio-try "retrieve s" "EINVAL take device 3" "EINVAL take device 3" || fail "it can be taken"
-	log_says "$address: cannot be retrieved: the record of its emulated state is damaged: discard its session"
+	keep_try "retrieve s" "EINVAL take device 3"
+	log_says "$address: cannot be retrieved: the record of its emulated state is damaged: discard its session" \
+		try "EINVAL take device 3"
+	end_try
 	bus_master "$address" on
 	vfio-try "EBUSY open $address" || fail "somebody else can open it"
 	load_next vfio-damage

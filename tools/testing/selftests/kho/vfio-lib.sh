@@ -10,17 +10,14 @@ keep_try() { vfio-try start $trier "$@" || fail "vfio-try: the command failed"; 
 try() { vfio-try on $trier "$@" || fail "vfio-try: the command failed"; }
 
 # Kill it, and wait until all it had is released.
-end_try() {
-	pid=$(cat $trier/pid)
-	kill -9 "$pid"
-	while kill -0 "$pid" 2>/dev/null; do usleep 10000; done
-	rm -r $trier
-}
+end_try() { end_program $trier; }
 
 # command_register ADDRESS: as the device has it; bus_master ADDRESS on|off
 command_register() { od -An -tx2 -j4 -N2 "/sys/bus/pci/devices/$1/config" | tr -d ' '; }
 bus_master() {
-	case $((0x$(command_register "$1") & 4)) in
+	register=$(command_register "$1")
+	[ ${#register} = 4 ] || fail "the command register of $1 cannot be read"
+	case $((0x$register & 4)) in
 	0) state=off ;;
 	*) state=on ;;
 	esac

@@ -9,10 +9,7 @@ set -e
 . vfio-lib
 
 # refuses ERRNO TEXT: preserving the device
-refuses() {
-	try "$1 preserve device 3"
-	log_says "$address: $2" 2>/dev/null || log_says "$2"
-}
+refuses() { log_says "$address: $2" try "$1 preserve device 3"; }
 
 address=$(nics | head -n 1)
 to_vfio "$address"
@@ -36,11 +33,10 @@ refuses EBUSY "cannot be preserved: it is in low power: let it return to D0"
 try wake "msix 1"
 
 # What is mapped has to be of files that are preserved
-try "ENXIO preserve device 3"
-log_says "(0x1000 bytes) is of a file that is not in the session: preserve that first"
+log_says "(0x1000 bytes) is of a file that is not in the session: preserve that first" try "ENXIO preserve device 3"
 try "preserve file 2" "map-anonymous 0x20000"
-try "EOPNOTSUPP preserve device 3"
-log_says "what is mapped at 0x20000 (0x1000 bytes) is no shared mapping of a file: use a memfd"
+log_says "what is mapped at 0x20000 (0x1000 bytes) is no shared mapping of a file: use a memfd" \
+	try "EOPNOTSUPP preserve device 3"
 try "unmap 0x20000" "preserve device 3" "EBUSY preserve device 4"
 
 # In one session only, once
@@ -82,7 +78,7 @@ end_try
 nothing_left
 
 # Of an iommufd
-keep_try "open $address" iommufd bind ioas "session s" "table fault" "EOPNOTSUPP preserve iommufd 1"
-log_says "object 3 is a fault queue and cannot be preserved: destroy it"
+keep_try "open $address" iommufd bind ioas "session s" "table fault"
+log_says "object 3 is a fault queue and cannot be preserved: destroy it" try "EOPNOTSUPP preserve iommufd 1"
 end_try
 nothing_left

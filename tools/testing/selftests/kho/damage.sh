@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # damage WHAT:BIT...: a bit of what was sealed is flipped just before the jump. The next kernel says so, comes up, uses
 # nothing of the damaged part, and keeps the memory as far as it knows which. One case in each generation: WHAT is header,
-# root or leaf (of the map), blob, or subtree. Where the map is damaged nobody can say any more what was preserved; the
-# addresses of some blocks come along on the command line, and their bytes are compared.
+# root or leaf (of the map), blob, or subtree. Nobody has what was preserved any more, and where the map is damaged nobody can
+# even say what it was; the addresses of some blocks come along on the command line, and their bytes are compared.
 set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
 
-# check WHAT PAGES BLOCKS: what the kernel after the damage should be like; PAGES were preserved, BLOCKS of 2 MiB, in MiB and
-# hexadecimal, among them
+# check WHAT PAGES BLOCKS SINGLES: what the kernel after the damage should be like; PAGES were preserved, among them BLOCKS of
+# 2 MiB at random places, and SINGLES, pages and more such blocks
 check() {
 	control churn
 	case $1 in
@@ -24,9 +24,7 @@ check() {
 		boot_says 'kho: map damaged: only the'
 		contains $kho/incoming '/map pending - damaged'
 		refused ENOENT retrieve
-		for block in $(echo "$3" | tr , ' '); do
-			control look "${block}00000" 9 4
-		done
+		bytes_are_there "$3"
 		;;
 	blob)
 		boot_says 'kho: blob damaged'
@@ -35,6 +33,8 @@ check() {
 		refused ENOENT retrieve
 		control churn
 		[ "$(cat $kho/preserved_bytes)" -ge $(($2 * 4096)) ] || fail "the memory was not kept"
+		bytes_are_there "$3"
+		bytes_are_there "$4"
 		before=$(meminfo MemTotal)
 		discard /blob
 		[ $(($(meminfo MemTotal) - before)) -ge $(($2 * 4)) ] || fail "discarding /blob did not free the memory"
@@ -47,6 +47,8 @@ check() {
 		refused EINVAL retrieve
 		control churn
 		[ "$(cat $kho/preserved_bytes)" -ge $(($2 * 4096)) ] || fail "the memory was not kept"
+		bytes_are_there "$3"
+		bytes_are_there "$4"
 		discard kho-test
 		nothing_left
 		;;
@@ -59,8 +61,9 @@ check() {
 if [ "$GENERATION" != 0 ]; then
 	pages=$1
 	blocks=$2
-	shift 2
-	check "${1%:*}" "$pages" "$blocks"
+	singles=$3
+	shift 3
+	check "${1%:*}" "$pages" "$blocks" "$singles"
 	shift
 	[ $# -gt 0 ] || exit 0
 fi
@@ -70,9 +73,13 @@ control add folio 9 3 2
 control add vmalloc 0 300 3
 control scatter 10 9 4
 control preserve
-blocks=$(sed -n 's/00000 9 4$//p' $units | head -n 200 | tr '\n' ,)
-[ "${#blocks}" -ge 200 ] || fail "too few blocks to look at: $blocks"
-load_next damage "$(pages_held)" "$blocks" "$@"
+sed -n '/ 9 4$/p' $units >/tmp/blocks
+sed -n '/ 0 1$/p; / 9 2$/p' $units >/tmp/singles
+blocks=$(listed /tmp/blocks)
+singles=$(listed /tmp/singles)
+[ "$(echo "$blocks" | wc -l)" -ge 32 ] || fail "too few blocks to look at: $blocks"
+[ "$(echo "$singles" | wc -l)" -ge 32 ] || fail "too few single pages to look at: $singles"
+load_next damage "$(pages_held)" "$blocks" "$singles" "$@"
 activate 1
 finalize 1
 control corrupt "${1%:*}" "${1#*:}"

@@ -25,10 +25,10 @@ kept="1:21:3:holes,late 100:21:7:seal"
 
 if [ "$GENERATION" = 0 ]; then
 	echo 200 >/proc/sys/vm/nr_hugepages
-	files=$(n=2; for lie in $lies; do echo $n:21:3; n=$((n + 1)); done)
+	files=$(n=2; for lie in $lies; do echo $n:21:3:known; n=$((n + 1)); done)
 	# shellcheck disable=SC2086 # words
 	kho-hugetlb make kept 1:21:3:holes,late $files 100:21:7:seal
-	load_next hugetlb-damage
+	load_next hugetlb-damage "$(listed /tmp/known 200)"
 	activate 1
 	finalize 1
 	n=1
@@ -54,6 +54,7 @@ kho-hugetlb take kept $kept
 sessions_are
 pages=$(($(cat $kho/preserved_bytes) >> 21))
 [ $pages -ge $((3 * (n - 2))) ] || fail "only $pages pages of the damaged files were kept"
+bytes_are_there "$1"
 same "pages in the pool" "$(meminfo HugePages_Free)" "$(meminfo HugePages_Total)"
 discard /memory
 nothing_left

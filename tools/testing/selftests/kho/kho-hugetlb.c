@@ -20,6 +20,8 @@
  *	write	besides, F_SEAL_WRITE
  *	fs	a file on a hugetlbfs mount, open for reading, and not a memfd
  *	run	with holes: they are filled one by one until the jump
+ *	known	has what the test owner makes of token and place, at last, and the list
+ *		/tmp/known gets its pages, see kho-known.h; not to be retrieved
  *
  * With -n before all this, the n-th allocation of memory in the kernel fails in
  * preserving and retrieving, for every n until one comes through without.
@@ -49,6 +51,7 @@
 #include <sys/wait.h>
 
 #include "../../../kho/result.h"
+#include "kho-known.h"
 
 #define MAX_FILES 64
 #define MAX_NODES 2
@@ -59,7 +62,7 @@ struct file {
 	uint64_t token;
 	unsigned int shift;
 	uint64_t pages;
-	bool holes, late, seal, write, fs, run;
+	bool holes, late, seal, write, fs, run, known;
 	long nr;
 	uint64_t filled;	/* of a file that is run: the last hole */
 	int fd;
@@ -505,6 +508,9 @@ static void make(int session, struct file *file)
 		refused("preserve twice", file, preserve(session, &again), EBUSY);
 	size_frozen(file);
 	fill(file, true);
+	if (file->known && known_pages(file->map, size_of(file) / KNOWN_PAGE, file->token,
+				       "/tmp/known"))
+		fail("its pages", file->token);
 	/* It counts where the descriptor is when the handover becomes final. */
 	if (lseek(file->fd, file->token * 4097, SEEK_SET) < 0)
 		fail("lseek", file->token);
@@ -726,6 +732,7 @@ static void parse(struct file *file, char *text)
 	file->write = strstr(end, "write");
 	file->fs = strstr(end, "fs");
 	file->run = strstr(end, "run");
+	file->known = strstr(end, "known");
 }
 
 /* What the kernel says a thread of this process is doing. */

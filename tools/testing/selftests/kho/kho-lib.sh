@@ -213,6 +213,21 @@ take_back() {
 	fi
 }
 
+# listed FILE [MOST]: what it lists, as $units or LIST of kho-session's "known", in words that a command line can take along
+listed() {
+	awk -v most="${2:-64}" '{ line[NR] = $1 ":" $2 ":" $3 }
+		END { step = NR > most ? NR / most : 1; for (i = 1; i <= NR; i += step) print line[int(i)] }' "$1"
+}
+
+# bytes_are_there WORDS: memory that is in no file and is nobody's, but is kept, has the bytes that it had when it was listed
+bytes_are_there() {
+	[ -n "$1" ] || fail "no memory was listed"
+	for block in $1; do
+		# shellcheck disable=SC2046 # three words
+		control look $(echo "$block" | tr : ' ')
+	done
+}
+
 # give_back: free what the test owner holds; nothing may be left
 give_back() {
 	control free

@@ -22,6 +22,9 @@
  *	fill F PAGES SEED	the same for one that is there
  *	check F PAGES SEED	that it has just this size and content
  *	holds F SEED		that its first page is what SEED makes
+ *	known F SEED LIST	all its pages, which are preserved, get what the test owner
+ *				makes of SEED and where they are; LIST gets them, see
+ *				kho-known.h
  *	open F PATH
  *	close S|F
  *	sessions PREFIX N	make N sessions PREFIX0, PREFIX1, ...
@@ -49,6 +52,7 @@
 #include <sys/stat.h>
 
 #include "../../../kho/result.h"
+#include "kho-known.h"
 
 #define WORDS_MAX	8
 #define COMMAND_MAX	512
@@ -245,6 +249,26 @@ static int check(int fd, __u64 pages, __u64 seed, bool whole)
 	return 0;
 }
 
+static int known(int fd, __u64 seed, const char *list)
+{
+	struct stat st;
+	char *mem;
+	off_t at;
+	int rc;
+
+	if (fstat(fd, &st))
+		return -1;
+	mem = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (mem == MAP_FAILED)
+		return -1;
+	for (at = 0; at < st.st_size; at += PAGE)
+		mem[at] = 0;
+	rc = known_pages((void *)mem, st.st_size / PAGE, seed, list);
+	if (munmap(mem, st.st_size))
+		return -1;
+	return rc;
+}
+
 static int new_memfd(__u64 pages, __u64 seed)
 {
 	int fd = memfd_create("kho-session", MFD_CLOEXEC);
@@ -319,6 +343,8 @@ static int run(char **w, int nr)
 		return check(fd_of(w[1]), number(w[2]), number(w[3]), true);
 	if (!strcmp(w[0], "holds") && nr == 3)
 		return check(fd_of(w[1]), 1, number(w[2]), false);
+	if (!strcmp(w[0], "known") && nr == 4)
+		return known(fd_of(w[1]), number(w[2]), w[3]);
 	if (!strcmp(w[0], "open") && nr == 3)
 		return add(w[1], open(w[2], O_RDWR | O_CLOEXEC));
 	if (!strcmp(w[0], "close") && nr == 2)

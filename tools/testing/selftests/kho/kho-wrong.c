@@ -3,12 +3,14 @@
  * kho-wrong: a shared-memory file whose record says, with a checksum that is right,
  * that two of its pages are the same.
  *
- *	kho-wrong make		make and preserve it and a file that stays right; a
- *				process stays. The test spoils the record
+ *	kho-wrong make LIST	make and preserve it and a file that stays right; a
+ *				process stays. The test spoils the record. LIST gets where
+ *				the page is that will be in no file, see kho-known.h
  *	kho-wrong check		one of the pages can be had, the other never, and it
  *				does not become a hole; all else is as ever
  */
 #include "kho-file.h"
+#include "kho-known.h"
 
 #define PAGES	2000UL
 #define FIRST	0UL
@@ -16,6 +18,9 @@
 #define THIRD	1500UL
 
 enum { WRONG = 1, RIGHT };
+
+#define SEED	77
+static const char *list;
 
 static void make(void)
 {
@@ -31,6 +36,8 @@ static void make(void)
 		fill_page(mem + SECOND * WORDS, token, SECOND);
 		fill_page(mem + THIRD * WORDS, token, THIRD);
 		must(preserve(session, fd, token));
+		if (token == WRONG)
+			must(known_pages(mem + SECOND * WORDS, 1, SEED, list));
 	}
 	go_on();
 }
@@ -54,10 +61,12 @@ int main(int argc, char **argv)
 	uint64_t page[WORDS];
 	int session, fd, right;
 
-	if (argc != 2)
-		return 2;
-	if (!strcmp(argv[1], "make"))
+	if (argc == 3 && !strcmp(argv[1], "make")) {
+		list = argv[2];
 		return in_background(make);
+	}
+	if (argc != 2 || strcmp(argv[1], "check"))
+		return 2;
 
 	session = make_session("wrong", LIVEUPDATE_IOCTL_RETRIEVE_SESSION);
 	fd = retrieve(session, WRONG);

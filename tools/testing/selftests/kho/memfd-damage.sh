@@ -14,7 +14,10 @@ if [ "$GENERATION" = 0 ]; then
 		set -- "$@" "memfd m$n 1 $n" "preserve a m$n $n"
 	done
 	keep "$@" 'memfd last 700 701' 'preserve a last 100' 'create b' 'memfd other 9 9' 'preserve b other 101'
-	load_next memfd-damage
+	for n in $tokens; do
+		on "known m$n $n /tmp/known"
+	done
+	load_next memfd-damage "$(listed /tmp/known)"
 	activate 1
 	finalize 1
 	for n in $tokens; do
@@ -22,6 +25,7 @@ if [ "$GENERATION" = 0 ]; then
 	done
 	jump_next
 fi
+kept=$1
 control churn
 set -- 'retrieve a'
 for n in $tokens; do
@@ -32,5 +36,6 @@ sessions_are 'b incoming closed 1 files' '0x65 pending'
 on 'retrieve b' 'take b other 101' 'check other 9 9' 'finish b'
 kill_keeper
 [ "$(cat $kho/preserved_bytes)" -ge $((64 * 4096)) ] || fail "memory of the damaged records was not kept"
+bytes_are_there "$kept"
 discard /memory
 nothing_left

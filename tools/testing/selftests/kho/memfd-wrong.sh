@@ -7,8 +7,8 @@ set -e
 . kho-lib
 
 if [ "$GENERATION" = 0 ]; then
-	kho-wrong make || fail "making the files"
-	load_next memfd-wrong
+	kho-wrong make /tmp/known || fail "making the files"
+	load_next memfd-wrong "$(listed /tmp/known)"
 	activate 1
 	finalize 1
 	control forge twice 0 0
@@ -17,5 +17,6 @@ fi
 control churn
 kho-wrong check || fail "the files"
 [ "$(cat $kho/preserved_bytes)" -ge 4096 ] || fail "the memory that is in no file was not kept"
+bytes_are_there "$1"
 discard /memory
 nothing_left

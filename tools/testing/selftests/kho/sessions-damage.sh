@@ -6,9 +6,9 @@ set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
 
-# damage WHAT BIT: jump with it
+# damage WHAT BIT: jump with it; the next kernels know where the memory is
 damage() {
-	load_next sessions-damage
+	load_next sessions-damage "$(listed /tmp/known)"
 	activate 1
 	finalize 1
 	control corrupt "$1" "$2"
@@ -18,7 +18,7 @@ damage() {
 case $GENERATION in
 0)
 	keep 'create a' 'memfd m 100 1' 'preserve a m 1' 'memfd n 200 2' 'preserve a n 2' 'memfd o 1 3' 'preserve a o 3' \
-		'create b' 'memfd p 7 4' 'preserve b p 1'
+		'create b' 'memfd p 7 4' 'preserve b p 1' 'known n 2 /tmp/known'
 	# 136 bytes each; this bit is in the second one's name.
 	damage record $((136 * 8 + 77))
 	;;
@@ -32,8 +32,9 @@ case $GENERATION in
 	kill_keeper
 	sessions_are 'b incoming closed 1 files' '0x1 pending' '/damaged incoming closed 1 files'
 	[ "$(cat $kho/preserved_bytes)" -ge $((207 * 4096)) ] || fail "memory of the damaged record was not kept"
+	bytes_are_there "$1"
 	# Handed on as it is
-	live-update -- sessions-damage
+	live-update -- sessions-damage "$1"
 	;;
 2)
 	sessions_are 'b incoming closed 1 files' '0x1 pending' '/damaged incoming closed 1 files'
@@ -41,6 +42,7 @@ case $GENERATION in
 	keep 'retrieve b' 'take b p 1' 'check p 7 4' 'finish b'
 	sessions_are '/damaged incoming closed 1 files'
 	[ "$(cat $kho/preserved_bytes)" -ge $((200 * 4096)) ] || fail "memory of the damaged record was not kept"
+	bytes_are_there "$1"
 	activate 1
 	finalize 1
 	discard_session /damaged EBUSY
@@ -56,7 +58,8 @@ case $GENERATION in
 	nothing_left
 
 	# All of it
-	keep 'create a' 'memfd m 1000 1' 'preserve a m 1' 'create b' 'memfd p 7 4' 'preserve b p 1'
+	keep 'create a' 'memfd m 1000 1' 'preserve a m 1' 'create b' 'memfd p 7 4' 'preserve b p 1' 'known m 1 /tmp/known' \
+		'known p 4 /tmp/known'
 	damage sessions 700
 	;;
 3)
@@ -67,6 +70,7 @@ case $GENERATION in
 	session 'ENOENT retrieve a' 'EBUSY create c'
 	discard_session a ENOENT
 	[ "$(cat $kho/preserved_bytes)" -ge $((1007 * 4096)) ] || fail "the memory was not kept"
+	bytes_are_there "$1"
 	discard liveupdate
 	nothing_left
 	session 'create c' 'memfd m 1 1' 'preserve c m 1'

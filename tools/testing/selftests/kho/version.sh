@@ -34,7 +34,7 @@ case $GENERATION in
 	control preserve
 
 	echo 1 >$kho/allow_unreadable
-	live-update -- version "$(pages_held)"
+	live-update -- version "$(pages_held)" "$(listed $units)"
 	;;
 1 | 2 | 3)
 	arrived $unknown
@@ -46,7 +46,8 @@ case $GENERATION in
 	refused EEXIST preserve
 	control free
 	contains $kho/incoming "kho-test pending $unknown version unknown to this kernel"
-	[ "$GENERATION" = 3 ] || live-update -- version "$1"
+	bytes_are_there "$2"
+	[ "$GENERATION" = 3 ] || live-update -- version "$@"
 
 	before=$(meminfo MemTotal)
 	held=$(cat $kho/preserved_bytes)

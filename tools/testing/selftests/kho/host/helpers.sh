@@ -95,6 +95,57 @@ gives 2 'none' "$t" write "$work/none/file" text
 # shellcheck disable=SC2016 # the inner shell's
 gives 2 'standard output' sh -c '"$0" write "$1" text >/dev/full' "$t" "$work/file"
 
-[ $ran -ge 44 ] || { echo "only $ran things were tried"; bad=1; }
+# kho-lib and vfio-lib, with a kernel log of our own
+mkdir "$work/bin" "$work/dead"
+cat >"$work/bin/dmesg" <<'END'
+#!/bin/sh
+exec cat "$work/log"
+END
+printf '#!/bin/sh\n' >"$work/bin/usleep"
+chmod +x "$work/bin/"*
+cat >"$work/log" <<'END'
+[    0.100000] kho: early words
+[    1.000000] Run /init as init process
+[    2.000000] kho: older words
+END
+echo 'some words' >"$work/file"
+(exit 0) &
+echo $! >"$work/dead/pid"
+wait $!
+# lib STATUS TEXT LINE: what the shell line comes to in a test that has sourced both
+lib() {
+	# shellcheck disable=SC2016 # the inner shell's
+	gives "$1" "$2" env GENERATION=0 PATH="$work/bin:$PATH" work="$work" sh -ec '. "$1"; . "$2"; eval "$3"' test \
+		$tests/kho-lib.sh $tests/vfio-lib.sh "log() { echo \"[    3.000000] \$*\" >>'$work/log'; }; cd '$work'; $3"
+}
+lib 0 '' 'log_says "new words" log "kho: new words"'
+lib 0 '' 'log_says one log_says two log one and two'
+lib 1 "does not log 'older words'" 'log_says "older words" true'
+lib 1 "does not log 'new words'" 'log_says "new words" log something else'
+lib 1 "does not log 'one'" 'log_says one log_says two log two'
+lib 1 'wants a text, and the command' 'log_says "older words"'
+lib 3 '' 'log_says "new words" exit 3'
+lib 1 '' 'f() { log new words; false; log more; }; log_says "new words" f'
+lib 0 '' 'boot_says "early words"'
+lib 1 "did not log 'older words'" 'boot_says "older words"'
+lib 0 '' 'contains file words'
+lib 1 'does not contain' 'contains file other'
+lib 0 '' 'lacks file other'
+lib 1 "contains 'words'" 'lacks file words'
+lib 1 'cannot be read' 'lacks none words'
+lib 0 '' 'file_is file "some words"'
+lib 1 'cannot be read' 'file_is none ""'
+lib 1 'waited in vain: rain' 'wait_until rain false'
+lib 0 '' 'wait_until rain true'
+lib 1 'has ended by itself' 'end_program dead'
+lib 1 'no program in none' 'end_program none'
+lib 1 'cannot be read' 'bus_master none off'
+# shellcheck disable=SC2016 # the inner shell's
+lib 1 'there is no device' 'address=$(devices 0xabcd0x1234); echo "$address is there"'
+lib 1 'no configuration space' 'configs_are "" 0000:00:01.0'
+lib 1 'no device whose' 'configs_are "0000:00:01.0 00"'
+lib 1 'no memory was listed' 'bytes_are_there ""'
+
+[ $ran -ge 70 ] || { echo "only $ran things were tried"; bad=1; }
 echo "$ran things were tried"
 exit $bad

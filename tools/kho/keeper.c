@@ -22,7 +22,6 @@
 #include "keeper.h"
 #include "result.h"
 
-#define WORDS_MAX	8
 #define COMMAND_MAX	512
 
 static const char *program;

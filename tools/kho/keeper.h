@@ -19,6 +19,9 @@
 #ifndef KHO_KEEPER_H
 #define KHO_KEEPER_H
 
+/* A command has no more words than these. */
+#define WORDS_MAX	8
+
 /* Carries out one command: 0, or -1 with errno when it fails. Anything else is wrong. */
 typedef int keeper_run(char **words, int nr);
 

@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include <linux/memfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <x86intrin.h>
 
 #include "keeper.h"
@@ -82,14 +83,19 @@ static int open_device(const char *address)
 static int load(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
 	ssize_t len;
 
 	if (fd < 0)
 		return -1;
 	len = read(fd, vmm.ram + GUEST_ENTRY, GUEST_RX_RING - GUEST_ENTRY);
-	close(fd);
-	if (len > 0)
+	/* All of it, or it would run into nothing */
+	if (len > 0 && !fstat(fd, &st) && len == st.st_size) {
+		close(fd);
 		return 0;
+	}
+	close(fd);
+	keeper_problem("%zd bytes of it were read", len);
 	errno = ENOEXEC;
 	return -1;
 }
@@ -101,6 +107,7 @@ static uint64_t ticks_per_ms(void)
 	uint64_t start = __rdtsc(), end, us;
 
 	clock_gettime(CLOCK_MONOTONIC, &from);
+	/* (measured by both clocks, so a longer sleep is as good) */
 	usleep(20000);
 	end = __rdtsc();
 	clock_gettime(CLOCK_MONOTONIC, &to);

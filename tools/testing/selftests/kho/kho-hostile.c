@@ -123,6 +123,7 @@ static int write_from_holes(unsigned long nr)
 	for (i = 0; i < HOLES; i++) {
 		if (pwrite(last, from + i * PAGE, PAGE, 0) != (ssize_t)PAGE)
 			die("pwrite");
+		/* (so that there are holes left when finalize comes) */
 		usleep(500);
 	}
 	pause();

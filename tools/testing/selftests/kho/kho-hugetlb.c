@@ -281,6 +281,7 @@ static void *run(void *arg)
 	for (page = 1; page < file->pages; page += 3) {
 		fill_page(file, page);
 		__atomic_store_n(&file->map[0], page, __ATOMIC_RELEASE);
+		/* (the jump is to come before the end) */
 		usleep(10000);
 	}
 	return NULL;

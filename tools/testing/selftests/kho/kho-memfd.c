@@ -97,6 +97,7 @@ static void *fill_holes(void *mem)
 	for (uint64_t page = 1; page < HOLE_PAGES; page++) {
 		fill_page(words + page * WORDS, HOLES, page);
 		__atomic_store_n(&words[0], page, __ATOMIC_RELEASE);
+		/* (the jump is to come before the end) */
 		usleep(1000);
 	}
 	return NULL;

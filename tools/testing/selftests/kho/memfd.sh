@@ -19,6 +19,7 @@ case $GENERATION in
 	activate 1
 	finalize 1
 	finalize 0
+	# (the files are written to meanwhile; how much does not matter)
 	usleep 100000
 	finalize 1
 	finalize 0

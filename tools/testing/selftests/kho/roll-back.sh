@@ -27,12 +27,17 @@ cannot_have() {
 	has_master "$1" || fail "bus master of $1 is off"
 }
 
+# moves ADDRESS: the descriptor is another one than before
+moves() {
+	after=$(kho-pci register "$1" 0 $head)
+	[ -n "$after" ] && [ "$after" != "$before" ]
+}
+
 # goes_on ADDRESS: it fills descriptors
 goes_on() {
 	before=$(kho-pci register "$1" 0 $head)
-	usleep 200000
-	after=$(kho-pci register "$1" 0 $head)
-	[ "$before" != "$after" ] || fail "$1 does not receive: its next descriptor stays $before"
+	after=$before
+	wait_until "$1 receives, and its next descriptor is no longer $before" moves "$1"
 	say "$1 goes on: its next descriptor was $((before)) and is $((after))"
 }
 

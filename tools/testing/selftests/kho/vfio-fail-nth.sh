@@ -19,7 +19,7 @@ if [ "$GENERATION" = 0 ]; then
 	load_next vfio-fail-nth
 	every_nth activate 1 'activate 0' write $kho/activate 1
 	every_nth finalize 2 'finalize 0' write $kho/finalize 1
-	nic /tmp/nic "pass 500" sound show
+	nic /tmp/nic "receive 20" sound show
 	jump_next
 fi
 nic-rx start /tmp/nic "retrieve nic" "take file 1" resume drain sound show || fail "the file is lost"

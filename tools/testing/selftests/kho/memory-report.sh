@@ -1,26 +1,36 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# memory-report LAST: prints "generation N total KiB free KiB cma KiB" at LAST handovers after a cold boot. With the test
-# owner, memory of every kind is handed over each time, and all of it taken back and freed before the report. Without (the
-# stock kernel) these are plain kexecs.
+# memory-report LAST: prints "generation N total KiB free KiB cma KiB" in each generation, up to LAST handovers after a cold
+# boot. With the test owner, memory of every kind is handed over each time, and all of it taken back and freed before the
+# report. Without (the stock kernel) these are plain kexecs.
 set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
-if [ -e $control ] && [ "$GENERATION" != 0 ]; then
+
+# free_kib: those on the per-CPU lists too
+free_kib() { awk '/pages free/ { n += $3 } /^ +count:/ { n += $2 } END { print n * 4 }' /proc/zoneinfo; }
+
+# settled: what is freed in the background is free when it is the same at ten looks in a row
+settled() {
+	[ "$(free_kib)" = "$free" ] || { free=$(free_kib) same_looks=0; }
+	same_looks=$((same_looks + 1))
+	[ $same_looks -ge 10 ]
+}
+
+owner=
+[ ! -e $control ] || owner=yes
+if [ "$owner" ] && [ "$GENERATION" != 0 ]; then
 	what_arrived
 	take_back any
 	give_back
 fi
-if [ "$GENERATION" = "$1" ]; then
-	sync
-	echo 3 >/proc/sys/vm/drop_caches
-	# A while, for what is freed in the background
-	sleep 2
-	free=$(awk '/pages free/ { n += $3 } /^ +count:/ { n += $2 } END { print n * 4 }' /proc/zoneinfo)
-	echo "generation $GENERATION total $(meminfo MemTotal) free $free cma $(meminfo CmaTotal)"
-	exit 0
-fi
-if [ -e $control ]; then
+sync
+echo 3 >/proc/sys/vm/drop_caches
+free=0 same_looks=0
+wait_until "as much memory is free at ten looks in a row" settled
+echo "generation $GENERATION total $(meminfo MemTotal) free $free cma $(meminfo CmaTotal)"
+[ "$GENERATION" != "$1" ] || exit 0
+if [ "$owner" ]; then
 	add_kinds
 	control preserve
 fi

@@ -19,6 +19,9 @@
 
 #define HUGE		512UL
 #define PAGES		(2 * HUGE)
+/* What compaction finds to move: so many pages each time, and so many times at most */
+#define LITTER		4096UL
+#define LITTERS		16
 /* Some pages are also locked in memory meanwhile. */
 #define LOCKED		(HUGE + 16)
 
@@ -86,27 +89,33 @@ static void compare(const struct file *file)
 		check(page_is(file->mem + page * WORDS, file->kind, page));
 }
 
-/* How many pages are elsewhere than at the last look? */
-static unsigned int look(struct file *file)
+/* How many of the pages, each @step of which is there, are elsewhere than at the last look? */
+static unsigned int look_at(const uint64_t *mem, uint64_t pages, unsigned int step,
+			    uint64_t *pfn)
 {
 	int fd = must(open("/proc/self/pagemap", O_RDONLY));
 	unsigned int nr = 0;
 	uint64_t entry;
 
-	compare(file);
-	for (uint64_t page = 0; page < PAGES; page++) {
+	for (uint64_t page = 0; page < pages; page += step) {
 		must_all(sizeof(entry),
 			 pread(fd, &entry, sizeof(entry),
-			       ((uintptr_t)file->mem / PAGE + page) * sizeof(entry)));
+			       ((uintptr_t)mem / PAGE + page) * sizeof(entry)));
 		/* Present, and the caller may see where */
 		check(entry >> 63);
 		entry &= (1ULL << 55) - 1;
 		check(entry);
-		nr += file->pfn[page] != entry;
-		file->pfn[page] = entry;
+		nr += pfn[page] != entry;
+		pfn[page] = entry;
 	}
 	close(fd);
 	return nr;
+}
+
+static unsigned int look(struct file *file)
+{
+	compare(file);
+	return look_at(file->mem, PAGES, 1, file->pfn);
 }
 
 static unsigned int step_of(const struct file *file)
@@ -156,14 +165,53 @@ static void by_collapsing(struct file *file)
 	madvise(file->mem, PAGES * PAGE, MADV_COLLAPSE);
 }
 
-/* All of memory */
+/* More memory on the node, in which every other page is free */
+static uint64_t *make_litter(unsigned long node)
+{
+	int fd = must(memfd_create("litter", 0));
+	uint64_t *mem;
+
+	must(ftruncate(fd, LITTER * PAGE));
+	mem = map(fd, LITTER);
+	must(syscall(SYS_set_mempolicy, MPOL_BIND, &node, 8 * sizeof(node)));
+	for (uint64_t page = 0; page < LITTER; page++)
+		mem[page * WORDS] = page;
+	must(syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0));
+	for (uint64_t page = 1; page < LITTER; page += 2)
+		must(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			       page * PAGE, PAGE));
+	close(fd);
+	return mem;
+}
+
+/*
+ * All of memory. Whether it has anything to move is chance, and it gives up when it
+ * meets a page that it cannot move: so it gets more and more litter on the same node,
+ * until it has moved some of that. Only then does it mean something that it has not
+ * moved the file.
+ */
 static void by_compacting(struct file *file)
 {
+	static uint64_t pfn[LITTERS][LITTER];
 	int fd = must(open("/proc/sys/vm/compact_memory", O_WRONLY));
+	unsigned int i, nr, moved = 0;
+	uint64_t *litter[LITTERS];
 
-	(void)file;
-	must_all(1, write(fd, "1", 1));
+	for (nr = 0; nr < LITTERS && !moved;) {
+		litter[nr] = make_litter(1UL << node_of(file->mem));
+		nr++;
+		for (i = 0; i < nr; i++)
+			look_at(litter[i], LITTER, 2, pfn[i]);
+		must_all(1, write(fd, "1", 1));
+		for (i = 0; i < nr; i++)
+			moved += look_at(litter[i], LITTER, 2, pfn[i]);
+	}
+	for (i = 0; i < nr; i++)
+		must(munmap(litter[i], LITTER * PAGE));
 	close(fd);
+	if (!moved)
+		failed(__LINE__, "compaction has moved nothing", NULL);
+	printf("%s: compaction moved %u other pages, of %u pieces of litter\n", about, moved, nr);
 }
 
 /**
@@ -187,7 +235,7 @@ static const struct way ways[] = {
 	{ "migrate_pages()", by_migrating, false,
 	  1 << SMALL | 1 << LARGE | 1 << HUGETLB },
 	{ "MADV_PAGEOUT", by_paging_out, true, 1 << SMALL | 1 << LARGE },
-	/* Whether it has anything to move is chance. */
+	/* Whether it moves these pages when it may is chance. */
 	{ "compaction", by_compacting, false, 0 },
 };
 

@@ -28,6 +28,8 @@ for address; do
 	[ "$keep" = leave ] || assign on "/tmp/$address" "preserve iommufd 2" "preserve device 3" || fail "$address is refused"
 done
 live-update --load-only -- bench-devices next
-echo "activate $(kho-bench write $kho/activate 1)"
-echo "finalize $(kho-bench write $kho/finalize 1)"
+ticks=$(kho-bench write $kho/activate 1)
+echo "activate $ticks"
+ticks=$(kho-bench write $kho/finalize 1)
+echo "finalize $ticks"
 live-update --jump kho-bench jump

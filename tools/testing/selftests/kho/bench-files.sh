@@ -35,6 +35,8 @@ kho-bench-file make "$kind" "$mib"
 echo "bytes $((mib << 20))"
 echo "meta $(($(preserved_meta) - before - (mib << 20)))"
 live-update --load-only -- bench-files next "$kind" "$mib" "${3:-take}"
-echo "activate $(kho-bench write $kho/activate 1)"
-echo "finalize $(kho-bench write $kho/finalize 1)"
+ticks=$(kho-bench write $kho/activate 1)
+echo "activate $ticks"
+ticks=$(kho-bench write $kho/finalize 1)
+echo "finalize $ticks"
 live-update --jump kho-bench jump

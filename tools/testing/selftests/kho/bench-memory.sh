@@ -10,7 +10,8 @@ kho=/sys/kernel/kho
 if [ "$1" = next ]; then
 	echo "init $INIT_TSC"
 	case $2 in none | stock) exit 0 ;; esac
-	echo "restore $(kho-bench write $control retrieve)"
+	ticks=$(kho-bench write $control retrieve)
+	echo "restore $ticks"
 	echo verify >$control
 	exit 0
 fi
@@ -24,10 +25,15 @@ stock)
 scatter) echo "scatter $3 $2 1" >$control ;;
 *) echo "add $1 $2 $3 1" >$control ;;
 esac
-[ "$1" = none ] || echo "preserve $(kho-bench write $control preserve)"
+if [ "$1" != none ]; then
+	ticks=$(kho-bench write $control preserve)
+	echo "preserve $ticks"
+fi
 echo "bytes $(cat $kho/preserved_bytes)"
 echo "nodes $(sed -n 's/^nodes //p' /sys/kernel/debug/kho_test/status)"
 live-update --load-only -- bench-memory next "$1"
-echo "activate $(kho-bench write $kho/activate 1)"
-echo "finalize $(kho-bench write $kho/finalize 1)"
+ticks=$(kho-bench write $kho/activate 1)
+echo "activate $ticks"
+ticks=$(kho-bench write $kho/finalize 1)
+echo "finalize $ticks"
 live-update --jump kho-bench jump

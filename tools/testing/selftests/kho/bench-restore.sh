@@ -43,6 +43,8 @@ keep_try "open $address" iommufd bind "file $pages$huge" "fill$apart" ioas "$how
 	"pins $pages" "session bench" "preserve file 1"
 [ "$keep" = leave ] || try "ticks keepiommufd preserve iommufd 2" "ticks keepdevice preserve device 3"
 live-update --load-only -- bench-restore next "$mib" "$kind"
-echo "activate $(kho-bench write $kho/activate 1)"
-echo "finalize $(kho-bench write $kho/finalize 1)"
+ticks=$(kho-bench write $kho/activate 1)
+echo "activate $ticks"
+ticks=$(kho-bench write $kho/finalize 1)
+echo "finalize $ticks"
 [ "$keep" = leave ] || live-update --jump kho-bench jump

@@ -10,7 +10,8 @@ set -e
 vmm=/tmp/vmm
 if [ "$1" = next ]; then
 	[ ! -s /.vm/resumed ] || fail "the guest does not go on: $(cat /.vm/resumed)"
-	vmm-next on $vmm gap restore | sed 's/^again/init/'
+	vmm-next on $vmm gap restore >/tmp/out
+	sed 's/^again/init/' /tmp/out
 	vmm-next on $vmm finish compare >&2
 	echo "userspace $INIT_TSC"
 	exit

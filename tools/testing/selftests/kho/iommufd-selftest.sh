@@ -24,7 +24,8 @@ esac
 
 # (cases with huge pages want 64 of 2 MiB each)
 echo 80 >/proc/sys/vm/nr_hugepages
-"/root/$1" >/tmp/out 2>&1 || :
+status=0
+"/root/$1" >/tmp/out 2>&1 || status=$?
 grep '^# Totals' /tmp/out || fail "$1 did not come to its end: $(tail -n 5 /tmp/out)"
 same "number of cases that ran" "$(grep '^\(not \)\?ok [0-9]' /tmp/out | grep -vc '# SKIP')" "$cases"
 failed=$(sed -n 's/^not ok [0-9]* \([^ ]*\).*/\1/p' /tmp/out)
@@ -35,6 +36,8 @@ for name in $failed; do
 	*) new="$new $name" ;;
 	esac
 done
+# What it says as a whole: that all is well, or that a case failed. A signal, or to give up, is something else.
+same "exit status of $1" $status "$([ -z "$failed" ] && echo 0 || echo 1)"
 [ -z "$new" ] && exit
 grep -v '^# *\(RUN\|  *OK\)\|^ok' /tmp/out | tail -n 40
 fail "what fails here and passes with the pristine kernel:$new"

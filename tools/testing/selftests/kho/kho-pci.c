@@ -37,6 +37,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #define CONFIG_SIZE	4096
 #define MAX_VECTORS	64
@@ -66,11 +67,13 @@ static int open_file(const char *address, const char *name, int flags)
 static unsigned int read_config(const char *address, uint8_t *config)
 {
 	int fd = open_file(address, "config", O_RDONLY);
+	struct stat st;
 	ssize_t size;
 
 	memset(config, 0, CONFIG_SIZE);
+	errno = EIO;	/* if only a part of it is read: the rest would be equal to nothing */
 	size = pread(fd, config, CONFIG_SIZE, 0);
-	if (size < 64)
+	if (size < 0 || fstat(fd, &st) || size != st.st_size)
 		die("reading configuration space");
 	close(fd);
 	return size;

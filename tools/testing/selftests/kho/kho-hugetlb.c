@@ -53,6 +53,7 @@
 #include "../../../kho/result.h"
 #include "kho-known.h"
 
+#define ARRAY_SIZE(x)	(sizeof(x) / sizeof((x)[0]))
 #define MAX_FILES 64
 #define MAX_NODES 2
 
@@ -713,9 +714,28 @@ static void use_and_close(struct file *file)
 	pool_is("closed", file, &before, 0, nr, 0);
 }
 
+static bool *option(struct file *file, const char *name)
+{
+	const struct {
+		const char *name;
+		bool *is;
+	} options[] = {
+		{ "holes", &file->holes }, { "late", &file->late }, { "seal", &file->seal },
+		{ "write", &file->write }, { "fs", &file->fs }, { "run", &file->run },
+		{ "known", &file->known },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(options); i++)
+		if (!strcmp(options[i].name, name))
+			return options[i].is;
+	fprintf(stderr, "kho-hugetlb: a file cannot be '%s'\n", name);
+	exit(2);
+}
+
 static void parse(struct file *file, char *text)
 {
-	char *end = text;
+	char *end = text, *name;
 
 	memset(file, 0, sizeof(*file));
 	file->token = strtoull(end, &end, 0);
@@ -727,13 +747,9 @@ static void parse(struct file *file, char *text)
 		fprintf(stderr, "kho-hugetlb: what is %s?\n", text);
 		exit(2);
 	}
-	file->holes = strstr(end, "holes");
-	file->late = strstr(end, "late");
-	file->seal = strstr(end, "seal") || strstr(end, "write");
-	file->write = strstr(end, "write");
-	file->fs = strstr(end, "fs");
-	file->run = strstr(end, "run");
-	file->known = strstr(end, "known");
+	for (name = strtok(end, ":,"); name; name = strtok(NULL, ":,"))
+		*option(file, name) = true;
+	file->seal |= file->write;
 }
 
 /* What the kernel says a thread of this process is doing. */
@@ -829,6 +845,18 @@ static int try(const char *wanted, const char *session_name, const char *token)
 	return 0;
 }
 
+/* Those that take a session and files */
+static bool is_command(const char *name)
+{
+	static const char *const names[] = { "make", "close", "take", "hold", "cold", "drop" };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	struct file files[MAX_FILES];
@@ -846,7 +874,8 @@ int main(int argc, char **argv)
 		return try(argv[2], argv[3], argv[4]);
 	if (argc == 3 && !strcmp(argv[1], "wait"))
 		return fault_while_final(open_session(argv[2], false));
-	if (argc < 3 || nr > MAX_FILES) {
+	if (argc < 3 || nr > MAX_FILES || !is_command(argv[1]) ||
+	    (nr < 1 && strcmp(argv[1], "drop"))) {
 		fprintf(stderr, "kho-hugetlb: its source says how to use it\n");
 		return 2;
 	}

@@ -246,6 +246,11 @@ static int compare(void)
 {
 	uint64_t start = guest_pattern_start(vmm_guest()->ring), at, wrong = 0, first = 0;
 
+	if (start >= vmm.state->ram) {
+		keeper_problem("the guest has no memory behind its buffers");
+		errno = ENODATA;
+		return -1;
+	}
 	for (at = start; at < vmm.state->ram; at += sizeof(at)) {
 		if (*(uint64_t *)(vmm.ram + at) == guest_pattern(at))
 			continue;

@@ -29,7 +29,7 @@ static double ms_since_start(uint64_t tsc)
 
 int vmm_record_pins(void)
 {
-	unsigned long pinned = 0, locked = 0;
+	long pinned = -1, locked = -1;
 	FILE *file = fopen("/proc/self/status", "re");
 	char line[256];
 
@@ -37,12 +37,18 @@ int vmm_record_pins(void)
 		return -1;
 	while (fgets(line, sizeof(line), file)) {
 		if (!strncmp(line, "VmPin:", 6))
-			pinned = strtoul(line + 6, NULL, 10);
+			pinned = strtol(line + 6, NULL, 10);
 		if (!strncmp(line, "VmLck:", 6))
-			locked = strtoul(line + 6, NULL, 10);
+			locked = strtol(line + 6, NULL, 10);
 	}
 	fclose(file);
-	keeper_say("pinned %lu locked %lu\n", pinned, locked);
+	/* The guest's memory is pinned for the device. That nothing is, twice, is no agreement. */
+	if (pinned <= 0 || locked < 0) {
+		keeper_problem("pinned %ld locked %ld", pinned, locked);
+		errno = ENODATA;
+		return -1;
+	}
+	keeper_say("pinned %ld locked %ld\n", pinned, locked);
 	return 0;
 }
 
@@ -122,5 +128,10 @@ int vmm_record_write(const char *path)
 	write_counts(out);
 	write_away(out);
 	write_series(out);
-	return fclose(out);
+	if (ferror(out)) {
+		fclose(out);
+		errno = EIO;
+		return -1;
+	}
+	return fclose(out) ? -1 : 0;
 }

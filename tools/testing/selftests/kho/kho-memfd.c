@@ -514,8 +514,10 @@ int main(int argc, char **argv)
 	if (!stay) {
 		if (!strcmp(argv[1], "check"))
 			check_all();
-		else
+		else if (!strcmp(argv[1], "check-swap"))
 			check_swap();
+		else
+			return 2;
 		return 0;
 	}
 	return in_background(stay);

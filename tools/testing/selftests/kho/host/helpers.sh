@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The programs that tests are made of say that something worked only when it did: not when a call fails with errno 0, does a
-# part of what it should, or is not made at all.
+# The programs and the shell library that tests are made of say that something worked only when it did: not when a call fails
+# with errno 0, does a part of what it should, or is not made at all. The same of rows that judge what others say, with stubs of
+# these.
 set -euo pipefail
 tests=tools/testing/selftests/kho tools=tools/kho headers=build/headers/include
 work=$(mktemp -d)
@@ -146,6 +147,47 @@ lib 1 'no configuration space' 'configs_are "" 0000:00:01.0'
 lib 1 'no device whose' 'configs_are "0000:00:01.0 00"'
 lib 1 'no memory was listed' 'bytes_are_there ""'
 
-[ $ran -ge 70 ] || { echo "only $ran things were tried"; bad=1; }
+# iommufd-selftest, of a program that says 190 times ok, and then ends in one way or another
+ln -s "$PWD/$tests/kho-lib.sh" "$work/bin/kho-lib"
+sed "s|/root/|$work/|; s|/proc/sys/vm/nr_hugepages|$work/pages|; s|/tmp/out|$work/said|" $tests/iommufd-selftest.sh >"$work/selftest"
+cat >"$work/iommufd" <<'END'
+#!/bin/sh
+for i in $(seq 189); do echo "ok $i case.$i"; done
+echo "${LAST:-ok} 190 iommufd_ioas.mock_domain.get_hw_info"
+echo "# Totals: pass:190"
+exit "$STATUS"
+END
+chmod +x "$work/iommufd"
+# selftest STATUS TEXT VARIABLE...
+selftest() { gives "$1" "$2" env GENERATION=0 PATH="$work/bin:$PATH" work="$work" "${@:3}" sh "$work/selftest" iommufd; }
+selftest 0 '' STATUS=0
+selftest 0 'as with the pristine kernel' STATUS=1 LAST='not ok'
+selftest 1 "exit status of iommufd is '1'" STATUS=1
+selftest 1 "exit status of iommufd is '139'" STATUS=139
+selftest 1 "exit status of iommufd is '134'" STATUS=134 LAST='not ok'
+selftest 1 "exit status of iommufd is '0'" STATUS=0 LAST='not ok'
+selftest 1 'number of cases' STATUS=0 LAST='# ok'
+
+# nothing-carved-out, with a VM that loses so much memory in each handover, or says nothing in one
+mkdir -p "$work/rig/scripts"
+cat >"$work/rig/scripts/vm" <<'END'
+#!/usr/bin/env bash
+total=2046084 free=2022816
+[[ $* != *--stock* ]] || lose_total=0 lose_free=0 silent=''
+for ((n = 0; n <= ${*: -1}; n++)); do
+	[ "$silent" = $n ] ||
+		echo "generation $n total $((total - n * ${lose_total:-0})) free $((free - n * ${lose_free:-0})) cma 0"
+done
+END
+chmod +x "$work/rig/scripts/vm"
+carved() { gives "$1" "$2" env -C "$work/rig" "${@:3}" bash "$PWD/$tests/host/nothing-carved-out.sh" 2G; }
+carved 0 '' lose_total=0
+carved 0 '' lose_free=50
+carved 1 'MemTotal after 6 handovers' lose_total=4
+carved 1 'free memory after 6 handovers' lose_free=80
+carved 1 'says nothing of generation 3' silent=3
+carved 1 'says nothing of generation 6' silent=6
+
+[ $ran -ge 83 ] || { echo "only $ran things were tried"; bad=1; }
 echo "$ran things were tried"
 exit $bad

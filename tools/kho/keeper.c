@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <x86intrin.h>
 
+#include "background.h"
 #include "keeper.h"
 #include "result.h"
 
@@ -271,7 +272,6 @@ static pid_t begin(const char *dir, keeper_run *run)
 
 static bool ask(const char *dir, const char *command)
 {
-	char path[256];
 	FILE *in, *out;
 	size_t size;
 
@@ -280,18 +280,14 @@ static bool ask(const char *dir, const char *command)
 	if (strlen(command) >= COMMAND_MAX || strchr(command, '\n'))
 		return wrong("%.100s...: longer than %d bytes, or more than a line: split it",
 			     command, COMMAND_MAX - 1);
-	snprintf(path, sizeof(path), "%s/in", dir);
-	in = fopen(path, "we");
+	in = background_open(dir, "in", false);
 	if (!in)
-		die(path);
+		return wrong("%.400s: the program in %s has ended: %s", command, dir,
+			     strerror(errno));
 	if (fprintf(in, "%s\n", command) < 0 || fclose(in))
-		die(path);
-	snprintf(path, sizeof(path), "%s/out", dir);
-	out = fopen(path, "re");
-	if (!out)
-		die(path);
-	errno = 0;
-	if (!fgets(problem, sizeof(problem), out))
+		die(dir);
+	out = background_open(dir, "out", true);
+	if (!out || !fgets(problem, sizeof(problem), out))
 		return wrong("%.400s: the program in the background ended while it did this",
 			     command);
 	size = fread(text, 1, sizeof(text) - 1, out);

@@ -51,6 +51,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "../../../kho/background.h"
 #include "../../../kho/result.h"
 #include "kho-known.h"
 
@@ -520,24 +521,20 @@ static void stay(const char *dir)
 
 static bool ask(const char *dir, const char *command)
 {
-	char path[256];
 	FILE *in, *out;
 
 	/* A line is a command, and has to arrive as one. */
 	if (strlen(command) >= COMMAND_MAX || strchr(command, '\n'))
 		return wrong("%.100s...: longer than %d bytes, or more than a line: split it",
 			     command, COMMAND_MAX - 1);
-	snprintf(path, sizeof(path), "%s/in", dir);
-	in = fopen(path, "we");
+	in = background_open(dir, "in", false);
 	if (!in)
-		die(path);
+		return wrong("%.400s: the program in %s has ended: %s", command, dir,
+			     strerror(errno));
 	if (fprintf(in, "%s\n", command) < 0 || fclose(in))
-		die(path);
-	snprintf(path, sizeof(path), "%s/out", dir);
-	out = fopen(path, "re");
-	if (!out)
-		die(path);
-	if (!fgets(problem, sizeof(problem), out))
+		die(dir);
+	out = background_open(dir, "out", true);
+	if (!out || !fgets(problem, sizeof(problem), out))
 		return wrong("%.400s: the program in the background ended while it did this",
 			     command);
 	fclose(out);

@@ -69,7 +69,11 @@ gives 1 'more than a line' "$k" on "$work/dir" 'return 0 0
 ENOENT return -1 2'
 gives 1 'is no command' "$k" on "$work/dir" ''
 gives 2 'no command' "$k" on "$work/dir"
-kill "$(cat "$work/dir/pid")"
+# It ends while it is waited for, and has ended
+gives 1 'ended while it did this' timeout 20 "$k" on "$work/dir" 'return 0 0' crash
+gives 1 'has ended' timeout 20 "$k" on "$work/dir" 'return 0 0'
+gives 1 'ended while it did this' timeout 20 "$k" start "$work/dir2" 'return 0 0' crash
+gives 1 'has ended' timeout 20 "$k" on "$work/none" 'return 0 0'
 
 # kho-session does without the keeper.
 s=$work/kho-session
@@ -83,6 +87,11 @@ gives 1 'is no command' "$s" ENOENT
 gives 1 'more than 8 words' "$s" 'close 1 2 3 4 5 6 7 8'
 gives 1 'longer than' "$s" "memfd m 1 7$long"
 gives 2 'no command' "$s"
+gives 0 '' "$s" start "$work/dir3" 'memfd m 3 7'
+gives 0 '' "$s" on "$work/dir3" 'check m 3 7'
+gives 1 'page 0 differs' "$s" on "$work/dir3" 'check m 3 8'
+kill -9 "$(cat "$work/dir3/pid")"
+gives 1 ended timeout 20 "$s" on "$work/dir3" 'check m 3 7'
 
 # kho-try prints what it came to; its own status says whether it could be tried.
 t=$work/kho-try
@@ -188,6 +197,6 @@ carved 1 'free memory after 6 handovers' lose_free=80
 carved 1 'says nothing of generation 3' silent=3
 carved 1 'says nothing of generation 6' silent=6
 
-[ $ran -ge 83 ] || { echo "only $ran things were tried"; bad=1; }
+[ $ran -ge 91 ] || { echo "only $ran things were tried"; bad=1; }
 echo "$ran things were tried"
 exit $bad

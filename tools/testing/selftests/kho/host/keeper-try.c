@@ -6,6 +6,7 @@
  *	return RC ERRNO		as a command that does that
  *	print NR		so many bytes
  *	words [W...]		fails with E2BIG unless there are 7
+ *	crash			the process ends
  *	read16 | write16	of a device that gives one byte of the two
  */
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/types.h>
 
 #include "../../../../kho/keeper.h"
@@ -64,6 +66,8 @@ static int run(char **w, int nr)
 		errno = E2BIG;
 		return nr == 8 ? 0 : -1;
 	}
+	if (!strcmp(w[0], "crash"))
+		_exit(3);
 	if (!strcmp(w[0], "read16"))
 		return vfio_config_read16(0, 0, &value);
 	if (!strcmp(w[0], "write16"))

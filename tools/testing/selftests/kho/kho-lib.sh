@@ -248,6 +248,16 @@ sessions_are() {
 	same 'the list of sessions' "$got" "$wanted"
 }
 
+# refuses_to_begin_anew MESSAGE PROGRAM...: it has a session open elsewhere in its way, and ends with that
+refuses_to_begin_anew() {
+	message=$1
+	shift
+	if "$@" >/tmp/output 2>&1; then
+		fail "$1 began anew, though the old kernel's session is open elsewhere"
+	fi
+	same "what $1 says" "$(cat /tmp/output)" "${1##*/}: $message"
+}
+
 # discard_session NAME [ERRNO]
 discard_session() { expect "${2:-0}" write $kho/discard_session "$1"; }
 

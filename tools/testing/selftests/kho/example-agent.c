@@ -36,8 +36,8 @@ static int kept_session(const char *name)
 	return -1;
 }
 
-/* @name fills an array of LIVEUPDATE_SESSION_NAME_LENGTH; *@ours: the session is kept */
-static int open_session(int liveupdate, const char *name, bool *ours)
+/* @name fills an array of LIVEUPDATE_SESSION_NAME_LENGTH; *@outgoing: it is kept */
+static int open_session(int liveupdate, const char *name, bool *outgoing)
 {
 	struct liveupdate_ioctl_retrieve_session in = { .size = sizeof(in) };
 	struct liveupdate_ioctl_create_session out = { .size = sizeof(out) };
@@ -45,12 +45,13 @@ static int open_session(int liveupdate, const char *name, bool *ours)
 
 	memcpy(in.name, name, sizeof(in.name));
 	memcpy(out.name, name, sizeof(out.name));
-	*ours = false;
+	*outgoing = false;
 	if (!ioctl(liveupdate, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &in))
 		return in.fd;
+	/* Another service has it, or the kernel is final. A new one would hide the old one's. */
 	if (errno != ENOENT)
-		return -1;	/* another service has it */
-	*ours = true;
+		return -1;
+	*outgoing = true;
 	fd = kept_session(name);
 	if (fd >= 0)
 		return fd;
@@ -60,9 +61,10 @@ static int open_session(int liveupdate, const char *name, bool *ours)
 	return kept[nr_kept++] = out.fd;
 }
 
-static void send_descriptor(int peer, int fd)
+/* With a byte that says which it is: 'o' for outgoing, 'i' for incoming */
+static void send_session(int peer, int fd, bool outgoing)
 {
-	char space[CMSG_SPACE(sizeof(fd))] = "", byte = 0;
+	char space[CMSG_SPACE(sizeof(fd))] = "", byte = outgoing ? 'o' : 'i';
 	struct iovec data = { &byte, 1 };
 	struct msghdr msg = {
 		.msg_iov = &data, .msg_iovlen = 1,
@@ -84,26 +86,32 @@ int main(int argc, char **argv)
 	int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	int liveupdate = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
 	int peer, fd;
-	bool ours;
+	bool outgoing;
 
-	if (argc != 2 || listener < 0 || liveupdate < 0)
-		err(1, "usage: example-agent SOCKET; /dev/liveupdate");
+	if (argc != 2)
+		errx(1, "usage: example-agent SOCKET");
+	if (listener < 0 || liveupdate < 0)
+		err(1, "%s", listener < 0 ? "socket" : "/dev/liveupdate");
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", argv[1]);
 	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) || listen(listener, 8))
 		err(1, "%s", argv[1]);
 	if (daemon(0, 0))
 		err(1, "going to the background");
-	while ((peer = accept(listener, NULL, NULL)) >= 0) {
+	for (;;) {
 		char name[LIVEUPDATE_SESSION_NAME_LENGTH] = "";
 
+		peer = accept(listener, NULL, NULL);
+		if (peer < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;	/* to end would give up all that is kept */
+		if (peer < 0)
+			err(1, "accept");
 		if (read(peer, name, sizeof(name) - 1) > 0) {
-			fd = open_session(liveupdate, name, &ours);
+			fd = open_session(liveupdate, name, &outgoing);
 			if (fd >= 0)
-				send_descriptor(peer, fd);
-			if (fd >= 0 && !ours)
+				send_session(peer, fd, outgoing);
+			if (fd >= 0 && !outgoing)
 				close(fd);
 		}
 		close(peer);
 	}
-	return 1;
 }

@@ -12,6 +12,11 @@ if [ "$GENERATION" = 0 ]; then
 	sessions_are 'vmm outgoing open 3 files' '0x1 preserved' '0x2 preserved' '0x3 preserved'
 	live-update -- example-device
 fi
+# There is a guest, and somebody has it: no second one is started.
+keep 'retrieve vmm'
+refuses_to_begin_anew "the old kernel's session 'vmm' cannot be opened: Invalid argument" example-vmm /dev/vfio/devices/vfio0
+sessions_are 'vmm incoming open 3 files' '0x1 pending' '0x2 pending' '0x3 pending'
+kill_keeper
 same output "$(example-vmm /dev/vfio/devices/vfio0)" 'the device kept: good morning, device'
 sessions_are
 nothing_left

@@ -4,6 +4,7 @@
  * Documentation/userspace-api/liveupdate.rst.
  */
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -27,12 +28,15 @@ int main(void)
 	if (!ioctl(device, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &in)) {
 		/* The old kernel left a session of this name. */
 		if (ioctl(in.fd, LIVEUPDATE_SESSION_RETRIEVE_FD, &take) ||
-		    pread(take.fd, text, sizeof(text) - 1, 0) < 0 ||
+		    pread(take.fd, text, sizeof(text) - 1, 0) <= 0 ||
 		    ioctl(in.fd, LIVEUPDATE_SESSION_FINISH, &finish))
 			err(1, "taking the memfd back");
 		printf("the old kernel left: %s\n", text);
 		return 0;
 	}
+	/* ENOENT alone says that there is none. To begin anew on another error would lose it. */
+	if (errno != ENOENT)
+		err(1, "the old kernel's session 'example' cannot be opened");
 	give.fd = memfd_create("example", MFD_CLOEXEC);
 	if (write(give.fd, "good morning", 12) != 12 ||
 	    ioctl(device, LIVEUPDATE_IOCTL_CREATE_SESSION, &out) ||

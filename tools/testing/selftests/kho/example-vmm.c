@@ -6,6 +6,7 @@
  * buffer of its own. Part of Documentation/userspace-api/liveupdate.rst.
  */
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -131,6 +132,8 @@ static void old_kernel(int liveupdate, const char *path)
 	};
 	struct state *state;
 
+	/* Before there is a guest: it fails, too, if what the old kernel left is damaged. */
+	CALL(liveupdate, LIVEUPDATE_IOCTL_CREATE_SESSION, &session);
 	if (memory < 0 || iommufd < 0 || device < 0 || ftruncate(memory, SIZE))
 		err(1, "opening /dev/iommu or %s", path);
 	state = map_state(memory);
@@ -147,7 +150,6 @@ static void old_kernel(int liveupdate, const char *path)
 	copy(device, IOVA + offsetof(struct state, text), BUFFER, false);
 
 	/* Whatever needs another one comes after it. */
-	CALL(liveupdate, LIVEUPDATE_IOCTL_CREATE_SESSION, &session);
 	preserve(session.fd, memory, MEMORY);
 	preserve(session.fd, iommufd, IOMMUFD);
 	preserve(session.fd, device, DEVICE);
@@ -189,12 +191,17 @@ int main(int argc, char **argv)
 	struct liveupdate_ioctl_retrieve_session session = { sizeof(session), -1, "vmm" };
 	int liveupdate = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
 
-	if (argc != 2 || liveupdate < 0)
-		errx(1, "/dev/liveupdate, and an argument like /dev/vfio/devices/vfio0");
+	if (argc != 2)
+		errx(1, "usage: example-vmm DEVICE, for example /dev/vfio/devices/vfio0");
+	if (liveupdate < 0)
+		err(1, "/dev/liveupdate");
 	if (!ioctl(liveupdate, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &session)) {
 		next_kernel(session.fd);
 		return 0;
 	}
+	/* It is there, but not for us: another VMM may run this guest. No second one. */
+	if (errno != ENOENT)
+		err(1, "the old kernel's session 'vmm' cannot be opened");
 	old_kernel(liveupdate, argv[1]);
 	close(liveupdate);
 	return daemon(0, 0) || pause();	/* with the session open until the kexec */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# example: the first and the last of the programs in Documentation/userspace-api/liveupdate.rst do what it says there.
+# example: programs in Documentation/userspace-api/liveupdate.rst that need no device do what it says there.
 set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
@@ -14,8 +14,16 @@ if [ "$GENERATION" = 0 ]; then
 	sessions_are 'example outgoing open 1 files' '0x2a preserved' 'service outgoing open 1 files' '0x1 preserved'
 	live-update -- example
 fi
+# While a session is open elsewhere nobody begins anew: neither the program itself nor a service of the agent.
+keep 'retrieve example' 'retrieve service'
+refuses_to_begin_anew "the old kernel's session 'example' cannot be opened: Invalid argument" example-memfd
+sessions_are 'example incoming open 1 files' '0x2a pending' 'service incoming open 1 files' '0x1 pending'
+on 'close example'
 same output "$(example-memfd)" 'the old kernel left: good morning'
 example-agent $agent
+refuses_to_begin_anew 'the agent has no session for us' example-service $agent 'left by another service'
+sessions_are 'service incoming open 1 files' '0x1 pending'
+kill_keeper
 same output "$(example-service $agent)" 'left by the service'
 # It was finished, so the name is free again.
 example-service $agent 'for another kernel'

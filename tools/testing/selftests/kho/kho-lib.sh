@@ -248,6 +248,16 @@ sessions_are() {
 	same 'the list of sessions' "$got" "$wanted"
 }
 
+# fd_of PID NAME: the descriptor by which that process has a file whose path begins with NAME
+fd_of() {
+	for link in "/proc/$1/fd"/*; do
+		case $(readlink "$link") in
+		"$2"*) echo "${link##*/}" && return ;;
+		esac
+	done
+	fail "process $1 has no $2 open"
+}
+
 # refuses_to_begin_anew MESSAGE PROGRAM...: it has a session open elsewhere in its way, and ends with that
 refuses_to_begin_anew() {
 	message=$1

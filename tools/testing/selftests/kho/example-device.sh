@@ -8,6 +8,21 @@ set -e
 device=$(edus)
 if [ "$GENERATION" = 0 ]; then
 	to_vfio "$device"
+
+	# Another program has the device. With what it needs it could be preserved, and alone it could not; trying changes nothing.
+	assign start $keeper "open $device" 'memory 4 4k' attach
+	owner=$(cat $keeper/pid)
+	memory=$(fd_of "$owner" /memfd:) iommufd=$(fd_of "$owner" /dev/iommu) vfio=$(fd_of "$owner" /dev/vfio/devices/)
+	for again in 1 2; do
+		same "without its iommufd, try $again" "$(example-try "$owner" "$memory" "$vfio" || :)" "$memory: yes
+$vfio: ENXIO"
+		same "with all, try $again" "$(example-try "$owner" "$memory" "$iommufd" "$vfio")" "$memory: yes
+$iommufd: yes
+$vfio: yes"
+	done
+	sessions_are
+	kill_keeper
+
 	example-vmm /dev/vfio/devices/vfio0
 	sessions_are 'vmm outgoing open 3 files' '0x1 preserved' '0x2 preserved' '0x3 preserved'
 	live-update -- example-device

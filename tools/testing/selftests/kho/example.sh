@@ -7,7 +7,28 @@ set -e
 
 agent=/tmp/agent
 
+# can_be_preserved EXPECTED FD...: what the program says of descriptors of the process in the background
+can_be_preserved() {
+	expected=$1
+	shift
+	same "whether $* can be preserved" "$(example-try "$(cat $keeper/pid)" "$@" || :)" "$expected"
+}
+
 if [ "$GENERATION" = 0 ]; then
+	# To try leaves nothing behind: it can be done again, and then be done.
+	keep 'memfd m 100 7' 'open n /dev/null'
+	memfd=$(fd_of "$(cat $keeper/pid)" /memfd:) null=$(fd_of "$(cat $keeper/pid)" /dev/null)
+	can_be_preserved "$memfd: yes" "$memfd"
+	can_be_preserved "$memfd: yes
+$null: ENOENT" "$memfd" "$null"
+	sessions_are
+	on 'create s' 'preserve s m 1'
+	can_be_preserved "$memfd: EBUSY" "$memfd"
+	on 'close s'
+	can_be_preserved "$memfd: yes" "$memfd"
+	on 'check m 100 7'
+	kill_keeper
+
 	example-memfd
 	example-agent $agent
 	example-service $agent 'left by the service'

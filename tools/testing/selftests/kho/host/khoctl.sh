@@ -270,6 +270,37 @@ done
 [ "$(complete_words khoctl --root "$root" timeline --format s)" = svg ] || fail "formats are not completed"
 [ "$(complete_words khoctl dump "$work/bl")" = "$work/blob" ] || fail "files are not completed"
 
+# Whoever makes a session chooses its name, and root presses TAB: nothing in it is run, and what is offered means the name in a shell.
+mkdir "$work/bin"
+cat >"$work/bin/khoctl" <<-EOT
+	#!/bin/sh
+	exec "$work/khoctl" --root "$root" "\$@"
+EOT
+chmod 755 "$work/bin/khoctl"
+hostile=("vm-\$(touch\${IFS}$work/ran)" "vm-\`touch\${IFS}$work/ran\`" "vm-;touch\${IFS}$work/ran" 'vm-*' "vm-'" 'vm-"' 'vm-\0401' 'tenant:vm=1')
+file sys/kernel/kho/sessions "${hostile[@]/%/ incoming closed 0 files}"
+file sys/kernel/kho/incoming 'pci/0000:03:00.0 pending' 'pci/0000:04:00.0 pending'
+for command in show discard; do
+	for typed in '' vm 'vm-\$\(' ten; do
+		PATH=$work/bin:$PATH complete_words khoctl "$command" "$typed" >"$work/offered"
+		[ ! -e "$work/ran" ] || fail "completion runs what a session's name says"
+		means=()
+		eval "means=($(tr '\n' ' ' <"$work/offered"))"
+		[ ! -e "$work/ran" ] || fail "what is offered is run by the shell"
+		for name in "${hostile[@]}"; do
+			printf -v quoted %q "$name"
+			if [[ $quoted == "$typed"* ]]; then
+				printf '%s\n' "${means[@]}" | grep -qxF -- "$name" || fail "session $name is not completed after $typed"
+			else
+				! grep -qxF -- "$quoted" "$work/offered" || fail "session $name is completed after $typed"
+			fi
+		done
+	done
+done
+[ "$(complete_words khoctl --root "$root" show pci/0000 : 04)" = 04:00.0 ] || fail "names with a colon are not completed"
+[ "$(complete_words khoctl --root "$root" show tenant : vm = '')" = 1 ] || fail "names with an equals sign are not completed"
+: >"$kho/sessions"
+
 # Installed for a package
 make -s install DESTDIR="$work/package" PREFIX=/usr >"$out"
 (cd "$work/package" && find . -type f | sort) >"$work/installed"

@@ -3,6 +3,7 @@
  * khoctl discard: gives up a session or a subtree. What it means is lost, so it asks first.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,13 +58,18 @@ static void say_what(const struct arrived *arrived, const char *target, const ch
 	size_t i;
 
 	if (strcmp(target, "discard_session")) {
-		fprintf(stderr, "Discard %s? What it means is lost for good. ", name);
+		fputs("Discard ", stderr);
+		put_safe(stderr, name, strlen(name));
+		fputs("? What it means is lost for good. ", stderr);
 		return;
 	}
-	for (i = 0; i < arrived->nr_sessions; i++)
-		if (arrived->session[i].incoming && !strcmp(arrived->session[i].name, name))
-			fprintf(stderr, "Discard session %s and its %lu files for good? ", name,
-				arrived->session[i].nr_listed);
+	for (i = 0; i < arrived->nr_sessions; i++) {
+		if (!arrived->session[i].incoming || strcmp(arrived->session[i].name, name))
+			continue;
+		fputs("Discard session ", stderr);
+		put_safe(stderr, name, strlen(name));
+		fprintf(stderr, " and its %lu files for good? ", arrived->session[i].nr_listed);
+	}
 }
 
 /* Returns EXIT_OK when it may go on. */
@@ -87,15 +93,13 @@ static int ask(const struct arrived *arrived, const char *target, const char *na
 static int do_discard(const char *target, const char *name)
 {
 	int rc = write_kho(target, name);
-	const char *remedy = step_remedy("discard", -rc);
 
 	if (!rc) {
-		printf("%s is discarded\n", name);
+		say_done("%s is discarded", name);
 		return EXIT_OK;
 	}
 	complain("%s cannot be discarded: %s: %s", name, errno_name(-rc), strerror(-rc));
-	if (remedy)
-		fprintf(stderr, "  remedy: %s\n", remedy);
+	complain_remedy(step_remedy("discard", -rc));
 	return status_of_errno(-rc);
 }
 
@@ -108,21 +112,23 @@ static int do_discard(const char *target, const char *name)
  */
 int cmd_discard(int argc, char **argv)
 {
-	bool yes = false, session = false, subtree = false;
+	bool yes = false, session = false, subtree = false, options = true;
 	const char *name = NULL, *target;
 	int i, status = EXIT_OK;
 	struct arrived arrived;
 
 	for (i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--help"))
+		if (options && !strcmp(argv[i], "--help"))
 			return help("discard");
-		if (!strcmp(argv[i], "--yes"))
+		if (options && !strcmp(argv[i], "--yes"))
 			yes = true;
-		else if (!strcmp(argv[i], "--session"))
+		else if (options && !strcmp(argv[i], "--session"))
 			session = true;
-		else if (!strcmp(argv[i], "--subtree"))
+		else if (options && !strcmp(argv[i], "--subtree"))
 			subtree = true;
-		else if (!name && argv[i][0] != '-' && argv[i][0])
+		else if (options && !strcmp(argv[i], "--"))
+			options = false;
+		else if (!name && *argv[i] && (!options || *argv[i] != '-'))
 			name = argv[i];
 		else
 			return misused("discard", "unknown argument: %s", argv[i]);
@@ -133,6 +139,8 @@ int cmd_discard(int argc, char **argv)
 		return misused("discard", "--session and --subtree exclude each other");
 	if (!have_kho())
 		return EXIT_UNSUPPORTED;
+	/* A reader that goes away is no reason to stop halfway. */
+	signal(SIGPIPE, SIG_IGN);
 	arrived_read(&arrived);
 	target = find_target(&arrived, name, session, subtree, &status);
 	if (target && !yes)

@@ -36,7 +36,7 @@ static int no_blob(int error)
 	}
 	complain(BLOB ": %s", error ? strerror(error) : "it is empty");
 	if (error == ENOENT)
-		fprintf(stderr, "  remedy: mount -t debugfs none /sys/kernel/debug\n");
+		complain_remedy("mount -t debugfs none /sys/kernel/debug");
 	return status_of_errno(error);
 }
 
@@ -46,7 +46,7 @@ static char *read_input(const char *path, size_t *len, int *status)
 	char *name, *bytes;
 
 	if (path) {
-		bytes = read_file(strcmp(path, "-") ? path : "/dev/stdin", len);
+		bytes = read_input_file(path, len);
 		if (!bytes) {
 			complain("%s: %s", path, strerror(errno));
 			*status = status_of_errno(errno);

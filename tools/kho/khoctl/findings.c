@@ -26,10 +26,13 @@ void find(struct findings *findings, enum verdict verdict, const char *topic, co
 	findings->finding = xrealloc(findings->finding,
 				     (findings->nr + 1) * sizeof(*finding));
 	finding = &findings->finding[findings->nr++];
-	*finding = (struct finding) { .verdict = verdict, .topic = topic, .remedy = remedy };
+	*finding = (struct finding) {
+		.verdict = verdict,
+		.topic = topic,
+		.remedy = remedy ? xstrdup(remedy) : NULL,
+	};
 	va_start(args, format);
-	if (vasprintf(&finding->what, format, args) < 0)
-		finding->what = xstrdup("out of memory");
+	finding->what = xvasprintf(format, args);
 	va_end(args);
 }
 
@@ -41,8 +44,10 @@ void findings_free(struct findings *findings)
 {
 	size_t i;
 
-	for (i = 0; i < findings->nr; i++)
+	for (i = 0; i < findings->nr; i++) {
 		free(findings->finding[i].what);
+		free(findings->finding[i].remedy);
+	}
 	free(findings->finding);
 }
 
@@ -69,11 +74,10 @@ static void print_findings(const struct findings *findings)
 	for (i = 0; i < findings->nr; i++) {
 		const struct finding *finding = &findings->finding[i];
 
-		printf("%-8s %-13s ", verdict_name(finding->verdict), finding->topic);
-		put_safe(stdout, finding->what, strlen(finding->what));
-		putchar('\n');
+		say("%-8s %-13s %s", verdict_name(finding->verdict), finding->topic,
+		    finding->what);
 		if (finding->remedy)
-			printf("%23s%s\n", "remedy: ", finding->remedy);
+			say("%23s%s", "remedy: ", finding->remedy);
 	}
 }
 

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * khoctl: writes JSON. Numbers that are addresses or checksums are strings, as many readers of
- * JSON know no integers of 64 bits. Bytes that are no UTF-8 become U+FFFD.
+ * JSON know no integers of 64 bits. Bytes that are no UTF-8 become U+FFFD. It is ASCII, so that a
+ * terminal may show it: there are characters that it would obey, or that turn a text round.
  */
 #include <string.h>
 
 #include "khoctl.h"
 
-/* Length of the UTF-8 character at @s, 0 when it is none. */
-static size_t utf8_length(const unsigned char *s, size_t len)
+/* Length of the UTF-8 character at @s, which is @ch; 0 when it is none. */
+static size_t utf8_char(const unsigned char *s, size_t len, uint32_t *ch)
 {
 	size_t n, i;
 	uint32_t c;
 
+	*ch = s[0];
 	if (s[0] < 0x80)
 		return 1;
 	if (s[0] >= 0xc2 && s[0] < 0xe0)
@@ -34,27 +36,34 @@ static size_t utf8_length(const unsigned char *s, size_t len)
 	if ((n == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) ||
 	    (n == 4 && (c < 0x10000 || c > 0x10ffff)))
 		return 0;
+	*ch = c;
 	return n;
+}
+
+static void put_char(FILE *to, uint32_t c)
+{
+	if (c == '"' || c == '\\')
+		fprintf(to, "\\%c", (int)c);
+	else if (c >= ' ' && c < 0x7f)
+		fputc(c, to);
+	else if (c < 0x10000)
+		fprintf(to, "\\u%04x", c);
+	else
+		fprintf(to, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+			0xdc00 + (c & 0x3ff));
 }
 
 static void put_string(FILE *to, const char *value, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)value;
+	uint32_t c;
 	size_t n;
 
 	fputc('"', to);
 	for (; len; s += n, len -= n) {
-		n = utf8_length(s, len);
-		if (!n) {
-			fputs("\\ufffd", to);
-			n = 1;
-		} else if (*s == '"' || *s == '\\') {
-			fprintf(to, "\\%c", *s);
-		} else if (*s < ' ' || *s == 0x7f) {
-			fprintf(to, "\\u%04x", *s);
-		} else {
-			fwrite(s, 1, n, to);
-		}
+		n = utf8_char(s, len, &c);
+		put_char(to, n ? c : 0xfffd);
+		n = n ? n : 1;
 	}
 	fputc('"', to);
 }

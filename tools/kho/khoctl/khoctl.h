@@ -9,6 +9,7 @@
 #ifndef KHOCTL_H
 #define KHOCTL_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,10 +33,23 @@
 void *xrealloc(void *old, size_t size);
 void *xzalloc(size_t size);
 char *xstrdup(const char *s);
+char *xvasprintf(const char *format, va_list args) __printf(1, 0);
 char *xasprintf(const char *format, ...) __printf(1, 2);
+
+/*
+ * What is for people is written by these three, a line each, or by put_safe(). Names, reasons and
+ * whatever else was read comes from somebody who may want to play with the operator's terminal:
+ * all that is not printable ASCII is escaped. Nothing else prints a text that was read or given.
+ */
+
+/* A line on stdout */
+void say(const char *format, ...) __printf(1, 2);
 
 /* "khoctl: ..." on stderr */
 void complain(const char *format, ...) __printf(1, 2);
+
+/* What can be done about it, on stderr; nothing when it is NULL */
+void complain_remedy(const char *remedy);
 
 /* Adds how to get help. Returns EXIT_USAGE. */
 int misused(const char *command, const char *format, ...) __printf(2, 3);
@@ -45,6 +59,12 @@ int misused(const char *command, const char *format, ...) __printf(2, 3);
  * backslash stays as it is: the kernel writes its names in the same way.
  */
 void put_safe(FILE *to, const char *s, size_t len);
+
+/*
+ * Writes out what stdout has in its buffer. Returns 0, or the errno of the first time when that
+ * did not work: a disk is full, nobody reads the pipe any more.
+ */
+int output_error(void);
 
 /* "EBUSY", or the number when it has no name here */
 const char *errno_name(int error);
@@ -98,6 +118,9 @@ char *rooted(const char *path);
 
 /* The content with a NUL behind it, or NULL and errno; the caller frees it. */
 char *read_file(const char *path, size_t *len);
+
+/* The same of a file that the operator named; "-" is standard input. */
+char *read_input_file(const char *path, size_t *len);
 
 /* The same of a small text, without the newline at its end */
 char *read_text(const char *path);
@@ -266,7 +289,7 @@ struct finding {
 	enum verdict verdict;
 	const char *topic;
 	char *what;
-	const char *remedy;
+	char *remedy;
 };
 
 /**
@@ -305,6 +328,9 @@ bool cmdline_has(const char *cmdline, const char *word);
 
 /* One step, like "activate" to "1"; says what the kernel has to say when it is refused. */
 int step(const char *file, const char *value);
+
+/* A line that says what was done, for commands that change something; see steps.c. */
+void say_done(const char *format, ...) __printf(1, 2);
 
 /* What can be done about a refusal, or NULL */
 const char *step_remedy(const char *step, int error);

@@ -92,20 +92,20 @@ static void json_list(const struct arrived *arrived, int what)
 
 static void print_item(const struct item *item)
 {
-	printf("%-20s %-10s %-18s %s\n", item->name, item->state,
-	       *item->version ? item->version : "-", item->reason);
+	say("%-20s %-10s %-18s %s", item->name, item->state,
+	    *item->version ? item->version : "-", item->reason);
 }
 
 static void print_session(const struct session *session)
 {
-	printf("%-20s %-10s %-10s %lu files\n", session->name,
-	       session->incoming ? "incoming" : "outgoing",
-	       session->open ? "open" : "closed", session->nr_listed);
+	say("%-20s %-10s %-10s %lu files", session->name,
+	    session->incoming ? "incoming" : "outgoing",
+	    session->open ? "open" : "closed", session->nr_listed);
 }
 
 static void print_file(const struct session *session, const struct session_file *file)
 {
-	printf("%-20s %-20s %-16s %s\n", session->name, file->token, file->kind, file->state);
+	say("%-20s %-20s %-16s %s", session->name, file->token, file->kind, file->state);
 }
 
 static void print_items(const struct arrived *arrived, bool devices)
@@ -191,7 +191,10 @@ int cmd_list(int argc, char **argv)
 	if (!have_kho())
 		return EXIT_UNSUPPORTED;
 	arrived_read(&arrived);
-	if (json)
+	/* When nothing of what was asked for can be read, nothing is printed. */
+	if (json && arrived.sessions_error && what && what & (SESSIONS | FILES))
+		json = false;
+	else if (json)
 		json_list(&arrived, what ? what : ALL);
 	else
 		print_list(&arrived, what ? what : ALL);
@@ -213,12 +216,9 @@ static void print_holders_of(const char *name)
 	holders_read(&holders);
 	for (i = 0; i < holders.nr; i++) {
 		of = holder_session(&holders.holder[i]);
-		if (of && !strcmp(of, name)) {
-			printf("open in process %d ", holders.holder[i].pid);
-			put_safe(stdout, holders.holder[i].comm,
-				 strlen(holders.holder[i].comm));
-			putchar('\n');
-		}
+		if (of && !strcmp(of, name))
+			say("open in process %d %s", holders.holder[i].pid,
+			    holders.holder[i].comm);
 		free(of);
 	}
 	holders_free(&holders);
@@ -241,28 +241,28 @@ static void show_item(const struct item *item)
 {
 	const char *words = words_of_item(item);
 
-	printf("name     %s\n", item->name);
+	say("name     %s", item->name);
 	if (words)
-		printf("is       %s\n", words);
-	printf("state    %s\n", item->state);
+		say("is       %s", words);
+	say("state    %s", item->state);
 	if (*item->version)
-		printf("version  %s\n", item->version);
+		say("version  %s", item->version);
 	if (*item->reason)
-		printf("reason   %s\n", item->reason);
+		say("reason   %s", item->reason);
 }
 
 static void show_session(const struct session *session)
 {
 	size_t i;
 
-	printf("session %s\n", session->name);
-	printf("direction  %s\n", session->incoming ? "incoming: came from the old kernel" :
-	       "outgoing: goes to the next kernel");
-	printf("open       %s\n", session->open ? "yes" : "no");
-	printf("files      %lu\n", session->nr_listed);
+	say("session %s", session->name);
+	say("direction  %s", session->incoming ? "incoming: came from the old kernel" :
+	    "outgoing: goes to the next kernel");
+	say("open       %s", session->open ? "yes" : "no");
+	say("files      %lu", session->nr_listed);
 	for (i = 0; i < session->nr; i++)
-		printf("  %-20s %-16s %s\n", session->file[i].token, session->file[i].kind,
-		       session->file[i].state);
+		say("  %-20s %-16s %s", session->file[i].token, session->file[i].kind,
+		    session->file[i].state);
 	if (session->open && !*root_dir)
 		print_holders_of(session->name);
 }
@@ -274,30 +274,53 @@ static bool names_item(const struct item *item, const char *name)
 	       (item_is_device(item) && !strcmp(item->name + strlen("pci/"), name));
 }
 
-/* Returns how many there are of that name. */
-static size_t show(const struct arrived *arrived, const char *name, struct json *json)
+/* How many there are of that name */
+static size_t count_named(const struct arrived *arrived, const char *name)
 {
 	size_t i, nr = 0;
 
-	for (i = 0; i < arrived->nr_sessions; i++) {
-		if (strcmp(arrived->session[i].name, name))
-			continue;
-		if (json)
-			json_session(json, &arrived->session[i], true);
-		else
-			show_session(&arrived->session[i]);
-		nr++;
-	}
-	for (i = 0; i < arrived->nr_items; i++) {
-		if (!names_item(&arrived->item[i], name))
-			continue;
-		if (json)
-			json_item(json, &arrived->item[i]);
-		else
-			show_item(&arrived->item[i]);
-		nr++;
-	}
+	for (i = 0; i < arrived->nr_sessions; i++)
+		nr += !strcmp(arrived->session[i].name, name);
+	for (i = 0; i < arrived->nr_items; i++)
+		nr += names_item(&arrived->item[i], name);
 	return nr;
+}
+
+static void show(const struct arrived *arrived, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < arrived->nr_sessions; i++)
+		if (!strcmp(arrived->session[i].name, name))
+			show_session(&arrived->session[i]);
+	for (i = 0; i < arrived->nr_items; i++)
+		if (names_item(&arrived->item[i], name))
+			show_item(&arrived->item[i]);
+}
+
+static void json_show(const struct arrived *arrived, const char *name)
+{
+	struct json json = { .to = stdout };
+	size_t i;
+
+	json_open(&json, NULL, '[');
+	for (i = 0; i < arrived->nr_sessions; i++)
+		if (!strcmp(arrived->session[i].name, name))
+			json_session(&json, &arrived->session[i], true);
+	for (i = 0; i < arrived->nr_items; i++)
+		if (names_item(&arrived->item[i], name))
+			json_item(&json, &arrived->item[i]);
+	json_close(&json, ']');
+}
+
+static int not_there(const struct arrived *arrived, const char *name)
+{
+	if (arrived->sessions_error == EACCES || arrived->sessions_error == EPERM) {
+		complain("no subtree or device %s; sessions need root", name);
+		return EXIT_PERMISSION;
+	}
+	complain("no session, subtree or device %s: khoctl list says what there is", name);
+	return EXIT_NOT_FOUND;
 }
 
 /**
@@ -309,32 +332,34 @@ static size_t show(const struct arrived *arrived, const char *name, struct json 
  */
 int cmd_show(int argc, char **argv)
 {
-	bool as_json = argc > 1 && !strcmp(argv[1], "--json");
-	struct json json = { .to = stdout };
-	const char *name = argv[argc - 1];
+	bool json = false, options = true;
+	const char *name = NULL;
 	struct arrived arrived;
-	int status = EXIT_OK;
-	size_t nr;
+	int i, status = EXIT_OK;
 
-	if (argc > 1 && !strcmp(argv[1], "--help"))
-		return help("show");
-	if (argc != 2 + as_json || *name == '-')
-		return misused("show", "one NAME is wanted");
+	for (i = 1; i < argc; i++) {
+		if (options && !strcmp(argv[i], "--help"))
+			return help("show");
+		if (options && !strcmp(argv[i], "--json"))
+			json = true;
+		else if (options && !strcmp(argv[i], "--"))
+			options = false;
+		else if (!name && *argv[i] && (!options || *argv[i] != '-'))
+			name = argv[i];
+		else
+			return misused("show", "unknown argument: %s", argv[i]);
+	}
+	if (!name)
+		return misused("show", "a NAME is wanted");
 	if (!have_kho())
 		return EXIT_UNSUPPORTED;
 	arrived_read(&arrived);
-	if (as_json)
-		json_open(&json, NULL, '[');
-	nr = show(&arrived, name, as_json ? &json : NULL);
-	if (as_json)
-		json_close(&json, ']');
-	if (!nr && (arrived.sessions_error == EACCES || arrived.sessions_error == EPERM)) {
-		complain("no subtree or device %s; sessions need root", name);
-		status = EXIT_PERMISSION;
-	} else if (!nr) {
-		complain("no session, subtree or device %s: khoctl list says what there is", name);
-		status = EXIT_NOT_FOUND;
-	}
+	if (!count_named(&arrived, name))
+		status = not_there(&arrived, name);
+	else if (json)
+		json_show(&arrived, name);
+	else
+		show(&arrived, name);
 	arrived_free(&arrived);
 	return status;
 }

@@ -3,6 +3,10 @@
  * khoctl: the operator's tool for kexec handover. What it can do is in its man page, khoctl.8; this
  * file finds the command and has the texts of --help.
  */
+#include <linux/kho/abi/handover.h>
+#include <linux/kho/abi/iommu.h>
+#include <linux/kho/abi/liveupdate.h>
+#include <linux/kho/abi/pci.h>
 #include <string.h>
 
 #include "khoctl.h"
@@ -13,6 +17,8 @@ struct command {
 	const char *synopsis;
 	const char *what;
 	const char *text;
+	/* It changes something, and says itself when standard output cannot be written. */
+	bool changes;
 };
 
 static const struct command commands[] = {
@@ -20,7 +26,7 @@ static const struct command commands[] = {
 	  "  --json  as JSON\n"
 	  "\n"
 	  "As an ordinary user it says all but the sessions, the place of the next kernel, and what\n"
-	  "other users' processes have open.\n" },
+	  "other users' processes have open.\n", false },
 	{ "check", cmd_check, "[--json] [--append ARGS | --reuse-cmdline] [IMAGE]",
 	  "can this machine, and this image, do a live update now?",
 	  "  --json             as JSON\n"
@@ -29,17 +35,19 @@ static const struct command commands[] = {
 	  "  --allow-unreadable versions that the next kernel cannot restore are no reason against it\n"
 	  "\n"
 	  "IMAGE is a bzImage. Each reason not is named with its remedy. Exit status: 0 yes, 1 no,\n"
-	  "3 no reason found but not everything could be looked at, 4 there is no handover.\n" },
+	  "3 no reason found but not everything could be looked at, 4 there is no handover.\n",
+	  false },
 	{ "list", cmd_list, "[--json] [sessions|files|devices|subtrees]",
 	  "what was handed over and what will be",
 	  "  --json  as JSON\n"
 	  "\n"
-	  "Without a word all four. Sessions and files can be listed by root only.\n" },
+	  "Without a word all four. Sessions and files can be listed by root only.\n", false },
 	{ "show", cmd_show, "[--json] NAME", "all about a session, a subtree or a device",
 	  "  --json  as JSON\n"
 	  "\n"
 	  "NAME is as in the list: of a session, a subtree, a part of one such as pci/0000:03:00.0, a\n"
-	  "device's address, /memory, /blob, /map, /header or /damaged. Sessions need root.\n" },
+	  "device's address, /memory, /blob, /map, /header or /damaged. One that begins with - comes\n"
+	  "behind --. Sessions need root.\n", false },
 	{ "discard", cmd_discard, "[--yes] [--session | --subtree] NAME",
 	  "give up what was handed over to this kernel",
 	  "  --yes      do not ask\n"
@@ -48,15 +56,16 @@ static const struct command commands[] = {
 	  "\n"
 	  "NAME is that of a session, /damaged for the files of damaged records, a subtree, /blob or\n"
 	  "/memory. What it means is lost. Without a terminal nobody can be asked, so --yes is needed.\n"
-	  "Needs root.\n" },
+	  "A NAME that begins with - comes behind --. Needs root.\n", true },
 	{ "activate", cmd_activate, "", "begin to prepare a handover",
-	  "Everything keeps running. It is no error when that is done already. Needs root.\n" },
+	  "Everything keeps running. It is no error when that is done already. Needs root.\n",
+	  true },
 	{ "finalize", cmd_finalize, "", "complete the preparation; kexec can jump then",
-	  "Wants the state active. It is no error when it is done already. Needs root.\n" },
+	  "Wants the state active. It is no error when it is done already. Needs root.\n", true },
 	{ "abort", cmd_abort, "[--unload]", "undo finalize and activate, from any state",
 	  "  --unload  unload the next kernel too\n"
 	  "\n"
-	  "Needs root.\n" },
+	  "Needs root.\n", true },
 	{ "kexec", cmd_kexec,
 	  "[--initrd FILE] [--append ARGS] [--reuse-cmdline] [--allow-unreadable] [--replace]\n"
 	  "                    [--no-jump | --systemd] IMAGE",
@@ -71,18 +80,18 @@ static const struct command commands[] = {
 	  "  --systemd          try finalize, undo it, and leave the jump to systemctl kexec\n"
 	  "\n"
 	  "When a step is refused, or a signal comes before the jump, what was done is undone in reverse\n"
-	  "order. Needs root.\n" },
+	  "order. Needs root.\n", false },
 	{ "dump", cmd_dump, "[--format text|json|dts] [--tree N] [FILE]",
 	  "decode the blob, or any file with device trees of handover",
 	  "  --format F  text (default), json, or dts, which is what dtc reads\n"
 	  "  --tree N    of several trees in FILE only the N-th, from 0\n"
 	  "\n"
 	  "Without FILE the running kernel's, which needs root, debugfs and the state final; \"-\" is\n"
-	  "standard input. A file is decoded on any machine.\n" },
+	  "standard input. A file is decoded on any machine.\n", false },
 	{ "timeline", cmd_timeline, "[--format text|json|svg] [--from FILE]",
 	  "how long the stages of the last handover took",
 	  "  --format F  text (default), json or svg\n"
-	  "  --from FILE a copy of " KHO_DIR "/timeline; \"-\" is standard input\n" },
+	  "  --from FILE a copy of " KHO_DIR "/timeline; \"-\" is standard input\n", false },
 };
 
 static void print_usage(FILE *to)
@@ -95,6 +104,7 @@ static void print_usage(FILE *to)
 	fputs("\n"
 	      "  --root DIR  read /sys, /proc and /boot below DIR, and change nothing\n"
 	      "  --help      this; khoctl COMMAND --help says more\n"
+	      "  --version   which formats of handover it decodes\n"
 	      "\n"
 	      "Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 not permitted, mostly as it\n"
 	      "needs root; 4 no handover in this kernel; 5 nothing of that name, or nothing there;\n"
@@ -111,34 +121,60 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+/* What was printed may not have arrived, when a disk is full. */
+static int flushed(int status)
+{
+	int error = output_error();
+
+	if (!error || status != EXIT_OK)
+		return status;
+	complain("standard output cannot be written: %s", strerror(error));
+	return EXIT_REFUSED;
+}
+
 int help(const char *name)
 {
 	const struct command *command = find_command(name);
 
 	printf("Usage: khoctl %s %s\n\n%c%s.\n\n%s", name, command->synopsis,
 	       command->what[0] - 'a' + 'A', command->what + 1, command->text);
-	return EXIT_OK;
+	return flushed(EXIT_OK);
 }
 
-/* What was printed may not have arrived, when a disk is full. */
-static int flushed(int status)
+static void print_version(void)
 {
-	if ((fflush(stdout) || ferror(stdout)) && status == EXIT_OK) {
-		complain("standard output cannot be written");
-		return EXIT_REFUSED;
+	puts("khoctl of the live update for Linux 6.12; decodes " KHO_BLOB_COMPATIBLE ", "
+	     LIVEUPDATE_COMPATIBLE ", " PCI_LIVEUPDATE_COMPATIBLE ", " IOMMU_SER_COMPATIBLE);
+}
+
+/* khoctl help [COMMAND] */
+static int print_help(int argc, char **argv)
+{
+	if (argc == 1) {
+		print_usage(stdout);
+		return flushed(EXIT_OK);
 	}
-	return status;
+	if (argc > 2)
+		return misused("", "one command at most: help %s %s", argv[1], argv[2]);
+	if (!find_command(argv[1]))
+		return misused("", "unknown command: %s", argv[1]);
+	return help(argv[1]);
 }
 
 int main(int argc, char **argv)
 {
 	const struct command *command;
+	int status;
 
 	argc--;
 	argv++;
 	while (argc && argv[0][0] == '-') {
 		if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h")) {
 			print_usage(stdout);
+			return flushed(EXIT_OK);
+		}
+		if (!strcmp(argv[0], "--version")) {
+			print_version();
 			return flushed(EXIT_OK);
 		}
 		if (strcmp(argv[0], "--root") || argc < 2)
@@ -152,15 +188,11 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return EXIT_USAGE;
 	}
-	if (!strcmp(argv[0], "help")) {
-		command = argc > 1 ? find_command(argv[1]) : NULL;
-		if (command)
-			return flushed(help(command->name));
-		print_usage(stdout);
-		return flushed(EXIT_OK);
-	}
+	if (!strcmp(argv[0], "help"))
+		return print_help(argc, argv);
 	command = find_command(argv[0]);
 	if (!command)
 		return misused("", "unknown command: %s", argv[0]);
-	return flushed(command->run(argc, argv));
+	status = command->run(argc, argv);
+	return command->changes ? status : flushed(status);
 }

@@ -139,12 +139,7 @@ static void count(const struct arrived *arrived, size_t *in, size_t *out, size_t
 
 static void print_line(const char *name, const char *value)
 {
-	printf("%-16s", name);
-	if (value)
-		put_safe(stdout, value, strlen(value));
-	else
-		fputs("(cannot be read)", stdout);
-	putchar('\n');
+	say("%-16s%s", name, value ? value : "(cannot be read)");
 }
 
 static void print_zone(const struct status *status)
@@ -167,10 +162,11 @@ static void print_pending(const struct pendings *list)
 
 	if (list->nr)
 		puts("\npending:");
-	for (i = 0; i < list->nr; i++)
-		printf("  %s: %s\n    %s%s\n", list->pending[i].name, list->pending[i].why,
-		       list->pending[i].blocks ? "HOLDS UP A HANDOVER: " : "",
-		       list->pending[i].remedy);
+	for (i = 0; i < list->nr; i++) {
+		say("  %s: %s", list->pending[i].name, list->pending[i].why);
+		say("    %s%s", list->pending[i].blocks ? "HOLDS UP A HANDOVER: " : "",
+		    list->pending[i].remedy);
+	}
 }
 
 static void print_holders(const struct holders *holders)
@@ -180,10 +176,10 @@ static void print_holders(const struct holders *holders)
 	if (holders->nr)
 		puts("\nopen in processes:");
 	for (i = 0; i < holders->nr; i++) {
-		printf("  %d ", holders->holder[i].pid);
-		put_safe(stdout, holders->holder[i].comm, strlen(holders->holder[i].comm));
-		printf(": %s\n", holder_is_session(&holders->holder[i]) ? "a session" :
-		       holders->holder[i].what);
+		const struct holder *holder = &holders->holder[i];
+
+		say("  %d %s: %s", holder->pid, holder->comm,
+		    holder_is_session(holder) ? "a session" : holder->what);
 	}
 	if (holders->hidden)
 		printf("\n%u processes of other users could not be looked at: needs root\n",
@@ -309,13 +305,17 @@ int cmd_status(int argc, char **argv)
 {
 	struct pendings pending = { 0 };
 	struct status status = { 0 };
-	bool json = argc == 2 && !strcmp(argv[1], "--json");
+	bool json = false;
 	size_t i;
+	int arg;
 
-	if (argc > 1 && !strcmp(argv[1], "--help"))
-		return help("status");
-	if (argc > 1 + json)
-		return misused("status", "unknown argument: %s", argv[1 + json]);
+	for (arg = 1; arg < argc; arg++) {
+		if (!strcmp(argv[arg], "--help"))
+			return help("status");
+		if (strcmp(argv[arg], "--json"))
+			return misused("status", "unknown argument: %s", argv[arg]);
+		json = true;
+	}
 	if (!have_kho())
 		return EXIT_UNSUPPORTED;
 	read_status(&status);

@@ -3,6 +3,8 @@
  * khoctl activate, finalize and abort; and what can be done when a step is refused.
  */
 #include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -29,16 +31,18 @@ static const struct {
 	  "there is no room for the image: preserve less, or in larger pieces" },
 	{ "load", EKEYREJECTED, "the image is not signed by a key that this kernel trusts" },
 	{ "load", ENODATA, "the image has no signature, and this kernel wants one" },
-	{ "activate", EINVAL, "khoctl status says what the state is; khoctl abort undoes it" },
+	{ "activate", EINVAL,
+	  "load another kernel if the kernel names its image; else khoctl status says the state" },
 	{ "activate", EBUSY, "kexec is in use, or an owner is busy: try again" },
 	{ "activate", ENOEXEC, "load another kernel, with kexec -s or khoctl kexec" },
 	{ "activate", EAGAIN, "load the kernel again: it will get another place" },
-	{ "finalize", EINVAL, "activate first; khoctl status says what the state is" },
+	{ "finalize", EINVAL,
+	  "activate first, if it was not; else the owner that the kernel names is at fault" },
 	{ "finalize", EBUSY,
 	  "if a session is not finished, its program has to finish it; see khoctl status" },
 	{ "finalize", ENOSPC, "preserve less, or in larger pieces" },
 	{ "finalize", EEXIST,
-	  "one of its name came from the old kernel: finish or discard that" },
+	  "if it names a session, one of that name came before: finish or discard that one" },
 	{ "finalize", ENOEXEC, "load another kernel, with kexec -s or khoctl kexec" },
 	{ "finalize", EAGAIN, "load the kernel again: it will get another place" },
 	{ "jump", EINVAL, "no kernel is loaded, or its command line has mem= or memmap=" },
@@ -90,16 +94,14 @@ void say_last_error(void)
 int step(const char *file, const char *value)
 {
 	int rc = write_kho(file, value);
-	const char *remedy = step_remedy(file, -rc);
 
 	if (!rc)
 		return 0;
-	complain("%s %s: refused with %s: %s", *value == '1' ? "" : "undoing", file,
+	complain("%s%s: refused with %s: %s", *value == '1' ? "" : "undoing ", file,
 		 errno_name(-rc), strerror(-rc));
 	if (*value == '1' && status_of_errno(-rc) != EXIT_PERMISSION)
 		say_last_error();
-	if (remedy)
-		fprintf(stderr, "  remedy: %s\n", remedy);
+	complain_remedy(step_remedy(file, -rc));
 	return rc;
 }
 
@@ -117,18 +119,51 @@ int undo_steps(bool finalized, bool activated)
 	return !rc && activated ? step("activate", "0") : rc;
 }
 
+/**
+ * say_done - say what was done
+ * @format: as of printf(), without a newline
+ *
+ * The exit status is about what was done. So when standard output cannot be written, that is said
+ * on stderr with the text, and is no failure.
+ */
+void say_done(const char *format, ...)
+{
+	va_list args;
+	char *text;
+	int error;
+
+	va_start(args, format);
+	text = xvasprintf(format, args);
+	va_end(args);
+	say("%s", text);
+	error = output_error();
+	if (error)
+		complain("%s; but standard output cannot be written: %s", text, strerror(error));
+	free(text);
+}
+
 static int status_of(int rc)
 {
 	return rc ? status_of_errno(-rc) : EXIT_OK;
 }
 
-/* Takes a command that has no arguments. Returns -1 to go on, else the exit status. */
-static int no_arguments(int argc, char **argv)
+/*
+ * Takes a command that has at most the argument --unload, where @unload is not NULL. Returns -1 to
+ * go on, else the exit status.
+ */
+static int parse(int argc, char **argv, bool *unload)
 {
-	if (argc > 1 && !strcmp(argv[1], "--help"))
-		return help(argv[0]);
-	if (argc > 1)
-		return misused(argv[0], "unknown argument: %s", argv[1]);
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--help"))
+			return help(argv[0]);
+		if (!unload || strcmp(argv[i], "--unload"))
+			return misused(argv[0], "unknown argument: %s", argv[i]);
+		*unload = true;
+	}
+	/* A reader that goes away is no reason to stop halfway. */
+	signal(SIGPIPE, SIG_IGN);
 	if (!have_kho())
 		return EXIT_UNSUPPORTED;
 	return -1;
@@ -136,18 +171,18 @@ static int no_arguments(int argc, char **argv)
 
 int cmd_activate(int argc, char **argv)
 {
-	int status = no_arguments(argc, argv);
+	int status = parse(argc, argv, NULL);
 	char *state;
 
 	if (status >= 0)
 		return status;
 	state = read_kho("state");
 	if (state && strcmp(state, "idle")) {
-		printf("nothing to do: the state is %s\n", state);
+		say_done("nothing to do: the state is %s", state);
 	} else {
 		status = status_of(step("activate", "1"));
 		if (status == EXIT_OK)
-			puts("active: owners have prepared");
+			say_done("active: owners have prepared");
 	}
 	free(state);
 	return status < 0 ? EXIT_OK : status;
@@ -155,18 +190,18 @@ int cmd_activate(int argc, char **argv)
 
 int cmd_finalize(int argc, char **argv)
 {
-	int status = no_arguments(argc, argv);
+	int status = parse(argc, argv, NULL);
 	char *state;
 
 	if (status >= 0)
 		return status;
 	state = read_kho("state");
 	if (state && !strcmp(state, "final")) {
-		puts("nothing to do: the state is final");
+		say_done("nothing to do: the state is final");
 	} else {
 		status = status_of(step("finalize", "1"));
 		if (status == EXIT_OK)
-			puts("final: everything is sealed, kexec can jump");
+			say_done("final: everything is sealed, kexec can jump");
 	}
 	free(state);
 	return status < 0 ? EXIT_OK : status;
@@ -181,8 +216,8 @@ int cmd_finalize(int argc, char **argv)
  */
 int cmd_abort(int argc, char **argv)
 {
-	bool unload = argc > 1 && !strcmp(argv[1], "--unload");
-	int status = no_arguments(argc - unload, argv + unload);
+	bool unload = false;
+	int status = parse(argc, argv, &unload);
 	bool final, idle;
 	char *state;
 	int rc;
@@ -198,8 +233,8 @@ int cmd_abort(int argc, char **argv)
 	idle = !strcmp(state, "idle");
 	rc = undo_steps(final, !idle);
 	if (!rc)
-		puts(idle ? "nothing to undo: the state is idle" :
-			    "idle: owners may go on as if nothing had been");
+		say_done("%s", idle ? "nothing to undo: the state is idle" :
+			 "idle: owners may go on as if nothing had been");
 	free(state);
 	if (!rc && unload) {
 		rc = *root_dir ? -EROFS : 0;

@@ -67,6 +67,12 @@ char *read_file(const char *path, size_t *len)
 	return text;
 }
 
+char *read_input_file(const char *path, size_t *len)
+{
+	/* By number: /dev/stdin would be opened anew, which a socket or another user refuses. */
+	return strcmp(path, "-") ? read_file(path, len) : read_all(STDIN_FILENO, len);
+}
+
 char *read_text(const char *path)
 {
 	char *name = rooted(path);

@@ -201,6 +201,16 @@ static void json_timeline(const struct timeline *timeline)
 	json_close(&json, '}');
 }
 
+static void print_as(const char *format, const struct timeline *timeline)
+{
+	if (!strcmp(format, "svg"))
+		timeline_svg(stdout, timeline);
+	else if (!strcmp(format, "json"))
+		json_timeline(timeline);
+	else
+		print_timeline(timeline);
+}
+
 static char *read_input(const char *from, int *status)
 {
 	char *text;
@@ -214,7 +224,7 @@ static char *read_input(const char *from, int *status)
 		text = read_kho("timeline");
 		from = KHO_DIR "/timeline";
 	} else {
-		text = read_file(strcmp(from, "-") ? from : "/dev/stdin", &len);
+		text = read_input_file(from, &len);
 	}
 	if (!text) {
 		complain("%s: %s", from, strerror(errno));
@@ -262,12 +272,8 @@ int cmd_timeline(int argc, char **argv)
 		complain("there are no stages: no handover started this kernel");
 		status = EXIT_NOT_FOUND;
 	}
-	if (timeline.nr && !strcmp(format, "svg"))
-		timeline_svg(stdout, &timeline);
-	else if (!strcmp(format, "json"))
-		json_timeline(&timeline);
-	else if (timeline.nr)
-		print_timeline(&timeline);
+	if (timeline.nr)
+		print_as(format, &timeline);
 	free_timeline(&timeline);
 	free(text);
 	return status;

@@ -133,7 +133,7 @@ void timeline_svg(FILE *to, const struct timeline *timeline)
 
 	for (i = 0; i < nr; i++)
 		inside += in_blackout(timeline, &timeline->stage[i]);
-	height = TOP + nr * ROW + (inside < (int)nr ? 50 : 0) + 20;
+	height = TOP + nr * ROW + (inside < (int)nr ? 50 : 0) + (nr < timeline->nr ? ROW : 0) + 20;
 	title = timeline->blackout >= 0 ?
 		xasprintf("Kexec handover: blackout %s", format_ns(text, timeline->blackout)) :
 		xstrdup("Kexec handover");
@@ -173,6 +173,12 @@ void timeline_svg(FILE *to, const struct timeline *timeline)
 			continue;
 		put_row(to, &timeline->stage[i], y);
 		y += ROW;
+	}
+	if (nr < timeline->nr) {
+		title = xasprintf("and %zu more stages, which are not drawn", timeline->nr - nr);
+		put_text(to, 20, y + 16, "head", title);
+		complain("only the first %zu of %zu stages are drawn", nr, timeline->nr);
+		free(title);
 	}
 	fputs("</svg>\n", to);
 }

@@ -35,24 +35,49 @@ char *xstrdup(const char *s)
 	return memcpy(xrealloc(NULL, size), s, size);
 }
 
+char *xvasprintf(const char *format, va_list args)
+{
+	char *text;
+	int len = vasprintf(&text, format, args);
+
+	return check_memory(len < 0 ? NULL : text);
+}
+
 char *xasprintf(const char *format, ...)
 {
 	va_list args;
 	char *text;
-	int len;
 
 	va_start(args, format);
-	len = vasprintf(&text, format, args);
+	text = xvasprintf(format, args);
 	va_end(args);
-	return check_memory(len < 0 ? NULL : text);
+	return text;
+}
+
+/* One line: a newline within it comes from a name or a file, and is escaped as all the rest. */
+static void vsay(FILE *to, const char *format, va_list args)
+{
+	char *text = xvasprintf(format, args);
+
+	put_safe(to, text, strlen(text));
+	fputc('\n', to);
+	free(text);
+}
+
+void say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsay(stdout, format, args);
+	va_end(args);
 }
 
 static void vcomplain(const char *format, va_list args)
 {
 	fflush(stdout);
 	fputs("khoctl: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	vsay(stderr, format, args);
 }
 
 void complain(const char *format, ...)
@@ -62,6 +87,15 @@ void complain(const char *format, ...)
 	va_start(args, format);
 	vcomplain(format, args);
 	va_end(args);
+}
+
+void complain_remedy(const char *remedy)
+{
+	if (!remedy)
+		return;
+	fputs("  remedy: ", stderr);
+	put_safe(stderr, remedy, strlen(remedy));
+	fputc('\n', stderr);
 }
 
 int misused(const char *command, const char *format, ...)
@@ -87,6 +121,16 @@ void put_safe(FILE *to, const char *s, size_t len)
 		else
 			fprintf(to, "\\%03o", c);
 	}
+}
+
+int output_error(void)
+{
+	static int error;
+
+	errno = EIO;
+	if (!error && (fflush(stdout) || ferror(stdout)))
+		error = errno;
+	return error;
 }
 
 const char *errno_name(int error)

@@ -26,6 +26,9 @@ says() {
 		grep -qF -- "$text" "$out" "$work/err" || fail "it does not say: $text"
 	done
 }
+nothing_printed() {
+	[ ! -s "$out" ] || fail "it prints something on standard output"
+}
 # json FILTER VALUE: what was printed is JSON, and this is in it
 json() {
 	local value
@@ -67,6 +70,19 @@ ctl 5 dump --tree 5 "$work/blob"
 status=0
 "$asan" dump - <"$work/blob" >"$out" || status=$?
 [ $status = 0 ] || fail "dump - gives $status"
+
+# By the descriptor: a socket, or somebody else's pipe, cannot be opened by name.
+cat >"$work/socket" <<'EOT'
+	use Socket;
+	socketpair(my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die;
+	open(my $file, '<', shift) or die;
+	print $theirs (readline($file));
+	close($theirs);
+	open(STDIN, '<&', $ours) or die;
+	exec(@ARGV);
+EOT
+perl "$work/socket" "$work/blob" "$asan" dump - >"$out" 2>"$work/err" || fail "dump - does not read a socket: $(cat "$work/err")"
+says 'the list of subtrees'
 
 # Files that are none
 head -c 200 "$work/blob" >"$work/short"
@@ -141,6 +157,19 @@ json length 3
 ctl 0 --root "$root" show 0000:04:00.0
 says 'its record is damaged'
 
+ctl 0 --root "$root" show 0000:04:00.0 --json
+json '.[0].state' '"blocked"'
+ctl 5 --root "$root" show --json none
+nothing_printed
+ctl 2 --root "$root" show one two
+ctl 5 --root "$root" show -- --json
+mv "$kho/sessions" "$work/sessions"
+ctl 4 --root "$root" list --json sessions
+nothing_printed
+ctl 0 --root "$root" list --json
+json .files null
+mv "$work/sessions" "$kho/sessions"
+
 # What is in the way, and an image
 "$fuzz" image >"$work/image"
 ctl 1 --root "$root" check --reuse-cmdline "$work/image"
@@ -185,7 +214,7 @@ json .possible '"yes"'
 # Nothing is changed below --root; and of what cannot be undone it is asked first, on a terminal.
 before=$(find "$root" -type f -exec sha256sum {} + | sort)
 ctl 1 --root "$root" activate
-says '--root'
+says '--root' 'khoctl: activate: refused'
 ctl 2 --root "$root" kexec "$work/image"
 file sys/kernel/kho/incoming 'vm-files pending vm-files-v1' 'vm pending vm-v1'
 file sys/kernel/kho/sessions 'vm incoming closed 0 files'
@@ -207,6 +236,60 @@ says 'vm-files cannot be discarded: EROFS'
 : >"$kho/sessions"
 file sys/kernel/kho/incoming 'pci restored pci-v1'
 [ "$before" = "$(find "$root" -type f -exec sha256sum {} + | sort)" ] || fail "something below --root has changed"
+
+# Where nothing can be written: what is only printed has failed, what is done has not.
+ctl 2 help nonsense
+says 'unknown command: nonsense'
+ctl 0 help status
+ctl 0 --version
+says kho-v1 liveupdate-v1
+full() {
+	status=0
+	: >"$out"
+	"$asan" --root "$root" "${@:2}" >/dev/full 2>"$work/err" || status=$?
+	[ "$status" = "$1" ] || fail "khoctl ${*:2} gives $status when standard output is full: $(cat "$work/err")"
+	says 'standard output cannot be written: No space left on device'
+}
+full 1 list
+full 1 status --json
+file sys/kernel/kho/state final
+full 0 finalize
+full 0 activate
+file sys/kernel/kho/state idle
+
+# Whatever was read, nothing reaches a terminal but printable ASCII: sequences that begin with escape or with a C1 control, of one byte or
+# of UTF-8's two, other controls, text that is turned round.
+cp -a "$root" "$work/clean"
+nasty=$'\e]0;x\a\x9b31m\xc2\x9b2J\xe2\x80\xae\xf0\x9f\x98\x80\xff\r\b\x7f'
+for name in state generation preserved_bytes last_error allow_unreadable landing_zone; do
+	file "sys/kernel/kho/$name" "1$nasty"
+done
+file sys/kernel/kho/incoming "a$nasty pending b$nasty c$nasty" "pci/d$nasty e$nasty - f$nasty" "g restored h$nasty"
+file sys/kernel/kho/sessions "s$nasty incoming open 2 files" $'\t'"0x1$nasty k$nasty retrieved" "s$nasty outgoing closed 1 files"
+file sys/kernel/kho/timeline "next$nasty boot$nasty 1 2 w$nasty" "next boot 1 7 -"
+file proc/cmdline "mem=1 root=$nasty"
+file proc/sys/kernel/osrelease "6$nasty"
+mkdir -p "$root/proc/77/fd" "$root/sys/bus/pci/devices/0000:0$nasty" "$root/sys/bus/pci/drivers/vfio-pci/0000:0$nasty"
+echo "D3$nasty" >"$root/sys/bus/pci/devices/0000:0$nasty/power_state"
+printf %s "comm$nasty"$'\n' >"$root/proc/77/comm"
+ln -s "/dev/vfio/$nasty" "$root/proc/77/fd/3"
+cp "$work/blob" "$work/$nasty"
+printf '%s\n' status 'status --json' list 'list --json' "show s$nasty" "show s$nasty --json" "show a$nasty" "show none$nasty" check 'check --json' \
+	"check --reuse-cmdline none$nasty" "check --append x$nasty $work/$nasty" activate abort "abort $nasty" "$nasty" "discard none$nasty" "discard a$nasty --yes" \
+	timeline 'timeline --format json' 'timeline --format svg' "timeline --from none$nasty" "timeline --format $nasty" "dump $work/$nasty" \
+	"dump none$nasty" "dump --format dts $work/$nasty" "help $nasty" >"$work/commands"
+while read -r line; do
+	read -ra words <<<"$line"
+	"$asan" --root "$root" "${words[@]}" >"$out" 2>"$work/err" </dev/null && status=$? || status=$?
+	[ $status -le 5 ] || fail "khoctl ${words[*]@Q} gives $status"
+	[ "$(cat "$out" "$work/err" | wc -c)" -gt 20 ] || fail "khoctl ${words[*]@Q} says nothing"
+	[ "$(LC_ALL=C tr -d '\n\t\40-\176' <"$out" | wc -c)$(LC_ALL=C tr -d '\n\t\40-\176' <"$work/err" | wc -c)" = 00 ] ||
+		fail "khoctl ${words[*]@Q} prints what a terminal would obey"
+	! grep -q -e ' --json' -e 'format json' <<<"$line" || jq . "$out" >/dev/null || fail "khoctl ${words[*]@Q} prints no JSON"
+done <"$work/commands"
+[ "$(wc -l <"$work/commands")" = 27 ] || fail "not every command was tried"
+rm -r "$root"
+mv "$work/clean" "$root"
 
 # The timeline of a handover
 cat >"$work/timeline" <<'EOT'
@@ -234,6 +317,14 @@ xmllint --noout "$out" || fail "the SVG is no XML"
 says 'blackout 320.00 ms' '262.00 ms' 'vm\040&lt;1&gt;&amp;'
 ! grep -qE 'href|<script|<image' "$out" || fail "the SVG is not self-contained"
 ctl 5 timeline --from "$work/empty"
+ctl 5 timeline --from "$work/empty" --format json
+nothing_printed
+perl "$work/socket" "$work/timeline" "$asan" timeline --from - >"$out" 2>"$work/err" || fail "timeline - does not read a socket"
+says 'blackout 320.00 ms'
+seq 1500 | sed 's/.*/next stage& & 10 -/' >"$work/many"
+ctl 0 timeline --from "$work/many" --format svg
+xmllint --noout "$out" || fail "the SVG of many stages is no XML"
+says 'and 500 more stages' 'only the first 1000 of 1500'
 ctl 1 timeline --from "$work/blob"
 printf 'old load 1\nnext boot x 1 -\nold stop 99999999999999999999 1 -\nold stop 1 -1 -\nnext boot 5 7 -\n' >"$work/bad"
 ctl 1 timeline --from "$work/bad" --format json

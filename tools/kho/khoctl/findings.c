@@ -126,6 +126,58 @@ static int conclude(const struct findings *findings, bool json)
 	return no ? EXIT_REFUSED : unknown ? EXIT_PERMISSION : EXIT_OK;
 }
 
+bool next_option(struct next *next, int argc, char **argv, int *i)
+{
+	bool more = *i + 1 < argc;
+
+	if (!strcmp(argv[*i], "--initrd") && more)
+		next->initrd = argv[++*i];
+	else if (!strcmp(argv[*i], "--append") && more)
+		next->append = argv[++*i];
+	else if (!strcmp(argv[*i], "--reuse-cmdline"))
+		next->reuse = true;
+	else if (!strcmp(argv[*i], "--no-initrd"))
+		next->no_initrd = true;
+	else if (!strcmp(argv[*i], "--no-root"))
+		next->no_root = true;
+	else if (!strcmp(argv[*i], "--allow-unreadable"))
+		next->allow_unreadable = true;
+	else
+		return false;
+	return true;
+}
+
+char *next_cmdline(const struct next *next)
+{
+	char *own, *cmdline;
+
+	if (!next->reuse)
+		return next->append ? xstrdup(next->append) : NULL;
+	own = read_text("/proc/cmdline");
+	cmdline = own ? cmdline_next_kernel(own, next->append) : NULL;
+	free(own);
+	return cmdline;
+}
+
+/**
+ * find_all - look at everything
+ * @findings: where to note it; knows what is to be started
+ */
+void find_all(struct findings *findings)
+{
+	struct arrived arrived;
+
+	arrived_read(&arrived);
+	find_devices(findings);
+	find_kernel(findings);
+	find_cmdlines(findings);
+	find_state(findings, &arrived);
+	if (findings->next->image)
+		find_image(findings, &arrived);
+	find_initrd(findings);
+	arrived_free(&arrived);
+}
+
 /**
  * cmd_check - khoctl check
  * @argc: as in main()
@@ -135,11 +187,9 @@ static int conclude(const struct findings *findings, bool json)
  */
 int cmd_check(int argc, char **argv)
 {
-	const char *image = NULL, *append = NULL;
-	struct findings findings = { 0 };
-	bool json = false, reuse = false;
-	char *cmdline, *own;
-	struct arrived arrived;
+	struct next next = { 0 };
+	struct findings findings = { .next = &next };
+	bool json = false;
 	int i, status;
 
 	for (i = 1; i < argc; i++) {
@@ -147,35 +197,16 @@ int cmd_check(int argc, char **argv)
 			return help("check");
 		if (!strcmp(argv[i], "--json"))
 			json = true;
-		else if (!strcmp(argv[i], "--reuse-cmdline"))
-			reuse = true;
-		else if (!strcmp(argv[i], "--allow-unreadable"))
-			findings.allow_unreadable = true;
-		else if (!strcmp(argv[i], "--append") && i + 1 < argc)
-			append = argv[++i];
-		else if (argv[i][0] != '-' && !image)
-			image = argv[i];
-		else
+		else if (argv[i][0] != '-' && !next.image)
+			next.image = argv[i];
+		else if (!next_option(&next, argc, argv, &i))
 			return misused("check", "unknown argument, or one without its value: %s",
 				       argv[i]);
 	}
-	own = read_text("/proc/cmdline");
-	cmdline = xasprintf("%s%s%s", reuse && own ? own : "", reuse && append ? " " : "",
-			    append ? append : "");
-	if (reuse || append)
-		findings.next_cmdline = cmdline;
-
-	arrived_read(&arrived);
-	find_devices(&findings);
-	find_kernel(&findings);
-	find_cmdlines(&findings);
-	find_state(&findings, &arrived);
-	if (image)
-		find_image(&findings, &arrived, image);
+	if (next.initrd && next.no_initrd)
+		return misused("check", "--initrd and --no-initrd exclude each other");
+	find_all(&findings);
 	status = conclude(&findings, json);
-	arrived_free(&arrived);
 	findings_free(&findings);
-	free(cmdline);
-	free(own);
 	return status;
 }

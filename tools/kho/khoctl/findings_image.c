@@ -112,8 +112,8 @@ static void find_version(struct findings *findings, const struct image *image, c
 		find(findings, FINDING_OK, "image", NULL, "it restores %s (%s)", name, version);
 		return;
 	}
-	find(findings, findings->allow_unreadable ? FINDING_NOTE : FINDING_NO, "image",
-	     findings->allow_unreadable ? "kexec into a kernel that can, later" :
+	find(findings, findings->next->allow_unreadable ? FINDING_NOTE : FINDING_NO, "image",
+	     findings->next->allow_unreadable ? "kexec into a kernel that can, later" :
 	     "take an image that can; or --allow-unreadable: it keeps the subtree for a later kernel",
 	     "it cannot restore %s (%s)%s%s", name, version,
 	     other ? ", only such as " : ": it has nobody who could", other ? other : "");
@@ -176,37 +176,20 @@ static void find_in_lists(struct findings *findings, const struct image *image,
 		     "devices are bound to vfio-pci, and it cannot restore their translation");
 }
 
-static void find_room(struct findings *findings, const struct image *image)
-{
-	char *info = read_text("/proc/meminfo");
-	char *available = info ? strstr(info, "MemAvailable:") : NULL;
-	uint64_t bytes = 0;
-	char need[32], have[32];
-
-	if (available)
-		bytes = strtoull(available + strlen("MemAvailable:"), NULL, 10) * 1024;
-	if (available && bytes < image->init_size)
-		find(findings, FINDING_NO, "memory", "free some",
-		     "the image needs %s, and %s are available",
-		     format_bytes(need, image->init_size), format_bytes(have, bytes));
-	free(info);
-}
-
 /**
  * find_image - can an image take what there is?
  * @findings: where to note it; knows how many devices there are
  * @arrived: what was handed over
- * @path: the image
  */
-void find_image(struct findings *findings, const struct arrived *arrived, const char *path)
+void find_image(struct findings *findings, const struct arrived *arrived)
 {
+	const char *path = findings->next->image, *why;
 	struct image image;
-	int rc = image_read(&image, path);
 	size_t i;
 
-	if (rc) {
-		find(findings, rc == -EACCES ? FINDING_UNKNOWN : FINDING_NO, "image",
-		     rc == -EACCES ? "try as root" : NULL, "%s: %s", path, strerror(-rc));
+	why = image_read(&image, path);
+	if (why) {
+		find_no_file(findings, "image", path, why, errno);
 		return;
 	}
 	if (image.why_not) {
@@ -221,6 +204,7 @@ void find_image(struct findings *findings, const struct arrived *arrived, const 
 		if (!find_in_blob(findings, &image))
 			find_in_lists(findings, &image, arrived);
 	}
+	find_cmdline_length(findings, &image);
 	find_room(findings, &image);
 	image_free(&image);
 }

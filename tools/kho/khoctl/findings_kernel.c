@@ -148,7 +148,7 @@ void find_kernel(struct findings *findings)
 		find(findings, FINDING_OK, "kernel", NULL, "it has handover");
 	} else if (config && option(config, "CONFIG_KEXEC_HANDOVER") == 'y') {
 		find(findings, FINDING_NO, "kernel", "start it without kho=off",
-		     "handover is off%s", cmdline && strstr(cmdline, "kho=") ?
+		     "handover is off%s", cmdline && cmdline_has(cmdline, "kho") ?
 		     ": kho= is on its command line" : "");
 	} else if (!config) {
 		find(findings, FINDING_NO, "kernel",
@@ -165,70 +165,4 @@ void find_kernel(struct findings *findings)
 	find_loading(findings);
 	free(config);
 	free(cmdline);
-}
-
-bool cmdline_has(const char *cmdline, const char *word)
-{
-	size_t len = strlen(word);
-	const char *at = cmdline;
-
-	while (at && (at = strstr(at, word))) {
-		if ((at == cmdline || at[-1] == ' ') &&
-		    (word[len - 1] == '=' || !at[len] || at[len] == ' '))
-			return true;
-		at += len;
-	}
-	return false;
-}
-
-/* Options of a command line that are in the way; @next: it is for the next kernel. */
-static void find_harmful(struct findings *findings, const char *cmdline, bool next)
-{
-	static const struct {
-		const char *word;
-		bool next_only;
-		bool for_devices;
-		const char *why;
-	} harmful[] = {
-		{ "mem=", true, false, "changes the memory that the next kernel uses" },
-		{ "memmap=", true, false, "changes the memory that the next kernel uses" },
-		{ "intel_iommu=off", false, true, "turns translation off" },
-		{ "iommu=off", false, true, "turns translation off" },
-	};
-	const char *of = next ? "the next" : "this";
-	bool found = false;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(harmful); i++) {
-		if (!cmdline_has(cmdline, harmful[i].word) ||
-		    (harmful[i].next_only && !next) ||
-		    (harmful[i].for_devices && !findings->nr_devices))
-			continue;
-		find(findings, FINDING_NO, "command line",
-		     next ? "leave it away" : "restart the machine without it",
-		     "%s of %s kernel %s", harmful[i].word, of, harmful[i].why);
-		found = true;
-	}
-	if (!found)
-		find(findings, FINDING_OK, "command line", NULL,
-		     "nothing harmful is on that of %s kernel", of);
-}
-
-/**
- * find_cmdlines - what is on the command lines of this kernel and of the next one
- * @findings: where to note it; knows how many devices there are
- */
-void find_cmdlines(struct findings *findings)
-{
-	char *own = read_text("/proc/cmdline");
-
-	if (own)
-		find_harmful(findings, own, false);
-	if (findings->next_cmdline)
-		find_harmful(findings, findings->next_cmdline, true);
-	else if (own && (cmdline_has(own, "mem=") || cmdline_has(own, "memmap=")))
-		find(findings, FINDING_NOTE, "command line",
-		     "give the next kernel another one, and not --reuse-cmdline",
-		     "this kernel's has mem= or memmap=, with which the next one would be refused");
-	free(own);
 }

@@ -8,6 +8,7 @@
 #include <linux/kho/abi/handover.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "khoctl.h"
 
@@ -16,9 +17,13 @@
 #define HEADER_MAGIC		0x202
 #define HEADER_VERSION		0x206
 #define XLOADFLAGS		0x236
+#define CMDLINE_SIZE		0x238
 #define INIT_SIZE		0x260
 #define KERNEL_INFO_OFFSET	0x268
 #define HEADER_END		0x26c
+
+/* The kernel keeps room for elfcorehdr=, and the end of the text takes a byte. */
+#define CMDLINE_KEPT		31
 
 #define XLF_KERNEL_64		0x0001
 #define XLF_ABOVE_4G		0x0002
@@ -64,6 +69,33 @@ static void parse_versions(struct image *image, const char *at, size_t size)
 	}
 }
 
+/* What somebody may take for a bzImage */
+static const char *kind_of(const unsigned char *bytes, size_t len)
+{
+	static const struct {
+		size_t at;
+		const char *magic;
+		const char *what;
+	} kinds[] = {
+		{ 0, "\177ELF", "it is no bzImage but an ELF file, such as vmlinux" },
+		{ 0x38, "ARM\x64", "it is no bzImage but a kernel for arm64" },
+		{ 0, "\x1f\x8b", "it is no bzImage but packed with gzip" },
+		{ 0, "\3757zXZ", "it is no bzImage but packed with xz" },
+		{ 0, "\x28\xb5\x2f\xfd", "it is no bzImage but packed with zstd" },
+		{ 0, "070701", "it is no bzImage but an initrd" },
+		{ 0, "MZ", "it is no bzImage but another EFI program, such as a unified image" },
+	};
+	size_t i, size;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		size = strlen(kinds[i].magic);
+		if (len >= kinds[i].at + size &&
+		    !memcmp(bytes + kinds[i].at, kinds[i].magic, size))
+			return kinds[i].what;
+	}
+	return "it is no bzImage";
+}
+
 /**
  * image_parse - look at an image
  * @image: the result
@@ -77,7 +109,7 @@ void image_parse(struct image *image, const unsigned char *bytes, size_t len)
 	uint32_t size, total, rest;
 
 	memset(image, 0, sizeof(*image));
-	image->why_not = "it is no bzImage";
+	image->why_not = kind_of(bytes, len);
 	if (len < HEADER_END || get16(bytes + BOOT_FLAG) != 0xaa55 ||
 	    memcmp(bytes + HEADER_MAGIC, "HdrS", 4))
 		return;
@@ -87,6 +119,8 @@ void image_parse(struct image *image, const unsigned char *bytes, size_t len)
 	    (XLF_KERNEL_64 | XLF_ABOVE_4G))
 		return;
 	image->init_size = get32(bytes + INIT_SIZE);
+	image->cmdline_max = get32(bytes + CMDLINE_SIZE);
+	image->cmdline_max -= image->cmdline_max < CMDLINE_KEPT ? image->cmdline_max : CMDLINE_KEPT;
 	image->why_not = "it was built without CONFIG_KEXEC_HANDOVER";
 	if (get16(bytes + HEADER_VERSION) < 0x20f)
 		return;
@@ -123,18 +157,26 @@ void image_parse(struct image *image, const unsigned char *bytes, size_t len)
  * @image: the result
  * @path: the file
  *
- * Return: 0 or a negative errno, when the file cannot be read
+ * Return: NULL, or why the file cannot be read, with errno
  */
-int image_read(struct image *image, const char *path)
+const char *image_read(struct image *image, const char *path)
 {
+	const char *why;
+	int fd = open_to_load(path, &why), saved;
+	char *bytes;
 	size_t len;
-	char *bytes = read_file(path, &len);
 
+	if (fd < 0)
+		return why;
+	bytes = read_all(fd, &len);
+	saved = errno;
+	close(fd);
+	errno = saved;
 	if (!bytes)
-		return -errno;
+		return strerror(errno);
 	image_parse(image, (const unsigned char *)bytes, len);
 	free(bytes);
-	return 0;
+	return NULL;
 }
 
 /**

@@ -7,7 +7,6 @@
  * left halfway.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/kexec.h>
 #include <linux/reboot.h>
 #include <signal.h>
@@ -21,11 +20,14 @@
 #include "khoctl.h"
 
 struct job {
-	const char *image, *initrd, *append;
-	bool reuse, allow_unreadable, replace, no_jump, systemd;
+	struct next next;
+	bool replace, no_jump, systemd;
 	/* What has to be undone */
 	bool loaded, activated, finalized, allowed;
 };
+
+/* When this unit is active, it loads the kernel of its own configuration as services stop. */
+#define LOADER "kho-live-update"
 
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 
@@ -53,6 +55,12 @@ static int signal_came(void)
 	return 0;
 }
 
+/* 0, or why no further step is to be taken */
+static int interrupted(void)
+{
+	return signal_came() ? -EINTR : 0;
+}
+
 static int64_t now(void)
 {
 	struct timespec time;
@@ -65,45 +73,63 @@ static void progress(const char *what, const char *result, int64_t since)
 {
 	char took[32];
 
-	printf("%-10s %-8s %s\n", what, result, format_ns(took, now() - since));
+	say("%-10s %-8s %s", what, result, format_ns(took, now() - since));
 	fflush(stdout);
+}
+
+/* Why a load was refused. What the kernel said last may be of another time. */
+static void complain_load(int error)
+{
+	char *last = read_kho("last_error");
+	bool by_kho = last && !strncmp(last, "image:", strlen("image:")) &&
+		      (error == EINVAL || error == ENOEXEC || error == EPROTONOSUPPORT);
+
+	free(last);
+	complain("load: refused with %s: %s", errno_name(error), strerror(error));
+	if (by_kho)
+		say_last_error();
+	complain_remedy(error == EINVAL && !by_kho ? "dmesg says what the kernel does not like" :
+			step_remedy("load", error));
+}
+
+/* Gives a descriptor or a negative errno. */
+static int open_or_complain(const char *path)
+{
+	const char *why;
+	int fd = open_to_load(path, &why);
+
+	if (fd >= 0)
+		return fd;
+	fd = -errno;
+	complain("%s: %s", path, why);
+	return fd;
 }
 
 static int load_image(struct job *job)
 {
-	char *own = read_text("/proc/cmdline"), *cmdline;
-	int kernel = -1, initrd = -1, rc;
-	long flags = job->initrd ? 0 : KEXEC_FILE_NO_INITRAMFS;
+	long flags = job->next.initrd ? 0 : KEXEC_FILE_NO_INITRAMFS;
+	char *cmdline = next_cmdline(&job->next);
+	int kernel, initrd = -1, rc = 0;
 
-	cmdline = xasprintf("%s%s%s", job->reuse && own ? own : "",
-			    job->reuse && job->append ? " " : "", job->append ? job->append : "");
-	kernel = open(job->image, O_RDONLY | O_CLOEXEC);
-	rc = kernel < 0 ? -errno : 0;
-	if (rc)
-		complain("%s: %s", job->image, strerror(-rc));
-	if (!rc && job->initrd) {
-		initrd = open(job->initrd, O_RDONLY | O_CLOEXEC);
-		rc = initrd < 0 ? -errno : 0;
-		if (rc)
-			complain("%s: %s", job->initrd, strerror(-rc));
+	if (!cmdline) {
+		complain("/proc/cmdline cannot be read: %s", strerror(errno));
+		return -EIO;
 	}
-	if (rc)
-		goto out;
-	if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(cmdline) + 1, cmdline, flags)) {
+	kernel = open_or_complain(job->next.image);
+	if (kernel >= 0 && job->next.initrd)
+		initrd = open_or_complain(job->next.initrd);
+	if (kernel < 0 || (job->next.initrd && initrd < 0)) {
+		rc = kernel < 0 ? kernel : initrd;
+	} else if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(cmdline) + 1, cmdline,
+			   flags)) {
 		rc = -errno;
-		complain("load: refused with %s: %s", errno_name(-rc), strerror(-rc));
-		if (status_of_errno(-rc) != EXIT_PERMISSION)
-			say_last_error();
-		if (step_remedy("load", -rc))
-			fprintf(stderr, "  remedy: %s\n", step_remedy("load", -rc));
+		complain_load(-rc);
 	}
-out:
 	if (kernel >= 0)
 		close(kernel);
 	if (initrd >= 0)
 		close(initrd);
 	free(cmdline);
-	free(own);
 	return rc;
 }
 
@@ -134,23 +160,14 @@ static int roll_back(struct job *job)
  * Devices that could not be preserved keep nothing from being tried: nobody may want to preserve
  * them.
  */
-static int check(const struct job *job, const char *next_cmdline)
+static int check(const struct job *job)
 {
-	struct findings findings = {
-		.next_cmdline = next_cmdline,
-		.allow_unreadable = job->allow_unreadable,
-	};
-	struct arrived arrived;
+	struct findings findings = { .next = &job->next, .doing = true };
 	int64_t since = now();
 	int reasons = 0;
 	size_t i;
 
-	arrived_read(&arrived);
-	find_devices(&findings);
-	find_kernel(&findings);
-	find_cmdlines(&findings);
-	find_state(&findings, &arrived);
-	find_image(&findings, &arrived, job->image);
+	find_all(&findings);
 	for (i = 0; i < findings.nr; i++) {
 		const struct finding *finding = &findings.finding[i];
 		bool device = !strcmp(finding->topic, "device");
@@ -158,14 +175,12 @@ static int check(const struct job *job, const char *next_cmdline)
 		if (finding->verdict != FINDING_NO)
 			continue;
 		complain("%s%s: %s", device ? "warning: " : "", finding->topic, finding->what);
-		if (finding->remedy)
-			fprintf(stderr, "  remedy: %s\n", finding->remedy);
+		complain_remedy(finding->remedy);
 		reasons += !device;
 	}
 	progress("check", reasons ? "NO" : "ok", since);
-	arrived_free(&arrived);
 	findings_free(&findings);
-	return reasons ? -EINVAL : 0;
+	return reasons ? -EINVAL : interrupted();
 }
 
 /* A step of the kernel's, unless somebody did it before. */
@@ -182,8 +197,8 @@ static int advance(const char *file, bool *done)
 		return 0;
 	}
 	rc = step(file, "1");
-	progress(file, rc ? "REFUSED" : "ok", since);
 	*done = !rc;
+	progress(file, rc ? "REFUSED" : "ok", since);
 	return rc;
 }
 
@@ -192,19 +207,33 @@ static int start_next(void)
 {
 	int rc;
 
-	puts("jump");
+	say("jump");
 	fflush(stdout);
 	sync();
-	if (signal_came())
-		return -EINTR;
+	rc = interrupted();
+	if (rc)
+		return rc;
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC,
 		NULL);
 	rc = -errno;
 	complain("jump: refused with %s: %s", errno_name(-rc), strerror(-rc));
 	say_last_error();
-	if (step_remedy("jump", -rc))
-		fprintf(stderr, "  remedy: %s\n", step_remedy("jump", -rc));
+	complain_remedy(step_remedy("jump", -rc));
 	return rc;
+}
+
+/* Gives 0 when it succeeds. */
+static int systemctl(const char *command, const char *unit)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		mask_signals(SIG_UNBLOCK);
+		execlp("systemctl", "systemctl", "--quiet", command, unit, NULL);
+		_exit(127);
+	}
+	return pid < 0 || waitpid(pid, &status, 0) != pid || status;
 }
 
 /*
@@ -213,24 +242,18 @@ static int start_next(void)
  */
 static int leave_to_systemd(struct job *job)
 {
-	int rc = undo_steps(job->finalized, job->activated), status;
-	pid_t pid;
+	int rc = undo_steps(job->finalized, job->activated);
 
 	job->finalized = job->finalized && rc;
 	job->activated = job->activated && rc;
 	if (rc)
 		return rc;
-	puts("jump       left to systemctl kexec");
+	say("jump       left to systemctl kexec");
 	fflush(stdout);
-	if (signal_came())
-		return -EINTR;
-	pid = fork();
-	if (!pid) {
-		mask_signals(SIG_UNBLOCK);
-		execlp("systemctl", "systemctl", "kexec", NULL);
-		_exit(127);
-	}
-	if (pid > 0 && waitpid(pid, &status, 0) == pid && !status)
+	rc = interrupted();
+	if (rc)
+		return rc;
+	if (!systemctl("kexec", NULL))
 		return 0;
 	complain("systemctl kexec failed");
 	return -EIO;
@@ -242,7 +265,7 @@ static int run(struct job *job)
 	char *allowed;
 	int rc;
 
-	if (job->allow_unreadable) {
+	if (job->next.allow_unreadable) {
 		allowed = read_kho("allow_unreadable");
 		rc = allowed && *allowed == '1' ? 0 : write_kho("allow_unreadable", "1");
 		job->allowed = !rc && !(allowed && *allowed == '1');
@@ -253,19 +276,18 @@ static int run(struct job *job)
 		}
 	}
 	rc = load_image(job);
+	job->loaded = !rc;
 	progress("load", rc ? "REFUSED" : "ok", since);
-	if (rc)
-		return rc;
-	job->loaded = true;
-	if (signal_came())
-		return -EINTR;
-	rc = advance("activate", &job->activated);
-	if (!rc && signal_came())
-		rc = -EINTR;
+	if (!rc)
+		rc = interrupted();
+	if (!rc)
+		rc = advance("activate", &job->activated);
+	if (!rc)
+		rc = interrupted();
 	if (!rc)
 		rc = advance("finalize", &job->finalized);
-	if (!rc && signal_came())
-		rc = -EINTR;
+	if (!rc)
+		rc = interrupted();
 	if (rc)
 		return rc;
 	if (job->systemd)
@@ -279,32 +301,27 @@ static int parse(struct job *job, int argc, char **argv)
 	int i;
 
 	for (i = 1; i < argc; i++) {
-		bool more = i + 1 < argc;
-
 		if (!strcmp(argv[i], "--help"))
 			return help("kexec");
-		if (!strcmp(argv[i], "--initrd") && more)
-			job->initrd = argv[++i];
-		else if (!strcmp(argv[i], "--append") && more)
-			job->append = argv[++i];
-		else if (!strcmp(argv[i], "--reuse-cmdline"))
-			job->reuse = true;
-		else if (!strcmp(argv[i], "--allow-unreadable"))
-			job->allow_unreadable = true;
-		else if (!strcmp(argv[i], "--replace"))
+		if (!strcmp(argv[i], "--replace"))
 			job->replace = true;
 		else if (!strcmp(argv[i], "--no-jump"))
 			job->no_jump = true;
 		else if (!strcmp(argv[i], "--systemd"))
 			job->systemd = true;
-		else if (argv[i][0] != '-' && !job->image)
-			job->image = argv[i];
-		else
+		else if (argv[i][0] != '-' && !job->next.image)
+			job->next.image = argv[i];
+		else if (!next_option(&job->next, argc, argv, &i))
 			return misused("kexec", "unknown argument, or one without its value: %s",
 				       argv[i]);
 	}
-	if (!job->image)
+	if (!job->next.image)
 		return misused("kexec", "an IMAGE is wanted");
+	if (!job->next.reuse && !job->next.append)
+		return misused("kexec", "%s: say --reuse-cmdline or --append; '' if it is empty",
+			       "the next kernel's command line is not known");
+	if (job->next.initrd && job->next.no_initrd)
+		return misused("kexec", "--initrd and --no-initrd exclude each other");
 	if (job->no_jump && job->systemd)
 		return misused("kexec", "--no-jump and --systemd exclude each other");
 	return -1;
@@ -329,9 +346,15 @@ static int prerequisites(const struct job *job)
 		complain("--systemd: systemd is not running here");
 		return EXIT_REFUSED;
 	}
+	if (job->systemd && !systemctl("is-active", LOADER)) {
+		complain("--systemd: " LOADER " would load another kernel before the jump");
+		complain_remedy("systemctl stop " LOADER
+				"; or set KERNEL in /etc/default/kho, and systemctl kexec");
+		return EXIT_REFUSED;
+	}
 	if (is_loaded && !job->replace) {
 		complain("an image is loaded already, which could not be brought back");
-		fprintf(stderr, "  remedy: unload it with kexec -s -u, or say --replace\n");
+		complain_remedy("unload it with kexec -s -u, or say --replace");
 		return EXIT_REFUSED;
 	}
 	return -1;
@@ -348,25 +371,19 @@ int cmd_kexec(int argc, char **argv)
 {
 	struct job job = { 0 };
 	int rc, caught, status = parse(&job, argc, argv);
-	char *own, *cmdline;
 
 	if (status < 0)
 		status = prerequisites(&job);
 	if (status >= 0)
 		return status;
 	mask_signals(SIG_BLOCK);
-	own = read_text("/proc/cmdline");
-	cmdline = xasprintf("%s%s%s", job.reuse && own ? own : "", job.reuse ? " " : "",
-			    job.append ? job.append : "");
-	rc = check(&job, cmdline);
-	if (!rc && !signal_came())
+	rc = check(&job);
+	if (!rc)
 		rc = run(&job);
 	/* Once systemd goes down, signals come to everybody. */
 	caught = !rc && job.systemd ? 0 : signal_came();
 	if (rc || caught)
 		roll_back(&job);
-	free(cmdline);
-	free(own);
 	if (caught) {
 		complain("ended by signal %d: %s", caught, strsignal(caught));
 		return EXIT_SIGNAL + caught;

@@ -119,6 +119,15 @@ char *rooted(const char *path);
 /* The content with a NUL behind it, or NULL and errno; the caller frees it. */
 char *read_file(const char *path, size_t *len);
 
+/*
+ * Opens a file that is to be loaded, without touching what is none: opening a FIFO waits, and
+ * opening a device may do something. Returns -1 with errno and @why when it cannot be loaded.
+ */
+int open_to_load(const char *path, const char **why);
+
+/* The content of an open file */
+char *read_all(int fd, size_t *len);
+
 /* The same of a file that the operator named; "-" is standard input. */
 char *read_input_file(const char *path, size_t *len);
 
@@ -252,6 +261,7 @@ char *holder_session(const struct holder *holder);
  * @why_not: NULL when it can receive a handover, else why it cannot
  * @setup_type_max: highest type of setup_data that it knows, 0 when it does not say
  * @init_size: memory that it needs to start
+ * @cmdline_max: the longest command line that can be loaded with it
  * @nr: versions that it can restore
  * @version: these, escaped
  */
@@ -259,13 +269,16 @@ struct image {
 	const char *why_not;
 	uint32_t setup_type_max;
 	uint32_t init_size;
+	size_t cmdline_max;
 	size_t nr;
 	char **version;
 };
 
 /* Looks at @len bytes. What it finds does not point into these. */
 void image_parse(struct image *image, const unsigned char *bytes, size_t len);
-int image_read(struct image *image, const char *path);
+
+/* Returns NULL, or why the file cannot be looked at, with errno. */
+const char *image_read(struct image *image, const char *path);
 void image_free(struct image *image);
 bool image_restores(const struct image *image, const char *version);
 
@@ -273,8 +286,60 @@ bool image_restores(const struct image *image, const char *version);
 const char *image_other_version(const struct image *image, const char *version);
 
 /*
- * findings.c, findings_kernel.c, findings_devices.c, findings_image.c: what check finds
+ * cmdline.c: command lines of kernels; whoever looks at one looks with these.
  */
+
+/**
+ * struct param - a parameter
+ * @name: its name
+ * @value: without quotes around it, NULL when there is no '='
+ */
+struct param {
+	char *name;
+	char *value;
+};
+
+/*
+ * Takes the next parameter and moves @at behind it. Returns false at the end, which may be a "--";
+ * @at is there then.
+ */
+bool param_next(const char **at, struct param *param);
+void param_free(struct param *param);
+bool param_is(const struct param *param, const char *name);
+
+/* Is there a parameter of that name? */
+bool cmdline_has(const char *cmdline, const char *name);
+
+/* The parameter by which no IOMMU would translate, or NULL */
+const char *cmdline_untranslated(const char *cmdline);
+
+/* @own is reused unless it is NULL, with @append, which may be NULL, added. To be freed. */
+char *cmdline_next_kernel(const char *own, const char *append);
+
+/*
+ * findings.c, and findings_devices.c, _image.c, _kernel.c and _next.c: what check finds
+ */
+
+/**
+ * struct next - the kernel that is to be started
+ * @image: its file, or NULL when only the machine is looked at
+ * @initrd: its initrd, or NULL
+ * @append: what is added to its command line, or NULL
+ * @reuse: its command line begins with this kernel's
+ * @no_initrd: it is meant to have none
+ * @no_root: its command line is meant to have no root=
+ * @allow_unreadable: versions that it cannot restore are no reason against it
+ */
+struct next {
+	const char *image, *initrd, *append;
+	bool reuse, no_initrd, no_root, allow_unreadable;
+};
+
+/* Takes an option of these, with its value, and moves @i to its last word. */
+bool next_option(struct next *next, int argc, char **argv, int *i);
+
+/* Its command line, to be freed; NULL when it is not known */
+char *next_cmdline(const struct next *next);
 
 enum verdict { FINDING_OK, FINDING_NOTE, FINDING_UNKNOWN, FINDING_NO };
 
@@ -297,15 +362,15 @@ struct finding {
  * @finding: all of them
  * @nr: how many
  * @nr_devices: devices bound to vfio-pci
- * @next_cmdline: command line for the next kernel, NULL when it is not known
- * @allow_unreadable: versions that the next kernel cannot restore are no reason
+ * @next: the kernel that is to be started
+ * @doing: it is not only a question; what was not said is a reason
  */
 struct findings {
 	struct finding *finding;
 	size_t nr;
 	unsigned int nr_devices;
-	const char *next_cmdline;
-	bool allow_unreadable;
+	const struct next *next;
+	bool doing;
 };
 
 void find(struct findings *findings, enum verdict verdict, const char *topic, const char *remedy,
@@ -316,11 +381,14 @@ void find_kernel(struct findings *findings);
 void find_cmdlines(struct findings *findings);
 void find_devices(struct findings *findings);
 void find_state(struct findings *findings, const struct arrived *arrived);
-void find_image(struct findings *findings, const struct arrived *arrived, const char *path);
+void find_image(struct findings *findings, const struct arrived *arrived);
+void find_initrd(struct findings *findings);
+void find_cmdline_length(struct findings *findings, const struct image *image);
+void find_room(struct findings *findings, const struct image *image);
+void find_no_file(struct findings *findings, const char *topic, const char *path, const char *why,
+		  int error);
+void find_all(struct findings *findings);
 const char *verdict_name(enum verdict verdict);
-
-/* Has @cmdline a word that is @word or, when that ends in '=', begins with it? */
-bool cmdline_has(const char *cmdline, const char *word);
 
 /*
  * steps.c

@@ -27,11 +27,16 @@ static const struct command commands[] = {
 	  "\n"
 	  "As an ordinary user it says all but the sessions, the place of the next kernel, and what\n"
 	  "other users' processes have open.\n", false },
-	{ "check", cmd_check, "[--json] [--append ARGS | --reuse-cmdline] [IMAGE]",
+	{ "check", cmd_check,
+	  "[--json] [--initrd FILE | --no-initrd] [--append ARGS] [--reuse-cmdline] [--no-root]\n"
+	  "                    [--allow-unreadable] [IMAGE]",
 	  "can this machine, and this image, do a live update now?",
 	  "  --json             as JSON\n"
-	  "  --append ARGS      the command line that the next kernel will get\n"
+	  "  --initrd FILE      the initrd that the next kernel will get\n"
+	  "  --no-initrd        it will get none, though this kernel had one\n"
+	  "  --append ARGS      the command line that it will get\n"
 	  "  --reuse-cmdline    it will get the one of this kernel, with ARGS of --append behind it\n"
+	  "  --no-root          it needs no root=, though there is one on this kernel's command line\n"
 	  "  --allow-unreadable versions that the next kernel cannot restore are no reason against it\n"
 	  "\n"
 	  "IMAGE is a bzImage. Each reason not is named with its remedy. Exit status: 0 yes, 1 no,\n"
@@ -67,12 +72,14 @@ static const struct command commands[] = {
 	  "\n"
 	  "Needs root.\n", true },
 	{ "kexec", cmd_kexec,
-	  "[--initrd FILE] [--append ARGS] [--reuse-cmdline] [--allow-unreadable] [--replace]\n"
-	  "                    [--no-jump | --systemd] IMAGE",
+	  "[--initrd FILE | --no-initrd] [--append ARGS] [--reuse-cmdline] [--no-root]\n"
+	  "                    [--allow-unreadable] [--replace] [--no-jump | --systemd] IMAGE",
 	  "check, load, activate, finalize, jump",
 	  "  --initrd FILE      the next kernel's initrd\n"
-	  "  --append ARGS      its command line\n"
+	  "  --no-initrd        it gets none, though this kernel had one\n"
+	  "  --append ARGS      its command line; '' when it is to be empty\n"
 	  "  --reuse-cmdline    the one of this kernel, with ARGS of --append behind it\n"
+	  "  --no-root          it needs no root=, though there is one on this kernel's command line\n"
 	  "  --allow-unreadable go on when it cannot restore a version: the subtree is kept for a later\n"
 	  "                     kernel\n"
 	  "  --replace          an image is loaded already: replace it. It is not brought back\n"

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "khoctl.h"
@@ -21,7 +22,7 @@ char *rooted(const char *path)
 	return xasprintf("%s%s", root_dir, path);
 }
 
-static char *read_all(int fd, size_t *len)
+char *read_all(int fd, size_t *len)
 {
 	size_t room = 4096;
 	char *text = xrealloc(NULL, room);
@@ -65,6 +66,31 @@ char *read_file(const char *path, size_t *len)
 	close(fd);
 	errno = saved;
 	return text;
+}
+
+static const char *no_file(mode_t mode, off_t size)
+{
+	if (S_ISDIR(mode))
+		return "it is a folder";
+	if (!S_ISREG(mode))
+		return "it is no regular file";
+	return size ? NULL : "it is empty";
+}
+
+int open_to_load(const char *path, const char **why)
+{
+	struct stat stat_buf;
+	int fd = -1;
+
+	if (!stat(path, &stat_buf)) {
+		*why = no_file(stat_buf.st_mode, stat_buf.st_size);
+		errno = EINVAL;
+		if (*why)
+			return -1;
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	}
+	*why = fd < 0 ? strerror(errno) : NULL;
+	return fd;
 }
 
 char *read_input_file(const char *path, size_t *len)

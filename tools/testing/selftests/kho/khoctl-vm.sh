@@ -6,6 +6,8 @@ set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
 out=/tmp/khoctl.out
+# shellcheck disable=SC2016 # for nobody to expand
+hostile='vm-$(touch${IFS}/tmp/ran)'
 
 # ctl STATUS ARGS...: khoctl ARGS has to end with it; what it says is in $out
 ctl() {
@@ -97,8 +99,38 @@ refusals() {
 	says 'it is no bzImage'
 	ctl 1 kexec --append 'quiet mem=1G' /boot/bzImage
 	says 'mem= of the next kernel'
+	for hidden in 'quiet\nmem=1G' 'quiet\tmem=1G' 'quiet "mem=1G"' 'quiet mem="1G"'; do
+		# shellcheck disable=SC2059 # with escapes
+		ctl 1 kexec --no-jump --initrd /boot/initrd --append "$(printf "$hidden")" /boot/bzImage
+		says 'mem= of the next kernel'
+	done
 	ctl 1 kexec --append x /tmp/none
-	ctl 5 kexec --append x --initrd /tmp/none /boot/bzImage
+	says '/tmp/none: No such file'
+	same_as_before
+
+	# Each file, and the command line, is named before it is loaded.
+	: >/tmp/empty
+	for file in /tmp/none /tmp /tmp/empty /dev/zero; do
+		ctl 1 kexec --append x --initrd $file /boot/bzImage
+		says "initrd: $file: "
+		lacks $out mem=
+	done
+	ctl 1 kexec --append "$(printf '%2017s' x)" --initrd /boot/initrd /boot/bzImage
+	says 'has 2017 characters, and the image takes 2016'
+	lacks $out mem=
+	same_as_before
+
+	# Without its command line or its initrd it would hardly come up.
+	ctl 2 kexec --no-jump --initrd /boot/initrd /boot/bzImage
+	says '--reuse-cmdline or --append'
+	ctl 1 kexec --no-jump --reuse-cmdline /boot/bzImage
+	says 'this kernel was started with one, and the next one gets none' --no-initrd
+	ctl 0 check --reuse-cmdline /boot/bzImage
+	says 'note     initrd        this kernel was started with one'
+	same_as_before
+	ctl 0 kexec --no-jump --append "$(printf '%2016s' x)" --no-initrd /boot/bzImage
+	state_is final
+	ctl 0 abort --unload
 	same_as_before
 }
 
@@ -144,7 +176,7 @@ users() {
 	as_user 3 activate
 	says EACCES 'as root'
 	as_user 3 discard --yes a
-	as_user 3 kexec /boot/bzImage
+	as_user 3 kexec --reuse-cmdline /boot/bzImage
 	says 'needs root'
 	as_user 3 dump
 	as_user 0 --help
@@ -191,7 +223,7 @@ case $GENERATION in
 	ctl 0 abort
 	says 'nothing to undo'
 	ctl 1 finalize
-	says EINVAL 'activate first'
+	says 'khoctl: finalize: refused with EINVAL' 'activate first'
 	ctl 0 activate
 	state_is active
 	ctl 0 activate
@@ -228,12 +260,18 @@ case $GENERATION in
 	mkdir -p /run/systemd/system
 	cat >/usr/bin/systemctl <<-EOF
 		#!/bin/sh
+		[ "\$*" != '--quiet is-active kho-live-update' ] || exit \$(cat /tmp/inactive)
 		echo "systemctl \$* when \$(cat $kho/state)"
 		exit 1
 	EOF
 	chmod 755 /usr/bin/systemctl
+	echo 0 >/tmp/inactive
 	try_kexec 1 --systemd
-	says 'finalize   ok' 'systemctl kexec when idle' 'roll-back  done'
+	says 'kho-live-update would load another kernel' 'systemctl stop kho-live-update'
+	same_as_before
+	echo 3 >/tmp/inactive
+	try_kexec 1 --systemd
+	says 'finalize   ok' 'systemctl --quiet kexec when idle' 'roll-back  done'
 	same_as_before
 	control refuse finalize 34
 	try_kexec 1 --systemd
@@ -242,7 +280,7 @@ case $GENERATION in
 	same_as_before
 	sed -i 's/exit 1/exit 0/' /usr/bin/systemctl
 	try_kexec 0 --systemd
-	says 'systemctl kexec when idle'
+	says 'systemctl --quiet kexec when idle'
 	file_is /sys/kernel/kexec_loaded 1
 	ctl 0 abort --unload
 	same_as_before
@@ -305,7 +343,9 @@ case $GENERATION in
 	give_back
 
 	# What was restored is what is asked of an image.
-	keep 'create c' 'memfd c1 10 3' 'preserve c c1 1'
+	keep "create $hostile" 'memfd c1 10 3' "preserve $hostile c1 1"
+	ctl 0 show "$hostile"
+	says 'goes to the next kernel' "open in process $(cat $keeper/pid) kho-session"
 	control add folio 0 100 4
 	control preserve
 	ctl 0 check /boot/bzImage
@@ -317,8 +357,10 @@ case $GENERATION in
 	ctl 0 discard --yes kho-test
 	says 'kho-test is discarded'
 	contains $kho/incoming 'kho-test discarded'
-	ctl 0 discard --yes c
+	ctl 0 discard --yes "$hostile"
+	says "$hostile is discarded"
 	sessions_are
+	[ ! -e /tmp/ran ] || fail "a session's name was run"
 	ctl 0 discard --yes /memory
 	nothing_left
 	;;

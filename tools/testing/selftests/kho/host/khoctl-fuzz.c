@@ -161,6 +161,7 @@ static size_t make_image(unsigned char *image)
 	image[0x206] = 0x0f;
 	image[0x207] = 0x02;
 	image[0x236] = 0x03;
+	put32(image + 0x238, 2047);
 	put32(image + 0x260, 64 << 20);
 	put32(image + 0x268, 1024);
 	memcpy(info, "LToP", 4);

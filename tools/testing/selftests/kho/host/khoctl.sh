@@ -26,6 +26,9 @@ says() {
 		grep -qF -- "$text" "$out" "$work/err" || fail "it does not say: $text"
 	done
 }
+lacks() {
+	! grep -qF -- "$1" "$out" "$work/err" || fail "it says: $1"
+}
 nothing_printed() {
 	[ ! -s "$out" ] || fail "it prints something on standard output"
 }
@@ -190,6 +193,35 @@ kernel=build/base/arch/x86/boot/bzImage
 ctl 1 --root "$root" check "$kernel"
 says 'it knows liveupdate-v1'
 
+# Files that are none, or are something else; none of them keeps it waiting
+mkfifo "$work/fifo"
+gzip -c "$work/image" >"$work/packed"
+for file in "$work/fifo:it is no regular file" "$work:it is a folder" "$work/empty:it is empty" "$work/none:No such file"; do
+	status=0
+	timeout 20 "$asan" --root "$root" check --append '' --initrd "${file%%:*}" "${file%%:*}" >"$out" 2>"$work/err" || status=$?
+	[ $status = 1 ] || fail "check of ${file%%:*} gives $status"
+	says "${file#*:}"
+	grep -q "^NO       initrd        ${file%%:*}" "$out" || fail "check does not name the initrd"
+	grep -q "^NO       image         ${file%%:*}" "$out" || fail "check does not name the image"
+done
+ctl 1 --root "$root" check --append '' "$asan"
+says 'it is no bzImage but an ELF file'
+ctl 1 --root "$root" check --append '' "$work/packed"
+says 'it is no bzImage but packed with gzip'
+ctl 1 --root "$root" check --append '' --initrd "$work/image" "$work/image"
+says "$work/image is a kernel"
+ctl 1 --root "$root" check --append '' --initrd "$work/blob" "$work/image"
+says "$work/blob is of no format"
+ctl 1 --root "$root" check --append '' --initrd "$work/packed" "$work/image"
+says "$work/packed can be loaded"
+ctl 1 --root "$root" check --append "$(printf '%2017s' x)" "$work/image"
+says 'has 2017 characters, and the image takes 2016' 'remedy: shorten it'
+ctl 1 --root "$root" check --append "$(printf '%2016s' x)" "$work/image"
+lacks characters
+touch "$root"/boot/vmlinuz-6.{9,12}.1 "$root/boot/initrd.img-6.12.1"
+ctl 1 --root "$root" check --append '' --initrd "$root/boot/initrd.img" "$root/boot/vmlinuz"
+says "there is $root/boot/vmlinuz-6.12.1, $root/boot/vmlinuz-6.9.1" "there is $root/boot/initrd.img-6.12.1"
+
 # A device that cannot be preserved, and nothing that translates
 device=$root/sys/bus/pci/devices/0000:05:00.0
 mkdir -p "$device" "$root/sys/bus/pci/drivers/vfio-pci/0000:05:00.0"
@@ -199,6 +231,14 @@ file proc/interrupts ' 24: 1 0 PCI-MSI vfio-intx(0000:05:00.0)'
 ctl 1 --root "$root" check
 says 'CONFIG_VFIO_PCI_LIVEUPDATE is off: no devices' 'it is a virtual function' 'it uses INTx' 'no IOMMU translates for it' 'there is none, or it is off' \
 	'intel_iommu=off of this kernel'
+for off in intel_iommu=off intel-iommu=sm_on,off '"intel_iommu=off"' iommu=off 'intel_iommu=on intel_iommu=off'; do
+	ctl 1 --root "$root" check --append "$off"
+	says 'of the next kernel turns translation off'
+done
+for on in 'intel_iommu=off intel_iommu=on' 'x="intel_iommu=off' '-- iommu=off'; do
+	ctl 1 --root "$root" check --append "$on"
+	lacks 'of the next kernel turns translation off'
+done
 
 # Nothing is in the way.
 file sys/kernel/kho/incoming 'pci restored pci-v1'
@@ -210,12 +250,55 @@ file proc/meminfo 'MemTotal: 9000000 kB' 'MemAvailable: 2000000 kB'
 rm -r "$device" "$root/sys/bus/pci/drivers/vfio-pci/0000:05:00.0"
 ctl 0 --root "$root" check --json "$work/image"
 json .possible '"yes"'
+json '[.findings[] | select(.verdict == "note" and .topic == "command line")] | length' 1
+
+# A command line is read as the kernel reads it.
+for line in mem=1G $'quiet\nmem=1G' $'quiet\tmem=1G' $'quiet\vmem=1G' $'quiet\xa0mem=1G' '"mem=1G"' 'mem="1G"' 'x="a b" mem=1G' mem \
+	"x='a mem=1G'" '"-" mem=1G' $'x\r\fmemmap="1G@1G'; do
+	ctl 1 --root "$root" check --append "$line" "$work/image"
+	says 'of the next kernel changes the memory'
+done
+for line in xmem=1G 'x="a mem=1G"' '"x mem=1G' 'quiet -- mem=1G' '"--" mem=1G' "'mem=1G'" 'x=mem=1G' 'MEM=1G' '=mem=1G'; do
+	ctl 0 --root "$root" check --append "$line" "$work/image"
+	says 'nothing harmful is on that of the next kernel'
+done
+file proc/cmdline 'quiet root=/dev/sda1 -- single'
+ctl 1 --root "$root" check --reuse-cmdline --append mem=1G "$work/image"
+says 'mem= of the next kernel'
+
+# It would come up without its root, its initrd, or its command line.
+ctl 0 --root "$root" check --reuse-cmdline "$work/image"
+lacks root=
+ctl 1 --root "$root" check --append 'quiet -- root=/dev/sda1' "$work/image"
+says 'has root=' --no-root
+ctl 0 --root "$root" check --append quiet --no-root "$work/image"
+says 'note     command line  this kernel'"'"'s has root='
+ctl 0 --root "$root" check --append '' "$work/image"
+says 'is empty, as was said'
+ctl 0 --root "$root" check "$work/image"
+says 'is not known, and was not looked at'
+mkdir -p "$root/sys/kernel/boot_params"
+{ head -c 540 /dev/zero && printf '\0\1\0\0'; } >"$root/sys/kernel/boot_params/data"
+ctl 0 --root "$root" check --reuse-cmdline "$work/image"
+says 'note     initrd        this kernel was started with one, and the next one gets none'
+ctl 0 --root "$root" check --reuse-cmdline --no-initrd "$work/image"
+lacks initrd
+ctl 0 --root "$root" check --reuse-cmdline --initrd "$work/packed" "$work/image"
+lacks 'gets none'
+mv "$root/proc/cmdline" "$work/cmdline"
+ctl 1 --root "$root" check --reuse-cmdline "$work/image"
+says 'cannot be read'
+mv "$work/cmdline" "$root/proc/cmdline"
 
 # Nothing is changed below --root; and of what cannot be undone it is asked first, on a terminal.
 before=$(find "$root" -type f -exec sha256sum {} + | sort)
 ctl 1 --root "$root" activate
 says '--root' 'khoctl: activate: refused'
-ctl 2 --root "$root" kexec "$work/image"
+ctl 2 --root "$root" kexec --append '' "$work/image"
+says '--root'
+ctl 2 kexec "$work/image"
+says '--reuse-cmdline or --append'
+ctl 2 kexec --append '' --initrd "$work/blob" --no-initrd "$work/image"
 file sys/kernel/kho/incoming 'vm-files pending vm-files-v1' 'vm pending vm-v1'
 file sys/kernel/kho/sessions 'vm incoming closed 0 files'
 ctl 2 --root "$root" discard vm-files
@@ -275,7 +358,7 @@ printf %s "comm$nasty"$'\n' >"$root/proc/77/comm"
 ln -s "/dev/vfio/$nasty" "$root/proc/77/fd/3"
 cp "$work/blob" "$work/$nasty"
 printf '%s\n' status 'status --json' list 'list --json' "show s$nasty" "show s$nasty --json" "show a$nasty" "show none$nasty" check 'check --json' \
-	"check --reuse-cmdline none$nasty" "check --append x$nasty $work/$nasty" activate abort "abort $nasty" "$nasty" "discard none$nasty" "discard a$nasty --yes" \
+	"check --reuse-cmdline none$nasty" "check --append x$nasty --initrd none$nasty $work/$nasty" activate abort "abort $nasty" "$nasty" "discard none$nasty" "discard a$nasty --yes" \
 	timeline 'timeline --format json' 'timeline --format svg' "timeline --from none$nasty" "timeline --format $nasty" "dump $work/$nasty" \
 	"dump none$nasty" "dump --format dts $work/$nasty" "help $nasty" >"$work/commands"
 while read -r line; do

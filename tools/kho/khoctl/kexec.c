@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * khoctl kexec: a whole live update. Each step is undone in reverse order when a later one is
- * refused, or when a signal comes before the jump.
+ * refused, when a signal comes before the jump, or when standard output cannot be written: nobody
+ * would know then how far it came.
  *
  * Signals are let in between the steps only, never within one: the kernel's own steps cannot be
- * left halfway.
+ * left halfway. That is so for every signal that ends a program, or stops it: a machine is not to
+ * stand still in between either. SIGKILL, and a fault of khoctl's own, are all that leaves things
+ * as they are then.
  */
 #include <errno.h>
 #include <linux/kexec.h>
@@ -29,36 +32,64 @@ struct job {
 /* When this unit is active, it loads the kernel of its own configuration as services stop. */
 #define LOADER "kho-live-update"
 
-static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+/* What has to be undone when khoctl ends itself, as it is out of memory */
+static struct job *under_way;
 
-static void mask_signals(int how)
+/* Signals that end a program */
+static sigset_t fatal;
+
+/* The signals that were blocked when khoctl was started */
+static sigset_t mask_before;
+
+static bool is_ignored(int number)
 {
-	sigset_t set;
+	struct sigaction action;
+
+	return sigaction(number, NULL, &action) || action.sa_handler == SIG_IGN;
+}
+
+/* What was ignored from the start, as with nohup, is let be. */
+static void hold_signals(void)
+{
+	static const int harmless[] = { SIGCHLD, SIGCONT, SIGURG, SIGWINCH };
+	static const int stopping[] = { SIGTSTP, SIGTTIN, SIGTTOU };
+	sigset_t held;
+	int number;
 	size_t i;
 
-	sigemptyset(&set);
-	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaddset(&set, signals[i]);
-	sigprocmask(how, &set, NULL);
+	sigfillset(&fatal);
+	for (i = 0; i < ARRAY_SIZE(harmless); i++)
+		sigdelset(&fatal, harmless[i]);
+	for (i = 0; i < ARRAY_SIZE(stopping); i++)
+		sigdelset(&fatal, stopping[i]);
+	/* When nobody reads what is printed, that is seen at the next step. */
+	signal(SIGPIPE, SIG_IGN);
+	for (number = 1; number <= SIGRTMAX; number++)
+		if (is_ignored(number))
+			sigdelset(&fatal, number);
+	held = fatal;
+	for (i = 0; i < ARRAY_SIZE(stopping); i++)
+		sigaddset(&held, stopping[i]);
+	sigprocmask(SIG_BLOCK, &held, &mask_before);
 }
 
 /* The number of a signal that has come, or 0 */
 static int signal_came(void)
 {
-	sigset_t set;
-	size_t i;
+	sigset_t pending;
+	int number;
 
-	sigpending(&set);
-	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		if (sigismember(&set, signals[i]))
-			return signals[i];
+	sigpending(&pending);
+	for (number = 1; number <= SIGRTMAX; number++)
+		if (sigismember(&pending, number) == 1 && sigismember(&fatal, number) == 1)
+			return number;
 	return 0;
 }
 
 /* 0, or why no further step is to be taken */
 static int interrupted(void)
 {
-	return signal_came() ? -EINTR : 0;
+	return signal_came() ? -EINTR : -output_error();
 }
 
 static int64_t now(void)
@@ -74,7 +105,7 @@ static void progress(const char *what, const char *result, int64_t since)
 	char took[32];
 
 	say("%-10s %-8s %s", what, result, format_ns(took, now() - since));
-	fflush(stdout);
+	output_error();
 }
 
 /* Why a load was refused. What the kernel said last may be of another time. */
@@ -139,6 +170,7 @@ static int roll_back(struct job *job)
 	int64_t since = now();
 	int rc;
 
+	under_way = NULL;
 	if (!job->loaded && !job->allowed)
 		return 0;
 	rc = undo_steps(job->finalized, job->activated);
@@ -154,6 +186,12 @@ static int roll_back(struct job *job)
 	if (rc)
 		complain("khoctl status says what is left; khoctl abort --unload undoes it");
 	return rc;
+}
+
+static void roll_back_at_exit(void)
+{
+	if (under_way)
+		roll_back(under_way);
 }
 
 /*
@@ -208,7 +246,7 @@ static int start_next(void)
 	int rc;
 
 	say("jump");
-	fflush(stdout);
+	output_error();
 	sync();
 	rc = interrupted();
 	if (rc)
@@ -229,7 +267,8 @@ static int systemctl(const char *command, const char *unit)
 	int status;
 
 	if (!pid) {
-		mask_signals(SIG_UNBLOCK);
+		signal(SIGPIPE, SIG_DFL);
+		sigprocmask(SIG_SETMASK, &mask_before, NULL);
 		execlp("systemctl", "systemctl", "--quiet", command, unit, NULL);
 		_exit(127);
 	}
@@ -249,7 +288,6 @@ static int leave_to_systemd(struct job *job)
 	if (rc)
 		return rc;
 	say("jump       left to systemctl kexec");
-	fflush(stdout);
 	rc = interrupted();
 	if (rc)
 		return rc;
@@ -334,6 +372,7 @@ static int prerequisites(const struct job *job)
 	bool is_loaded = loaded && *loaded == '1';
 
 	free(loaded);
+	sigprocmask(SIG_BLOCK, NULL, &mask_before);
 	if (*root_dir)
 		return misused("kexec", "with --root nothing is changed");
 	if (!have_kho())
@@ -376,7 +415,9 @@ int cmd_kexec(int argc, char **argv)
 		status = prerequisites(&job);
 	if (status >= 0)
 		return status;
-	mask_signals(SIG_BLOCK);
+	hold_signals();
+	under_way = &job;
+	atexit(roll_back_at_exit);
 	rc = check(&job);
 	if (!rc)
 		rc = run(&job);
@@ -384,9 +425,12 @@ int cmd_kexec(int argc, char **argv)
 	caught = !rc && job.systemd ? 0 : signal_came();
 	if (rc || caught)
 		roll_back(&job);
+	under_way = NULL;
 	if (caught) {
 		complain("ended by signal %d: %s", caught, strsignal(caught));
 		return EXIT_SIGNAL + caught;
 	}
+	if (rc && output_error())
+		complain("standard output cannot be written: %s", strerror(output_error()));
 	return rc ? status_of_errno(-rc) : EXIT_OK;
 }

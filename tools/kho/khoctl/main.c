@@ -86,8 +86,8 @@ static const struct command commands[] = {
 	  "  --no-jump          stop before the jump, with all prepared\n"
 	  "  --systemd          try finalize, undo it, and leave the jump to systemctl kexec\n"
 	  "\n"
-	  "When a step is refused, or a signal comes before the jump, what was done is undone in reverse\n"
-	  "order. Needs root.\n", false },
+	  "When a step is refused, a signal comes before the jump, or standard output cannot be written,\n"
+	  "what was done is undone in reverse order. Needs root.\n", true },
 	{ "dump", cmd_dump, "[--format text|json|dts] [--tree N] [FILE]",
 	  "decode the blob, or any file with device trees of handover",
 	  "  --format F  text (default), json, or dts, which is what dtc reads\n"

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kho-hold: sends a signal to a program at a certain point of what it does.
+ * kho-hold: sends a signal to a program at a certain point of what it does, or reads no further.
  *
  *	kho-hold LINES FILE VALUE SIGNAL COMMAND...
  *
  * The program's output goes through a pipe that holds one line, so that it stands still until
  * somebody reads. LINES lines are read; it goes on to the line after the next one. When FILE reads
  * as VALUE, what the program was doing is done, and it stands still before it can do more: that is
- * when the signal is sent. Then all is read and printed. The exit status is the program's, or 128
- * and the number of the signal that ended it.
+ * when the signal is sent. Then all is read and printed. With SIGNAL 0 the pipe is closed instead:
+ * nobody reads any more. The exit status is the program's, or 128 and the number of the signal that
+ * ended it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -86,10 +87,13 @@ int main(int argc, char **argv)
 		}
 		usleep(1000);
 	}
-	if (kill(pid, atoi(argv[4])))
+	if (!atoi(argv[4]))
+		close(pipes[0]);
+	else if (kill(pid, atoi(argv[4])))
 		die("kill");
-	while (pass_line(pipes[0]))
-		;
+	else
+		while (pass_line(pipes[0]))
+			;
 	if (waitpid(pid, &status, 0) != pid)
 		die("waitpid");
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

@@ -132,6 +132,18 @@ refusals() {
 	state_is final
 	ctl 0 abort --unload
 	same_as_before
+
+	# Where nothing can be written, nothing is done; what is done all the same is said.
+	status_got=0
+	khoctl kexec --no-jump --initrd /boot/initrd --append x /boot/bzImage >/dev/full 2>$out || status_got=$?
+	same 'what khoctl kexec gives when standard output is full' "$status_got" 1
+	says 'standard output cannot be written: No space left'
+	same_as_before
+	khoctl activate >/dev/full 2>$out || fail "khoctl activate when standard output is full: $(cat $out)"
+	says 'active: owners have prepared' 'standard output cannot be written'
+	state_is active
+	ctl 0 abort
+	same_as_before
 }
 
 versions() {
@@ -152,13 +164,18 @@ versions() {
 	control preserve
 }
 
-# interrupted LINES FILE VALUE SIGNAL
+# interrupted LINES FILE VALUE SIGNAL; with 0 nobody reads any more
 interrupted() {
 	status_got=0
-	kho-hold "$1" "$2" "$3" "$4" khoctl kexec --initrd /boot/initrd --append "$(cat /boot/cmdline)" /boot/bzImage \
+	kho-hold "$1" "$2" "$3" "$4" khoctl kexec --no-jump --initrd /boot/initrd --append "$(cat /boot/cmdline)" /boot/bzImage \
 		>$out 2>&1 || status_got=$?
-	same "what khoctl kexec gives after a signal: $(cat $out)" "$status_got" $((128 + $4))
-	says 'roll-back  done'
+	if [ "$4" = 0 ]; then
+		same "what khoctl kexec gives when nobody reads: $(cat $out)" "$status_got" 1
+		says 'standard output cannot be written: Broken pipe'
+	else
+		same "what khoctl kexec gives after a signal: $(cat $out)" "$status_got" $((128 + $4))
+		says 'roll-back  done'
+	fi
 	same_as_before
 }
 
@@ -253,6 +270,17 @@ case $GENERATION in
 	interrupted 0 /sys/kernel/kexec_loaded 1 2
 	interrupted 1 $kho/state active 15
 	interrupted 2 $kho/state final 1
+	for signal in 3 10 34 0; do
+		interrupted 2 $kho/state final $signal
+	done
+	interrupted 0 /sys/kernel/kexec_loaded 1 14
+	interrupted 1 $kho/state active 0
+	# What was ignored from the start, as by nohup, is no reason.
+	(trap '' HUP; exec kho-hold 2 $kho/state final 1 khoctl kexec --no-jump --initrd /boot/initrd --append x /boot/bzImage) >$out 2>&1 ||
+		fail "a signal that is ignored ends khoctl kexec: $(cat $out)"
+	state_is final
+	ctl 0 abort --unload
+	same_as_before
 
 	# Left to systemd, of which there is only its place here, and a systemctl that says how it was called
 	try_kexec 1 --systemd

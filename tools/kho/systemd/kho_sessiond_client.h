@@ -6,11 +6,15 @@
 #include <stdbool.h>
 
 #define KHO_SESSIOND_SOCKET	"/run/kho/sessiond.sock"
+#ifndef KHO_SESSIOND_TIMEOUT
+#define KHO_SESSIOND_TIMEOUT	60	/* seconds; the daemon itself never waits as long */
+#endif
 
 /**
  * kho_sessiond_connect() - connect to the daemon
  *
- * Return: a socket, which can be used for any number of requests; -1 with errno set.
+ * Return: a socket, which can be used for any number of requests, one at a time; -1 with errno
+ * set, ETIMEDOUT when nobody has answered.
  */
 int kho_sessiond_connect(void);
 
@@ -22,8 +26,13 @@ int kho_sessiond_connect(void);
  * @take: out: the descriptor that came with the answer, or -1; may be NULL
  * @incoming: out: whether that is a session of the old kernel; may be NULL
  *
- * Return: 0, or -1 with errno set: what the daemon said, or of the connection, ECONNRESET when
- * the daemon has closed it.
+ * Signals do not end it. After KHO_SESSIOND_TIMEOUT it gives up.
+ *
+ * Return: 0, or -1 with errno set: what the daemon said, and then the next request can be made.
+ * Or what happened to the connection: ETIMEDOUT, ECONNRESET when the daemon has closed it, or
+ * another one of send() and recv(). Whether the request was carried out is not known then, and
+ * the socket is dead: each further request fails with ECONNRESET. Close it and connect again.
+ * EMFILE: you have too many files open for the one that came, which is lost for you alone.
  */
 int kho_sessiond_ask(int sock, const char *request, int give, int *take, bool *incoming);
 

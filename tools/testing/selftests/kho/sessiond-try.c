@@ -2,12 +2,17 @@
 /*
  * sessiond-try: what kho-sessiond must refuse, and that one user's clients cannot get at another's
  * sessions or use up what others need. Runs as root in a VM with systemd (scripts/vm --add
- * build/systemd:systemd), where the sample service is the other user.
+ * build/systemd:systemd), where the sample service is the other user. And besides:
+ *
+ *   half UID NAME    make this user's session, as a service does that dies right after
+ *   again UID NAME   open this user's session of the old kernel and close it, many times in a row,
+ *                    and finish it
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,13 +128,21 @@ static void try_files(int sock)
 	expect(sock, "hold mine 1", null, EPERM);
 	expect(sock, "fetch mine 1", -1, ENOENT);
 	for (i = 1; i <= FILES_MAX; i++) {
+		int other = memfd_create("stranger", MFD_CLOEXEC);
+
 		snprintf(request, sizeof(request), "hold mine %d", i);
-		expect(sock, request, memfd, 0);
+		expect(sock, request, other, 0);
+		/* systemd would not store it twice, so it would be lost under the second token. */
+		expect(sock, "hold mine 33", other, EEXIST);
+		close(other);
 	}
 	expect(sock, "hold mine 1", memfd, EEXIST);
 	expect(sock, "hold mine 33", memfd, EDQUOT);
 	expect(sock, "fetch mine 32", -1, 0);
 	try_many_fds(sock, memfd);
+	expect(sock, "release mine", -1, 0);
+	/* It is gone when that is answered. */
+	expect(sock, "create mine", -1, 0);
 	expect(sock, "release mine", -1, 0);
 	expect(sock, "fetch mine 1", -1, ENOENT);
 	expect(sock, "release mine", -1, ENOENT);
@@ -206,11 +219,65 @@ static int make_session(const char *name)
 	return create.fd;
 }
 
-int main(void)
+static void become(const char *uid)
+{
+	struct group *group = getgrnam("kho");
+
+	if (!group || setgid(group->gr_gid) || setuid(atoi(uid))) {
+		perror("becoming another user");
+		exit(1);
+	}
+}
+
+static int make_half(const char *name)
+{
+	char request[64];
+
+	snprintf(request, sizeof(request), "create %s", name);
+	expect(connect_to_it(), request, -1, 0);
+	return !!failures;
+}
+
+/* Nobody has it open when the last one has closed it: not the daemon either. */
+static int open_again(const char *name)
+{
+	struct liveupdate_session_finish finish = { .size = sizeof(finish) };
+	int i, session = -1, sock = connect_to_it();
+	char request[64];
+
+	for (i = 0; i < 200; i++) {
+		bool incoming = false;
+
+		if (session >= 0)
+			close(session);
+		snprintf(request, sizeof(request), "get %s", name);
+		if (kho_sessiond_ask(sock, request, -1, &session, &incoming)) {
+			printf("'%s', time %d: %m\n", request, i);
+			return 1;
+		}
+		if (!incoming) {
+			printf("'%s' is not of the old kernel\n", request);
+			return 1;
+		}
+	}
+	snprintf(request, sizeof(request), "keep %s", name);
+	expect(sock, request, session, EINVAL);
+	if (ioctl(session, LIVEUPDATE_SESSION_FINISH, &finish)) {
+		perror("finishing the session");
+		return 1;
+	}
+	return !!failures;
+}
+
+int main(int argc, char **argv)
 {
 	int status, sock, own, memfd;
 	pid_t child;
 
+	if (argc == 4) {
+		become(argv[2]);
+		return strcmp(argv[1], "half") ? open_again(argv[3]) : make_half(argv[3]);
+	}
 	own = make_session("0/own");
 	child = fork();
 	if (!child)

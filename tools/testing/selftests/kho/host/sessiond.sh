@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# kho-sessiond on any machine, under sanitizers: 22,000 malformed messages (COUNT=, SEED=) with up to 253 descriptors, files that
+# take for ever to close, clients that do not read, that get signals, or that want all there is; restarts; a systemd that
+# does not answer.
+set -euo pipefail
+work=$(mktemp -d /tmp/sessiond.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+tests=tools/testing/selftests/kho/host sources=tools/kho/systemd
+flags=(-std=gnu11 -O1 -g -Wall -Wextra -Werror -D_GNU_SOURCE -pthread
+	'-D__printf(fmt, args)=__attribute__((format(printf, fmt, args)))' -idirafter include/uapi)
+wraps=(open ioctl getsockopt readlink close)
+
+gcc "${flags[@]}" -fsanitize=address,undefined -fno-sanitize-recover=all -DSTORE_TIMEOUT_MS=300 \
+	"${wraps[@]/#/-Wl,--wrap=}" -o "$work/kho-sessiond" \
+	$sources/kho-sessiond.c $sources/kho_sessiond_{close,systemd}.c $tests/sessiond-stand-in.c
+gcc "${flags[@]}" -DKHO_SESSIOND_TIMEOUT=2 -o "$work/hostile" $tests/sessiond-hostile.c $sources/kho_sessiond_client.c
+status=0
+"$work/hostile" "$work/kho-sessiond" "$work" "${COUNT:-22000}" "${SEED:-1}" 2>"$work/err" || status=$?
+if [ $status != 0 ] || grep -qE 'Sanitizer|runtime error' "$work/err"; then
+	head -n 40 "$work/err" >&2
+	exit 1
+fi

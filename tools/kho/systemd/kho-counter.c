@@ -4,8 +4,9 @@
  *
  * The sample for Documentation/admin-guide/kho-systemd.rst. Every way in which the service can
  * start leads to a memfd: it came from the old kernel, kho-sessiond has held it since this
- * service was started before, or it is new. All of the memory but its first page has a
- * pattern, which is compared each time. systemctl status shows the count.
+ * service was started before, or it is new. Under a kernel without sessions it is always new.
+ * All of the memory but its first page has a pattern, which is compared each time. systemctl
+ * status shows the count.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -129,41 +130,74 @@ static void verify(const struct memory *memory)
 		}
 }
 
+/* What was handed over, or held since this service was started before; -1: there is nothing. */
+static int find_memory(int sock, bool *incoming)
+{
+	int session, memfd;
+
+	if (kho_sessiond_ask(sock, "get counter", -1, &session, incoming)) {
+		if (errno != ENOENT)
+			die("asking for the session");
+		return -1;
+	}
+	if (*incoming)
+		memfd = take_over(session);
+	else if (kho_sessiond_ask(sock, "fetch counter 1", -1, &memfd, NULL))
+		memfd = -1;
+	close(session);
+	if (memfd >= 0)
+		return memfd;
+	if (errno != ENOENT)
+		die("fetching memory");
+	/* We died after making the session and before giving the memory away. */
+	fprintf(stderr, "the session is without its memory: beginning anew\n");
+	if (kho_sessiond_ask(sock, "release counter", -1, NULL, NULL))
+		die("releasing the session");
+	return -1;
+}
+
+/* From kho-sessiond; -1 when this kernel has no sessions: the service works all the same. */
+static int connect_to_it(void)
+{
+	int sock = kho_sessiond_connect();
+
+	if (sock >= 0)
+		return sock;
+	/* If it has, something may wait there for us. systemd tries again. */
+	if (!access("/dev/liveupdate", F_OK))
+		die(KHO_SESSIOND_SOCKET);
+	fprintf(stderr, "this kernel has no /dev/liveupdate: the count will not survive\n");
+	return -1;
+}
+
 int main(void)
 {
 	const struct timespec tick = { .tv_nsec = 10000000 };
-	int sock, session, memfd;
+	int sock = connect_to_it(), memfd = -1;
 	struct memory *memory;
+	bool incoming = false;
 	char status[128];
-	bool incoming;
 
-	sock = kho_sessiond_connect();
-	if (sock < 0)
-		die(KHO_SESSIOND_SOCKET);
-	if (!kho_sessiond_ask(sock, "get counter", -1, &session, &incoming)) {
-		if (incoming)
-			memfd = take_over(session);
-		else if (kho_sessiond_ask(sock, "fetch counter 1", -1, &memfd, NULL))
-			die("fetching memory");
-		close(session);
+	if (sock >= 0)
+		memfd = find_memory(sock, &incoming);
+	if (memfd >= 0) {
 		memory = map(memfd);
 		verify(memory);
 		memory->kexecs += incoming;
 		if (incoming)
 			preserve(sock, memfd);
 	} else {
-		if (errno != ENOENT)
-			die("asking for the session");
 		memory = new_memory(&memfd);
-		preserve(sock, memfd);
+		if (sock >= 0)
+			preserve(sock, memfd);
 	}
 	close(sock);
 	memory->starts++;
 	for (;; nanosleep(&tick, NULL)) {
 		snprintf(status, sizeof(status),
-			 "READY=1\nSTATUS=count %llu starts %llu kexecs %llu",
+			 "READY=1\nSTATUS=count %llu starts %llu kexecs %llu%s",
 			 (unsigned long long)memory->count, (unsigned long long)memory->starts,
-			 (unsigned long long)memory->kexecs);
+			 (unsigned long long)memory->kexecs, sock < 0 ? ", not preserved" : "");
 		notify(status);
 		memory->count++;
 	}

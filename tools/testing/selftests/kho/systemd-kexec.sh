@@ -86,12 +86,16 @@ case $GENERATION in
 	systemctl restart kho-counter
 	goes_on 3 0
 	held
+	sessiond-try half 0 spare
 	jump_by_systemd
 	;;
 1)
 	case $how in
 	refused) goes_on 3 1 ;;
-	*) goes_on 4 1 ;;
+	*)
+		goes_on 4 1
+		sessiond-try again 0 spare || fail "a session that its user has closed is still open"
+		;;
 	esac
 	held
 	say "after the first handover: count $least"

@@ -192,10 +192,10 @@ chmod +x "$work/rig/scripts/vm"
 carved() { gives "$1" "$2" env -C "$work/rig" "${@:3}" bash "$PWD/$tests/host/nothing-carved-out.sh" 2G; }
 carved 0 '' lose_total=0
 carved 0 '' lose_free=50
-carved 1 'MemTotal after 6 handovers' lose_total=4
-carved 1 'free memory after 6 handovers' lose_free=80
+carved 1 'MemTotal after 8 handovers' lose_total=4
+carved 1 'free memory after 8 handovers' lose_free=80
 carved 1 'says nothing of generation 3' silent=3
-carved 1 'says nothing of generation 6' silent=6
+carved 1 'says nothing of generation 8' silent=8
 
 [ $ran -ge 91 ] || { echo "only $ran things were tried"; bad=1; }
 echo "$ran things were tried"

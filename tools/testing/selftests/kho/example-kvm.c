@@ -107,6 +107,11 @@ struct counts {
 };
 
 #define MSR_TSC		0x10
+#define MSR_KERNEL_GS_BASE 0xc0000102
+#define MARK		0x1234567
+#define XSAVE_XMM0	(160 / 4)	/* words of the XSAVE area */
+#define XSAVE_BV	(512 / 4)
+#define XSAVE_SSE	2
 #define MSRS_MAX	512
 #define CPUID_MAX	256
 
@@ -507,6 +512,41 @@ static void *map(int fd, size_t size)
 	return at;
 }
 
+/* What the guest never touches has to come back as well: a value in a register of each kind */
+static void set_marks(void)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msr = {
+		.head.nmsrs = 1,
+		.entry = { .index = MSR_KERNEL_GS_BASE, .data = MARK },
+	};
+
+	CALL(vcpu, KVM_GET_DEBUGREGS, &saved->debugregs);
+	saved->debugregs.db[0] = MARK;
+	CALL(vcpu, KVM_SET_DEBUGREGS, &saved->debugregs);
+	CALL(vcpu, KVM_GET_XSAVE, &saved->xsave);
+	saved->xsave.region[XSAVE_XMM0] = MARK;
+	saved->xsave.region[XSAVE_BV] |= XSAVE_SSE;
+	CALL(vcpu, KVM_SET_XSAVE, &saved->xsave);
+	CALL(vcpu, KVM_SET_MSRS, &msr);
+}
+
+static void check_marks(void)
+{
+	struct kvm_msr_entry msr = { .index = MSR_KERNEL_GS_BASE };
+	struct kvm_debugregs debugregs;
+	struct kvm_xsave xsave;
+
+	CALL(vcpu, KVM_GET_DEBUGREGS, &debugregs);
+	CALL(vcpu, KVM_GET_XSAVE, &xsave);
+	if (debugregs.db[0] != MARK || xsave.region[XSAVE_XMM0] != MARK || !get_msr(&msr) ||
+	    msr.data != MARK)
+		errx(1, "registers are not as they were: %#llx %#x %#llx", debugregs.db[0],
+		     xsave.region[XSAVE_XMM0], msr.data);
+}
+
 static void enter_guest(void)
 {
 	const char *code, *end;
@@ -515,6 +555,7 @@ static void enter_guest(void)
 	    : "=r"(code), "=r"(end));
 	memcpy(ram + GUEST_CODE, code, end - code);
 	choose_cpuid();
+	set_marks();
 	/* Far ahead of the host's, or it would not show that it is kept. */
 	saved->tsc_offset = 1ULL << 40;
 	tsc_offset(KVM_SET_DEVICE_ATTR);
@@ -569,6 +610,7 @@ static void guest_of_old_kernel(int session)
 	ram = map(take(session, MEMORY), RAM_SIZE);
 	make_machine();
 	load_guest();
+	check_marks();
 	CALL(session, LIVEUPDATE_SESSION_FINISH, &finish);
 	close(session);
 	say("goes on");

@@ -4,9 +4,9 @@
  *
  * It mounts the usual file systems, unpacks what scripts/vm put into BAR 2 of the ivshmem device
  * (a newc archive with /boot and /root; the same in every generation, as it is no part of any
- * kernel's memory), loads the modules that /boot/modules names, runs the command found in /.vm/argv on ttyS2 (firmware writes to the first two
- * ports), says how it ended and powers off. Before unpacking, which takes time, it runs /.vm/first,
- * if there is one, on the console.
+ * kernel's memory), runs the command found in /.vm/argv on ttyS2 (firmware writes to the first two
+ * ports), says how it ended and powers off. Before unpacking, which takes time, it loads the
+ * modules that /boot/modules names and runs /.vm/first, if there are any, on the console.
  *
  * What it has to say to scripts/vm goes, line by line, to QEMU's debug console port, which works
  * without a driver, an interrupt or a buffer, and so loses nothing when the next instruction jumps:
@@ -272,9 +272,10 @@ static void load_modules(void)
 {
 	if (access("/boot/modules", F_OK))
 		return;
-	errno = 0;
-	if (shell("-c", "modprobe -a $(cat /boot/modules)"))
+	if (shell("-c", "modprobe -a $(cat /boot/modules)")) {
+		errno = ENOENT;
 		give_up("the modules in /boot/modules");
+	}
 }
 
 static int run_command(void)
@@ -381,9 +382,9 @@ int main(int argc, char **argv)
 	mount("none", "/dev/shm", "tmpfs", 0, NULL);
 	umask(022);
 	set_environment();
+	load_modules();
 	run_first();
 	unpack_ivshmem();
-	load_modules();
 	if (!access(OTHER_INIT, F_OK)) {
 		execl(OTHER_INIT, OTHER_INIT, NULL);
 		give_up(OTHER_INIT);

@@ -121,8 +121,9 @@ use_ccache() {
 	if [[ $dir != /* ]] || ! mkdir -p "$dir" 2>/dev/null || [ ! -w "$dir" ]; then
 		export CCACHE_DIR=$BUILD/ccache CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-10G}
 	fi
-	# Paths relative to the work folder, so that another clone can use the cache too.
-	export CCACHE_BASEDIR=${BUILD%/build} CCACHE_SLOPPINESS=time_macros
+	# Paths relative to the work folder, so that another clone can use the cache too; the option, which has an absolute one, is
+	# without effect then.
+	export CCACHE_BASEDIR=${BUILD%/build} CCACHE_SLOPPINESS=time_macros CCACHE_IGNOREOPTIONS='-fmacro-prefix-map=*'
 }
 
 # Only one command at a time prepares or builds; nested scripts inherit the lock. (Its descriptor tells whether it is that one,

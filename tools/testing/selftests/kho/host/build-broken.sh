@@ -35,11 +35,14 @@ cat >"$work/bin/make" <<'END'
 #!/usr/bin/env bash
 # Leaves out the object WITHOUT.
 for word; do
-	case $word in O=* | KCONFIG_ALLCONFIG=*) declare "$word" ;; esac
+	case $word in O=* | KCONFIG_ALLCONFIG=* | INSTALL_MOD_PATH=*) declare "$word" ;; esac
 done
+# (Makefiles of the kernel use PWD without quotes: not a folder of the user's)
+[ "$(pwd -P)" = "${O%/*}" ] || { echo "make runs in $PWD"; exit 1; }
 case "$*" in
 *allnoconfig*) grep -v '^#' "$KCONFIG_ALLCONFIG" >"$O/.config" ;;
 *headers_install*) ;;
+*modules_install*) mkdir -p "$INSTALL_MOD_PATH/lib/modules" ;;
 *)
 	printf '%s\n' "${CCACHE_DIR:-} ${CCACHE_MAXSIZE:-}" >"$work/cache"
 	mkdir -p "$O/drivers/made"

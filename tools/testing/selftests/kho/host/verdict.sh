@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Tests of what turns a run into a verdict, with stubs in place of VMs: verdict.sh vm|test
 #
-#   vm     scripts/vm with a QEMU that says what it is told to: nothing, half, too much, into a full file system; that crashes
+#   vm     scripts/vm with a QEMU that says what it is told to: nothing, half, too much, into a full file system; that crashes;
+#          with which KVM works, or does not
 #   test   scripts/test with a scripts/vm that does what a row says: exit statuses, skips, a QEMU that crashes, an end by TERM
 #
 # Both run in a copy of scripts/ that has nothing else beside it.
@@ -43,6 +44,7 @@ for option; do
 	file,id=notes,path=*) notes=${option#*path=} ;;
 	esac
 done
+: "${console:=/dev/null}" "${output:=/dev/null}" "${notes:=/dev/null}"
 exec 3>"$console" 4>"$output" 5>"$notes"
 boots='[    0.1] Linux version' ends='[    2.0] reboot: Power down'
 . "$STUB_CASE"
@@ -60,7 +62,45 @@ vm() {
 	fi
 }
 
+# accel WANTED WORDS SCRIPT: where there is a /dev/kvm, and QEMU does SCRIPT when a kernel is tried with it ($n is the number of
+# processors), VMs have to run on WANTED, which scripts/vm gives a reason for with WORDS
+accel() {
+	local status=0
+	printf '%s\n' "echo x >>$work/tried; all=\$*; n=\${all#*-smp }; n=\${n%% *}" "$3" >"$work/case"
+	STUB_CASE=$work/case PATH=$work/bin:$PATH unshare -m sh -c 'mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 &&
+		ln -s /proc/self/fd /dev/fd && : >/dev/kvm && exec "$0" --accel' "$root/scripts/vm" >"$work/out" 2>"$work/err" || status=$?
+	if [ "$status" != 0 ] || [ "$(cut -d' ' -f1 "$work/out")" != "$1" ] || ! grep -qF -- "$2" "$work/out" "$work/err"; then
+		wrong "VMs run on \"$(cat "$work/out")\", expected $1 and \"$2\", when QEMU does: $3" "$(cat "$work/err")"
+	fi
+}
+tried() { [ "$(wc -l <"$work/tried")" = "$1" ] || wrong "KVM was tried $(wc -l <"$work/tried") times, expected $1"; }
+
+accel_cases() {
+	: >"$work/tried"
+	accel tcg 'KVM does not work on this host (KVM internal error. Suberror: 1, with 1 processor): processors are emulated' \
+		'echo "KVM internal error. Suberror: 1"; kill -ABRT $$'
+	# (the answer holds)
+	accel tcg 'KVM internal error. Suberror: 1, with 1 processor' 'exit 0'
+	tried 1
+	rm "$root"/build/.accel-*
+	accel tcg 'with 1 processor' 'echo "boot 0" >&5'
+	rm "$root"/build/.accel-*
+	accel tcg 'with 2 processors' '[ $n = 2 ] || echo "probe 0 1" >&5'
+	rm "$root"/build/.accel-*
+	accel tcg 'with 2 processors' 'echo "probe 0 1" >&5'
+	rm "$root"/build/.accel-*
+	accel kvm '' 'echo "probe 0 $n" >&5'
+	accel kvm '' 'exit 1'
+	tried 8
+	KHO_ACCEL=tcg accel tcg KHO_ACCEL 'exit 1'
+	rm "$root"/build/.accel-*
+	KHO_ACCEL=kvm accel kvm '' 'exit 1'
+	tried 8
+	! KHO_ACCEL=xen "$root/scripts/vm" --accel 2>/dev/null || wrong "KHO_ACCEL=xen is taken"
+}
+
 vm_cases() {
+	accel_cases
 	local good='echo "$boots" >&3; echo "boot 0
 taint 0 0
 exit 0 0" >&5; echo "$ends" >&3'

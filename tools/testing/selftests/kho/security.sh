@@ -33,10 +33,10 @@ nodes="600 /dev/liveupdate
 400 /sys/kernel/debug/kho_test/units"
 
 # Whatever has a name of ours, or is below such; but what each device has in sysfs, and each class of devices; and what tracefs
-# makes of every trace event, for root alone.
+# makes of every trace event, for root alone; and what is a "blackhole".
 found() {
-	find /dev /sys /proc/sys \( -path '/sys/devices/*' -o -path '/sys/class/*' -o -path '/sys/bus/*' -o -path '*/tracing/*' \) \
-		-prune -o \
+	find /dev /sys /proc/sys \( -path '/sys/devices/*' -o -path '/sys/class/*' -o -path '/sys/bus/*' -o -path '*/tracing/*' \
+		-o -name '*blackhole*' \) -prune -o \
 		\( -path '*kho*' -o -path '*liveupdate*' \) ! -type d ! -type l -exec stat -c '%a %n %u:%g' {} +
 }
 

@@ -17,7 +17,7 @@ memory=$1
 # report NAME LAST OPTIONS...: has the VM say what it has in each generation, in the file NAME
 report() {
 	local name=$1 last=$2 n
-	scripts/vm --memory "$memory" --log "$log.$name.console" "${@:3}" -- memory-report "$last" >"$work/$name"
+	scripts/vm --memory "$memory" --timeout 600 --log "$log.$name.console" "${@:3}" -- memory-report "$last" >"$work/$name"
 	sed "s/^/$name: /" "$work/$name"
 	for ((n = 0; n <= last; n++)); do
 		[[ $(of "$name" $n total) -gt 0 && $(of "$name" $n free) -gt 0 ]] || {

@@ -10,9 +10,10 @@ set -e
 # free_kib: those on the per-CPU lists too
 free_kib() { awk '/pages free/ { n += $3 } /^ +count:/ { n += $2 } END { print n * 4 }' /proc/zoneinfo; }
 
-# settled: what is freed in the background is free when it is the same at ten looks in a row
+# settled: what is freed in the background is free when ten looks in a row do not find more (a look itself takes some)
 settled() {
-	[ "$(free_kib)" = "$free" ] || { free=$(free_kib) same_looks=0; }
+	now=$(free_kib)
+	[ "$now" -le "$free" ] || free=$now same_looks=-1
 	same_looks=$((same_looks + 1))
 	[ $same_looks -ge 10 ]
 }
@@ -27,7 +28,7 @@ fi
 sync
 echo 3 >/proc/sys/vm/drop_caches
 free=0 same_looks=0
-wait_until "as much memory is free at ten looks in a row" settled
+wait_until "no more memory becomes free" settled
 echo "generation $GENERATION total $(meminfo MemTotal) free $free cma $(meminfo CmaTotal)"
 [ "$GENERATION" != "$1" ] || exit 0
 if [ "$owner" ]; then

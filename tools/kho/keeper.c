@@ -23,8 +23,6 @@
 #include "keeper.h"
 #include "result.h"
 
-#define COMMAND_MAX	512
-
 static const char *program;
 static char problem[1024];
 static char text[4096];
@@ -160,56 +158,27 @@ static int run_any(char **words, int nr, keeper_run *run)
 	return call(run, words, nr);
 }
 
-/* The words of @copy, or -1 when there are too many; a word may not be lost unnoticed. */
-static int split(char *copy, char **words)
-{
-	char *word;
-	int nr = 0;
-
-	while ((word = strsep(&copy, " "))) {
-		if (!*word)
-			continue;
-		if (nr == WORDS_MAX)
-			return -1;
-		words[nr++] = word;
-	}
-	return nr;
-}
-
 /* Whether the command did what it should; if not, problem says so. */
 static bool carry_out(const char *command, keeper_run *run)
 {
-	char copy[COMMAND_MAX], why[sizeof(problem)];
-	char *words[WORDS_MAX + 1], **first = words;
-	const char *wanted = "0", *got;
-	int nr;
+	char why[sizeof(problem)];
+	struct command c;
+	const char *got;
 
 	problem[0] = 0;
 	text[0] = 0;
 	cut_off = false;
-	if (strlen(command) >= sizeof(copy))
-		return wrong("%.100s...: longer than %zu bytes: split it", command,
-			     sizeof(copy) - 1);
-	memcpy(copy, command, strlen(command) + 1);
-	nr = split(copy, words);
-	if (nr < 0)
-		return wrong("%.400s: more than %d words: split it", command, WORDS_MAX);
-	if (nr && words[0][0] == 'E') {
-		wanted = words[0];
-		first++;
-		nr--;
-	}
-	if (!nr)
-		return wrong("'%.400s' is no command: nothing would be done", command);
-	got = result_of_call(run_any(first, nr, run));
+	if (!parse_command(&c, command, problem, sizeof(problem)))
+		return false;
+	got = result_of_call(run_any(c.first, c.nr, run));
 	if (cut_off)
 		return wrong("%.400s: it prints more than %zu bytes", command, sizeof(text) - 1);
-	if (!strcmp(got, wanted)) {
+	if (!strcmp(got, c.wanted)) {
 		problem[0] = 0;
 		return true;
 	}
 	snprintf(why, sizeof(why), "%s", problem);
-	return wrong("%.400s: %s, expected %s%s%.400s", command, got, wanted,
+	return wrong("%.400s: %s, expected %s%s%.400s", command, got, c.wanted,
 		     why[0] ? ": " : "", why);
 }
 

@@ -19,8 +19,7 @@
 #ifndef KHO_KEEPER_H
 #define KHO_KEEPER_H
 
-/* A command has no more words than these. */
-#define WORDS_MAX	8
+#include "command.h"
 
 /* Carries out one command: 0, or -1 with errno when it fails. Anything else is wrong. */
 typedef int keeper_run(char **words, int nr);

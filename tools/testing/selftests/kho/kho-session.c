@@ -52,11 +52,10 @@
 #include <sys/stat.h>
 
 #include "../../../kho/background.h"
+#include "../../../kho/command.h"
 #include "../../../kho/result.h"
 #include "kho-known.h"
 
-#define WORDS_MAX	8
-#define COMMAND_MAX	512
 #define PAGE		4096UL
 
 struct object {
@@ -425,54 +424,28 @@ static bool wrong(const char *format, ...)
 	return false;
 }
 
-/* The words of @copy, or -1 when there are too many; a word may not be lost unnoticed. */
-static int split(char *copy, char **words)
-{
-	char *word;
-	int nr = 0;
-
-	while ((word = strsep(&copy, " "))) {
-		if (!*word)
-			continue;
-		if (nr == WORDS_MAX)
-			return -1;
-		words[nr++] = word;
-	}
-	return nr;
-}
-
 /* Whether the command did what it should; if not, problem says so. */
 static bool carry_out(const char *command)
 {
-	char copy[COMMAND_MAX], why[sizeof(problem)];
-	char *words[WORDS_MAX + 1], **first = words;
-	const char *wanted = "0", *got;
-	int nr, rc;
+	char why[sizeof(problem)];
+	struct command c;
+	const char *got;
+	int rc;
 
 	problem[0] = 0;
-	if (strlen(command) >= sizeof(copy))
-		return wrong("%.100s...: longer than %zu bytes: split it", command,
-			     sizeof(copy) - 1);
-	memcpy(copy, command, strlen(command) + 1);
-	nr = split(copy, words);
-	if (nr < 0)
-		return wrong("%.400s: more than %d words: split it", command, WORDS_MAX);
-	if (nr && words[0][0] == 'E') {
-		wanted = words[0];
-		first++;
-		nr--;
-	}
-	if (!nr || (nr == 1 && !strcmp(first[0], "nth")))
+	if (!parse_command(&c, command, problem, sizeof(problem)))
+		return false;
+	if (c.nr == 1 && !strcmp(c.first[0], "nth"))
 		return wrong("'%.400s' is no command: nothing would be done", command);
 	errno = 0;
-	rc = strcmp(first[0], "nth") ? run(first, nr) : run_nth(first + 1, nr - 1);
+	rc = strcmp(c.first[0], "nth") ? run(c.first, c.nr) : run_nth(c.first + 1, c.nr - 1);
 	got = result_of_call(rc);
-	if (!problem[0] && !strcmp(got, wanted))
+	if (!problem[0] && !strcmp(got, c.wanted))
 		return true;
 	snprintf(why, sizeof(why), "%s", problem);
 	if (why[0])
 		return wrong("%.400s: %.500s", command, why);
-	return wrong("%.400s: %s, expected %s", command, got, wanted);
+	return wrong("%.400s: %s, expected %s", command, got, c.wanted);
 }
 
 static int report(void)

@@ -346,6 +346,23 @@ static const struct kho_owner_ops iommu_owner_ops = {
 	.discard = iommu_discard,
 };
 
+/* While there is a device that must be translated for. */
+static const char *untranslated(const char *cmdline)
+{
+	struct iommu_kept *kept;
+	bool needed = false;
+
+	scoped_guard(mutex, &kept_lock)
+		list_for_each_entry(kept, &kept_devices, list)
+			needed |= !!kept->dev;
+	return needed ? driver->untranslated(cmdline) : NULL;
+}
+
+static struct kho_cmdline_need translation_need = {
+	.check = untranslated,
+	.why = "keeps the next kernel from taking over what translates for preserved devices",
+};
+
 /**
  * iommu_liveupdate_register - a driver of IOMMUs takes part in handovers
  * @ops: what it does; stays for ever
@@ -362,8 +379,9 @@ int iommu_liveupdate_register(const struct iommu_liveupdate_driver *ops)
 	rc = kho_register_owner(&iommu_owner);
 	if (rc)
 		return rc;
-	guard(mutex)(&preserve_lock);
-	driver = ops;
+	scoped_guard(mutex, &preserve_lock)
+		driver = ops;
+	kho_add_cmdline_need(&translation_need);
 	return 0;
 }
 

@@ -56,6 +56,8 @@ struct iommu_kept {
  * @discard: free a record that could not be used
  * @forget: free what is kept for a device that could not be restored
  * @next_run: see iommu_domain_next_run()
+ * @untranslated: the parameter of a command line with which the next kernel would not
+ *	take the tables over, or NULL
  *
  * All may sleep.
  */
@@ -69,6 +71,7 @@ struct iommu_liveupdate_driver {
 	void (*forget)(struct device *dev);
 	int (*next_run)(struct iommu_domain *domain, u64 from, u64 last,
 			struct iommu_run *run);
+	const char *(*untranslated)(const char *cmdline);
 };
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE

@@ -90,6 +90,19 @@ struct kho_in_item {
 	char reason[KHO_ITEM_REASON_MAX + 1];
 };
 
+/**
+ * struct kho_cmdline_need - what must not be on the next kernel's command line
+ * @list: private to the core
+ * @check: the parameter that would keep it from taking over what is preserved now,
+ *	   such as "intel_iommu=off", or NULL. May sleep.
+ * @why: what the parameter does, for last_error
+ */
+struct kho_cmdline_need {
+	struct list_head list;
+	const char *(*check)(const char *cmdline);
+	const char *why;
+};
+
 #ifdef CONFIG_KEXEC_HANDOVER
 
 bool kho_is_enabled(void);
@@ -124,10 +137,18 @@ void kho_unpreserve_free(void *mem);
 void kho_restore_free(void *mem);
 
 int kho_add_subtree(const char *name, void *fdt);
+int kho_add_optional_subtree(const char *name, void *fdt);
 void kho_remove_subtree(void *fdt);
 int kho_retrieve_subtree(const char *name, phys_addr_t *phys);
 void kho_reject_subtree(const char *name, const char *reason);
 void kho_finish_subtree(const char *name);
+int kho_need_version(const char *version);
+void kho_unneed_version(const char *version);
+void kho_add_cmdline_need(struct kho_cmdline_need *need);
+void kho_del_cmdline_need(struct kho_cmdline_need *need);
+int kho_cmdline_walk(const char *cmdline,
+		     bool (*look)(const char *name, const char *value,
+				  void *data), void *data);
 
 void kho_add_in_item(struct kho_in_item *item);
 __printf(3, 4) void kho_set_in_item(struct kho_in_item *item, const char *state,
@@ -262,6 +283,11 @@ static inline int kho_add_subtree(const char *name, void *fdt)
 	return -EOPNOTSUPP;
 }
 
+static inline int kho_add_optional_subtree(const char *name, void *fdt)
+{
+	return -EOPNOTSUPP;
+}
+
 static inline void kho_remove_subtree(void *fdt) { }
 
 static inline int kho_retrieve_subtree(const char *name, phys_addr_t *phys)
@@ -271,6 +297,23 @@ static inline int kho_retrieve_subtree(const char *name, phys_addr_t *phys)
 
 static inline void kho_reject_subtree(const char *name, const char *reason) { }
 static inline void kho_finish_subtree(const char *name) { }
+
+static inline int kho_need_version(const char *version)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void kho_unneed_version(const char *version) { }
+static inline void kho_add_cmdline_need(struct kho_cmdline_need *need) { }
+static inline void kho_del_cmdline_need(struct kho_cmdline_need *need) { }
+
+static inline int kho_cmdline_walk(const char *cmdline,
+				   bool (*look)(const char *name,
+						const char *value, void *data),
+				   void *data)
+{
+	return -EOPNOTSUPP;
+}
 static inline void kho_add_in_item(struct kho_in_item *item) { }
 
 static inline __printf(3, 4)

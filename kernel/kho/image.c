@@ -23,27 +23,6 @@
 #include "image.h"
 #include "internal.h"
 
-/* Parameters that would change which memory the next kernel believes in. */
-static const char * const harmful[] = {
-	"mem=", "memmap=",
-};
-
-static const char *find_harmful(const char *cmdline)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(harmful); i++) {
-		const char *at = cmdline;
-
-		while ((at = strstr(at, harmful[i]))) {
-			if (at == cmdline || at[-1] == ' ')
-				return harmful[i];
-			at++;
-		}
-	}
-	return NULL;
-}
-
 /**
  * kho_have_state - is there anything that a jump could lose?
  */
@@ -81,19 +60,33 @@ bool kho_image_reads(const struct kimage *image, const char *compatible)
 
 static int check_properties(struct kimage *image)
 {
-	const struct kho_image *kho = image->kho;
-
 	if (!kho_image_receives(image) ||
 	    !kho_image_reads(image, KHO_BLOB_COMPATIBLE)) {
 		kho_set_err("image: the loaded kernel cannot receive a handover; load one that can, with kexec -s");
 		return -ENOEXEC;
 	}
-	if (kho->harmful) {
-		kho_set_err("image: %s on its command line changes the memory that the next kernel uses; load it without",
-			    kho->harmful);
-		return -EINVAL;
-	}
-	return kho_out_check_versions(image);
+	return kho_cmdline_check(image) ?: kho_out_check_versions(image);
+}
+
+/**
+ * kho_frames_unused - is nothing preserved in an extent?
+ * @pfn: first frame
+ * @end: end, exclusive
+ *
+ * Context: may sleep.
+ */
+bool kho_frames_unused(unsigned long pfn, unsigned long end)
+{
+	bool unused;
+
+	/* No node may go away while the maps are looked at. */
+	down_write(&kho_out_map.sem);
+	down_write_nested(&kho_in_map.sem, SINGLE_DEPTH_NESTING);
+	unused = kho_map_next_used(&kho_out_map, pfn, end) == end &&
+		 kho_map_next_used(&kho_in_map, pfn, end) == end;
+	up_write(&kho_in_map.sem);
+	up_write(&kho_out_map.sem);
+	return unused;
 }
 
 static int check_placement(const struct kimage *image)
@@ -103,8 +96,7 @@ static int check_placement(const struct kimage *image)
 	for (i = 0; i < image->nr_segments; i++) {
 		pfn = PHYS_PFN(image->segment[i].mem);
 		end = PFN_UP(image->segment[i].mem + image->segment[i].memsz);
-		if (kho_map_next_used(&kho_out_map, pfn, end) == end &&
-		    kho_map_next_used(&kho_in_map, pfn, end) == end)
+		if (kho_frames_unused(pfn, end))
 			continue;
 		kho_set_err("image: memory has been preserved where the image would go; load the image again");
 		return -EAGAIN;
@@ -126,16 +118,7 @@ int kho_image_check(struct kimage *image)
 	if (!kho_have_state())
 		return 0;
 	rc = check_properties(image);
-	if (rc)
-		return rc;
-
-	/* No node may go away while the maps are looked at. */
-	down_write(&kho_out_map.sem);
-	down_write_nested(&kho_in_map.sem, SINGLE_DEPTH_NESTING);
-	rc = check_placement(image);
-	up_write(&kho_in_map.sem);
-	up_write(&kho_out_map.sem);
-	return rc;
+	return rc ?: check_placement(image);
 }
 
 /**
@@ -211,6 +194,7 @@ int kho_image_probe(struct kimage *image, const char *kernel,
 	const char *versions;
 	struct kho_image *kho;
 	size_t size;
+	int rc;
 
 	if (!kho_is_enabled() || image->type == KEXEC_TYPE_CRASH)
 		return 0;
@@ -228,7 +212,9 @@ int kho_image_probe(struct kimage *image, const char *kernel,
 		kho->versions_size = size;
 		kho->receives = kho_header_pa();
 	}
-	kho->harmful = cmdline ? find_harmful(cmdline) : NULL;
+	rc = kho_cmdline_probe(image, kho, cmdline);
+	if (rc)
+		return rc;
 	return kho_have_state() ? check_properties(image) : 0;
 }
 
@@ -244,6 +230,7 @@ void kho_image_free(struct kimage *image)
 		return;
 	image->kho = NULL;
 	kho_zone_free(kho);
+	kfree(kho->cmdline);
 	kfree(kho->versions);
 	kfree(kho);
 }

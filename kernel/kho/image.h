@@ -9,14 +9,16 @@
 /**
  * struct kho_image - what the core knows about a loaded image
  * @receives: it knows the handover record
- * @harmful: a parameter of its command line that forbids a handover, or NULL
+ * @cmdline: its command line, or NULL
+ * @bootconfig: a parameter that its bootconfig may have, or NULL
  * @versions: subtree versions it can restore, see versions.c
  * @versions_size: bytes of @versions
  * @blocks: memory that is held as landing zone, see zone.c
  */
 struct kho_image {
 	bool receives;
-	const char *harmful;
+	char *cmdline;
+	const char *bootconfig;
 	char *versions;
 	size_t versions_size;
 	struct list_head blocks;

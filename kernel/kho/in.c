@@ -49,7 +49,7 @@ static LIST_HEAD(in_items);
 
 #define KHO_VERSION "\0"
 static const char versions[] = ""
-#include <linux/kho/abi/versions.h>
+#include "versions.inc"
 	;
 #undef KHO_VERSION
 
@@ -342,8 +342,8 @@ bool kho_in_empty(void)
  * @name: as given to kho_add_subtree() in the old kernel
  * @phys: where the device tree is
  *
- * The tree is intact, and of a version in <linux/kho/abi/versions.h> if that has
- * any version of this owner. It lies in preserved memory, which is the owner's to
+ * The tree is intact, and of a version that this kernel restores (KHO_RESTORES()) if
+ * it restores any version of this owner. It lies in preserved memory, which is the owner's to
  * restore or free.
  *
  * Context: may sleep. Not before core_initcall.

@@ -149,6 +149,7 @@ enum kho_subtree_state {
  * @reason: of an incoming one that is pending: why it was not restored, or ""
  * @unusable: of an incoming one: it must not be given to its owner
  * @finished: of an incoming one that was restored: its owner wants no more of it
+ * @optional: of an outgoing one: an image that cannot restore it may be started
  */
 struct kho_subtree {
 	struct list_head list;
@@ -161,6 +162,7 @@ struct kho_subtree {
 	char reason[KHO_REASON_MAX];
 	bool unusable;
 	bool finished;
+	bool optional;
 };
 
 int kho_blob_write(void *buf, size_t size, struct list_head *own,
@@ -204,6 +206,7 @@ bool kho_have_state(void);
 bool kho_frames_ok(unsigned long pfn, unsigned long nr);
 void *kho_alloc_pages(unsigned int order);
 int kho_ram_ranges(struct kho_range **ranges, unsigned int *nr);
+u64 kho_preserved_frames(void);
 int kho_out_init(void);
 
 /*
@@ -222,6 +225,20 @@ bool kho_out_hole_covers(u64 start, u64 end);
 void kho_out_show_blob(struct seq_file *m);
 
 /*
+ * needs.c: what the next kernel has to be able to restore besides
+ */
+int kho_needs_check(const struct kimage *image);
+
+/*
+ * cmdline.c: the next kernel's command line
+ */
+struct kho_image;
+
+int kho_cmdline_probe(const struct kimage *image, struct kho_image *kho,
+		      const char *cmdline);
+int kho_cmdline_check(const struct kimage *image);
+
+/*
  * in.c: what was handed over to this kernel
  */
 extern struct kho_map kho_in_map;
@@ -229,6 +246,7 @@ int kho_in_init(void);
 bool kho_in_empty(void);
 bool kho_reads(const char *versions, size_t size, const char *compatible,
 	       bool *same_owner);
+bool kho_reads_kind(const char *versions, size_t size, const char *compatible);
 extern struct list_head kho_in_subtrees;
 bool kho_in_has_pending(const char *name);
 void kho_in_freeze(void);
@@ -258,6 +276,7 @@ void kho_fragments_settle(void);
  */
 int kho_image_check(struct kimage *image);
 bool kho_image_reads(const struct kimage *image, const char *compatible);
+bool kho_frames_unused(unsigned long pfn, unsigned long end);
 unsigned int kho_image_must(struct kho_range *must, unsigned int max);
 
 /*

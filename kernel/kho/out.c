@@ -75,18 +75,7 @@ static struct kho_subtree *find_subtree(const char *name)
 	return NULL;
 }
 
-/**
- * kho_add_subtree - hand over an owner's device tree
- * @name: name of the subtree, unique, at most KHO_NAME_MAX characters
- * @fdt: flattened device tree in preserved memory, with its version as the
- *	 root node's "compatible"; may still be edited until finalize
- *
- * Context: may sleep.
- * Return: 0, -EBUSY after finalize, -EEXIST when there is one of this name, or
- * one came from the kernel before and is still pending, -EINVAL, -ENOMEM,
- * -EOPNOTSUPP
- */
-int kho_add_subtree(const char *name, void *fdt)
+static int add_subtree(const char *name, void *fdt, bool optional)
 {
 	size_t len = strlen(name);
 	struct kho_subtree *subtree;
@@ -108,6 +97,7 @@ int kho_add_subtree(const char *name, void *fdt)
 	strscpy(subtree->name, name);
 	strscpy(subtree->compatible, compatible);
 	subtree->fdt_pa = virt_to_phys(fdt);
+	subtree->optional = optional;
 
 	mutex_lock(&kho_blob_lock);
 	if (kho_out_map.sealed)
@@ -125,7 +115,42 @@ int kho_add_subtree(const char *name, void *fdt)
 		kfree(subtree);
 	return rc;
 }
+
+/**
+ * kho_add_subtree - hand over an owner's device tree
+ * @name: name of the subtree, unique, at most KHO_NAME_MAX characters
+ * @fdt: flattened device tree in preserved memory, with its version as the
+ *	 root node's "compatible"; may still be edited until finalize
+ *
+ * An image that does not list this version is refused.
+ *
+ * Context: may sleep.
+ * Return: 0, -EBUSY after finalize, -EEXIST when there is one of this name, or
+ * one came from the kernel before and is still pending, -EINVAL, -ENOMEM,
+ * -EOPNOTSUPP
+ */
+int kho_add_subtree(const char *name, void *fdt)
+{
+	return add_subtree(name, fdt, false);
+}
 EXPORT_SYMBOL_GPL(kho_add_subtree);
+
+/**
+ * kho_add_optional_subtree - hand over what the next kernel can do without
+ * @name: as of kho_add_subtree()
+ * @fdt: likewise
+ *
+ * An image that does not list its version may be started. The kernel in it has the
+ * subtree as one that is pending, and hands it on.
+ *
+ * Context: may sleep.
+ * Return: as kho_add_subtree()
+ */
+int kho_add_optional_subtree(const char *name, void *fdt)
+{
+	return add_subtree(name, fdt, true);
+}
+EXPORT_SYMBOL_GPL(kho_add_optional_subtree);
 
 /**
  * kho_remove_subtree - undo kho_add_subtree()
@@ -197,7 +222,8 @@ int kho_out_check_versions(const struct kimage *image)
 		return 0;
 	mutex_lock(&kho_blob_lock);
 	list_for_each_entry(subtree, &subtrees, list) {
-		if (kho_image_reads(image, subtree->compatible))
+		if (subtree->optional ||
+		    kho_image_reads(image, subtree->compatible))
 			continue;
 		kho_set_err("image: cannot restore %s (%s); load a kernel that can, or write 1 to allow_unreadable",
 			    subtree->name, subtree->compatible);
@@ -205,7 +231,7 @@ int kho_out_check_versions(const struct kimage *image)
 		break;
 	}
 	mutex_unlock(&kho_blob_lock);
-	return rc;
+	return rc ?: kho_needs_check(image);
 }
 
 /* Subtrees may have been edited since they were added. */

@@ -126,6 +126,17 @@ bool kho_frames_ok(unsigned long pfn, unsigned long nr)
 	return pfn >= end && nr;
 }
 
+/* How many frames cross with what is preserved or pending now. */
+u64 kho_preserved_frames(void)
+{
+	u64 frames = atomic_long_read(&kho_out_map.nr_frames);
+
+	/* A sealed map has taken in what is handed on. */
+	if (kho_get_state() != KHO_FINAL)
+		frames += atomic_long_read(&kho_in_map.nr_frames);
+	return frames;
+}
+
 /**
  * kho_alloc_pages - allocate zeroed pages that can be handed over
  * @order: 1 << @order of them, as one folio

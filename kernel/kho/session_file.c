@@ -209,9 +209,12 @@ int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 	if (!new->handler)
 		goto err_unlock;
 	strscpy(new->compatible, new->handler->compatible);
-	rc = add_file(session, new);
+	rc = kho_need_version(new->compatible);
 	if (rc)
 		goto err_put_handler;
+	rc = add_file(session, new);
+	if (rc)
+		goto err_unneed;
 
 	fill_args(&args, session, new);
 	rc = new->handler->ops->preserve(&args);
@@ -228,6 +231,8 @@ err_remove:
 	rhashtable_remove_fast(&session->tokens, &new->node, token_params);
 	list_del(&new->list);
 	session->nr_files--;
+err_unneed:
+	kho_unneed_version(new->compatible);
 err_put_handler:
 	put_handler(new->handler);
 err_unlock:
@@ -249,6 +254,7 @@ void kho_session_unpreserve(struct liveupdate_session *session)
 		fill_args(&args, session, file);
 		file->handler->ops->unpreserve(&args);
 		note(session, file, "unpreserve", 0);
+		kho_unneed_version(file->compatible);
 		put_handler(file->handler);
 		fput(file->file);
 		remove_file(session, file);

@@ -111,12 +111,7 @@ static ssize_t last_error_show(struct kobject *kobj,
 static ssize_t preserved_bytes_show(struct kobject *kobj,
 				    struct kobj_attribute *attr, char *buf)
 {
-	u64 frames = atomic_long_read(&kho_out_map.nr_frames);
-
-	/* A sealed map has taken in what is handed on. */
-	if (kho_get_state() != KHO_FINAL)
-		frames += atomic_long_read(&kho_in_map.nr_frames);
-	return sysfs_emit(buf, "%llu\n", frames << PAGE_SHIFT);
+	return sysfs_emit(buf, "%llu\n", kho_preserved_frames() << PAGE_SHIFT);
 }
 
 static ssize_t landing_zone_show(struct kobject *kobj,

@@ -22,6 +22,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kho.h>
+#include <linux/kho/abi/kho_test.h>
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -179,7 +180,7 @@ static const struct liveupdate_file_ops test_file_ops = {
 
 static struct liveupdate_file_handler test_file_handler = {
 	.ops = &test_file_ops,
-	.compatible = "kho-test-file-v1",
+	.compatible = KHO_TEST_FILE_COMPATIBLE,
 };
 
 static int file_kind_set(void *unused, u64 known)

@@ -2,9 +2,10 @@
 /*
  * Lists of subtree versions: of this kernel, and of an image that is loaded.
  *
- * A list is a sequence of terminated strings "<owner>-v<N>", from
- * include/linux/kho/abi/versions.h. Nothing here takes locks.
+ * A list is a sequence of terminated strings "<owner>-v<N>", of the lines
+ * KHO_RESTORES() in include/linux/kho/abi/. Nothing here takes locks.
  */
+#include <linux/kernel.h>
 #include <linux/string.h>
 
 #include "internal.h"
@@ -44,4 +45,30 @@ bool kho_reads(const char *versions, size_t size, const char *compatible,
 			*same_owner = true;
 	}
 	return false;
+}
+
+/**
+ * kho_reads_kind - is the version of a kind of files in a list?
+ * @versions: the list; believed only as far as @size
+ * @size: its bytes
+ * @compatible: the version
+ *
+ * The first images listed no kinds, and had these.
+ */
+bool kho_reads_kind(const char *versions, size_t size, const char *compatible)
+{
+	static const char * const first[] = {
+		"memfd-v1", "hugetlb-v1", "iommufd-v2", "vfio-pci-v1",
+	};
+	bool lists_kinds = false, is_first = false, same_owner;
+	size_t i;
+
+	if (kho_reads(versions, size, compatible, NULL))
+		return true;
+	for (i = 0; i < ARRAY_SIZE(first); i++) {
+		lists_kinds |= kho_reads(versions, size, first[i],
+					 &same_owner) || same_owner;
+		is_first |= !strcmp(compatible, first[i]);
+	}
+	return is_first && !lists_kinds;
 }

@@ -622,6 +622,77 @@ bool intel_liveupdate_shutdown(void)
 	return true;
 }
 
+/**
+ * struct setting - what a command line says about translation
+ * @off: the parameter that turns it off, or NULL
+ * @mode: the parameter that last said the mode, or NULL
+ * @scalable: the mode
+ */
+struct setting {
+	const char *off;
+	const char *mode;
+	bool scalable;
+};
+
+static bool starts(const char *word, const char *with)
+{
+	return !strncmp(word, with, strlen(with));
+}
+
+/* As iommu_setup() and intel_iommu_setup() will read them. */
+static bool look_at(const char *name, const char *value, void *data)
+{
+	bool generic = !strcmp(name, "iommu");
+	struct setting *set = data;
+	const char *word = value;
+
+	if (!value || (!generic && !parameq(name, "intel_iommu")))
+		return false;
+	for (; *word; word += strcspn(word, ","), word += strspn(word, ",")) {
+		if (generic && starts(word, "off")) {
+			set->off = "iommu=off";
+		} else if (generic) {
+			continue;
+		} else if (starts(word, "off")) {
+			set->off = set->off ?: "intel_iommu=off";
+		} else if (starts(word, "on")) {
+			if (set->off && starts(set->off, "intel"))
+				set->off = NULL;
+		} else if (starts(word, "sm_on")) {
+			set->mode = "intel_iommu=sm_on";
+			set->scalable = true;
+		} else if (starts(word, "sm_off")) {
+			set->mode = "intel_iommu=sm_off";
+			set->scalable = false;
+		}
+	}
+	return false;
+}
+
+/* Of a kernel of which the configuration is not known, the default is as here. */
+static const char *untranslated(const char *cmdline)
+{
+	struct setting set = {
+		.mode = "no intel_iommu=sm_on",
+		.scalable = IS_ENABLED(CONFIG_INTEL_IOMMU_SCALABLE_MODE_DEFAULT_ON),
+	};
+	struct dmar_drhd_unit *drhd;
+	struct intel_iommu *iommu;
+
+	if (set.scalable)
+		set.mode = "no intel_iommu=sm_off";
+	if (kho_cmdline_walk(cmdline, look_at, &set))
+		return "a length for which there is no memory";
+	if (set.off)
+		return set.off;
+	guard(rwsem_read)(&dmar_global_lock);
+	for_each_active_iommu(iommu, drhd)
+		if (ecap_smts(iommu->ecap) &&
+		    sm_supported(iommu) != set.scalable)
+			return set.mode;
+	return NULL;
+}
+
 static const struct iommu_liveupdate_driver vtd_driver = {
 	.check = check_device,
 	.activate = activate,
@@ -631,6 +702,7 @@ static const struct iommu_liveupdate_driver vtd_driver = {
 	.discard = vtd_discard,
 	.forget = vtd_forget,
 	.next_run = vtd_next_run,
+	.untranslated = untranslated,
 };
 
 static int __init intel_liveupdate_init(void)

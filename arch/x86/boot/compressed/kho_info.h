@@ -2,7 +2,7 @@
 /*
  * What kernel_info says about kexec handover, for kernel_info.S: the highest
  * setup_data type that this kernel understands, and the list of subtree versions
- * that it can restore.
+ * that it can restore, which kernel/kho/Makefile collects.
  */
 #ifndef BOOT_COMPRESSED_KHO_INFO_H
 #define BOOT_COMPRESSED_KHO_INFO_H
@@ -24,7 +24,7 @@
 	.set	kho_version_chunk_start, .
 	.long	KHO_KERNEL_INFO_MAGIC
 	.long	kho_version_chunk_end - kho_version_chunk_start
-#include <linux/kho/abi/versions.h>
+#include "versions.inc"
 	.set	kho_version_chunk_end, .
 #endif
 	.endm

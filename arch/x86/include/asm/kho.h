@@ -18,6 +18,8 @@ unsigned int kho_setup_data_size(const struct kimage *image);
 void kho_setup_data_add(const struct kimage *image, struct boot_params *params,
 			unsigned long params_pa, unsigned int offset);
 void kho_setup_data_parse(u64 pa, u32 len);
+bool kho_keeps_memory(const char *param);
+bool kho_arch_encrypts_as(bool encrypts);
 
 #else
 
@@ -31,6 +33,7 @@ static inline void kho_setup_data_add(const struct kimage *image,
 				      unsigned long params_pa,
 				      unsigned int offset) { }
 static inline void kho_setup_data_parse(u64 pa, u32 len) { }
+static inline bool kho_keeps_memory(const char *param) { return false; }
 
 #endif /* CONFIG_KEXEC_HANDOVER */
 #endif /* _ASM_X86_KHO_H */

@@ -5,8 +5,8 @@
  *
  * This is a contract between two kernels that may have been built years
  * apart. A change of meaning or layout needs a new KHO_HEADER_VERSION and a new
- * KHO_BLOB_COMPATIBLE, which is in versions.h too: so the old kernel learns of it
- * before the jump.
+ * KHO_BLOB_COMPATIBLE. Both would make every older kernel unreachable: a new fact
+ * goes into a subtree of its own that is optional, see kho_add_optional_subtree().
  *
  * Suffixes: _pa is a physical address in bytes; _ser is a structure that lies
  * in preserved memory. All numbers are in the byte order of the machine.
@@ -23,12 +23,25 @@
  */
 #define KHO_SETUP_TYPE		0x4b48
 
-/* Chunk in kernel_info that lists what an image can restore, see versions.h */
+/* Chunk in kernel_info that lists what an image can restore: a sequence of strings */
 #define KHO_KERNEL_INFO_MAGIC	0x564f484b	/* "KHOV" */
 
 #ifndef __ASSEMBLY__
 
 #include <linux/types.h>
+
+/**
+ * KHO_RESTORES - say that this kernel can restore a version: KHO_RESTORES(condition, version)
+ * @condition: the code for it is in the kernel or in a module of this build
+ * @version: string "<owner>-v<N>": of a subtree, or of a kind of file in a session
+ *
+ * One line, on a line of its own, in the header of what the version is the version
+ * of; two when an older version can still be read. The build collects these lines
+ * from all headers beside this one (kernel/kho/Makefile): into the boot image's
+ * kernel_info, where the old kernel reads them when the image is loaded, and into
+ * the kernel, which compares what it was handed.
+ */
+#define KHO_RESTORES(...)
 
 /**
  * struct kho_setup_ser - payload of the setup_data record
@@ -130,6 +143,7 @@ struct kho_leaf_ser {
  * one node per subtree, named like it, with these properties.
  */
 #define KHO_BLOB_COMPATIBLE	"kho-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_KEXEC_HANDOVER), "kho-v1")
 #define KHO_PROP_COMPATIBLE	"compatible"	/* string: the subtree's version */
 #define KHO_PROP_FDT		"fdt"		/* u64: physical address of the subtree */
 #define KHO_PROP_SIZE		"size"		/* u64: its bytes */

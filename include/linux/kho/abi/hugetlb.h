@@ -16,6 +16,7 @@
 #include <linux/kho/abi/handover.h>
 
 #define HUGETLB_LIVEUPDATE_COMPATIBLE	"hugetlb-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_LIVEUPDATE) && IS_ENABLED(CONFIG_HUGETLBFS), "hugetlb-v1")
 
 #define HUGETLB_NAME_SIZE	256
 

@@ -21,6 +21,7 @@
 
 #define IOMMU_SER_NAME		"iommu"
 #define IOMMU_SER_COMPATIBLE	"iommu-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE), "iommu-v1")
 #define IOMMU_SER_PROP_TABLE	"table"
 #define IOMMU_SER_MAGIC		0x6f686b2d642d7476ULL	/* "vt-d-kho" */
 

@@ -18,6 +18,7 @@
 #include <linux/kho/abi/handover.h>
 
 #define IOMMUFD_LIVEUPDATE_COMPATIBLE	"iommufd-v2"
+KHO_RESTORES(IS_ENABLED(CONFIG_IOMMUFD_LIVEUPDATE), "iommufd-v2")
 
 #define IOMMUFD_SER_MAX_PAGES		256
 

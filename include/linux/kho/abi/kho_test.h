@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the test owner (kernel/kho/test.c) passes to the next kernel. This is a
- * contract between kernels: a change needs a new version here and in versions.h.
+ * contract between kernels: a change needs a new version.
  *
  * The subtree's root node has:
  *   compatible  KHO_TEST_COMPATIBLE
@@ -11,10 +11,14 @@
 #define _LINUX_KHO_ABI_KHO_TEST_H
 
 #include <linux/kho.h>
+#include <linux/kho/abi/handover.h>
 #include <linux/types.h>
 
 #define KHO_TEST_NAME		"kho-test"
 #define KHO_TEST_COMPATIBLE	"kho-test-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_KHO_TEST), "kho-test-v1")
+#define KHO_TEST_FILE_COMPATIBLE	"kho-test-file-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_KHO_TEST) && IS_ENABLED(CONFIG_LIVEUPDATE), "kho-test-file-v1")
 #define KHO_TEST_PROP_SETS	"sets"
 
 /* Kinds of memory, as numbers that never change */

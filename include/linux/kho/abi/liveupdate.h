@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * How sessions cross a kexec. This is a contract between kernels: a change needs
- * a new version here and in versions.h.
+ * a new version.
  *
  * The subtree's root node has:
  *   compatible  LIVEUPDATE_COMPATIBLE
@@ -18,6 +18,7 @@
 
 #define LIVEUPDATE_NAME			"liveupdate"
 #define LIVEUPDATE_COMPATIBLE		"liveupdate-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_LIVEUPDATE), "liveupdate-v1")
 #define LIVEUPDATE_PROP_NR		"nr"
 #define LIVEUPDATE_PROP_RECORDS		"records"
 

@@ -15,8 +15,10 @@
 
 #include <linux/bits.h>
 #include <linux/types.h>
+#include <linux/kho/abi/handover.h>
 
 #define MEMFD_COMPATIBLE	"memfd-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_LIVEUPDATE), "memfd-v1")
 #define MEMFD_SER_PAGE		4096
 
 /* Bit 63 set: bits 0 to 51 are an index, in pages */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * How PCI devices that go on doing DMA cross a kexec, and the bridges above them.
- * This is a contract between kernels: a change needs a new PCI_LIVEUPDATE_COMPATIBLE
- * here and in versions.h.
+ * This is a contract between kernels: a change needs a new PCI_LIVEUPDATE_COMPATIBLE.
  *
  * The subtree's root node has:
  *   compatible  PCI_LIVEUPDATE_COMPATIBLE
@@ -23,6 +22,7 @@
 
 #define PCI_LIVEUPDATE_NAME		"pci"
 #define PCI_LIVEUPDATE_COMPATIBLE	"pci-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_PCI_LIVEUPDATE), "pci-v1")
 #define PCI_LIVEUPDATE_PROP_DEVICES	"devices"
 #define PCI_LIVEUPDATE_PROP_RECORDS	"records"
 

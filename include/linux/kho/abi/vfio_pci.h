@@ -17,6 +17,7 @@
 #include <linux/kho/abi/handover.h>
 
 #define VFIO_PCI_LIVEUPDATE_COMPATIBLE	"vfio-pci-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_VFIO_PCI_LIVEUPDATE), "vfio-pci-v1")
 
 #define VFIO_PCI_SER_CONFIG_MAX		4096
 #define VFIO_PCI_SER_NR_REGIONS		7	/* BARs and ROM */

@@ -31,8 +31,38 @@ case $GENERATION in
 		load EINVAL /boot/bzImage $harmful
 		error_says "${harmful%%=*}=" 'on its command line'
 	done
-	# one that only looks like it
-	load 0 /boot/bzImage notmem=1G
+	# however it is written: white space of any kind, quotes, '-' for '_'; and memory at an address, where something is preserved
+	tab=$(printf '\t') line='
+'
+	set -- "x=1${tab}mem=1G" mem= "x=1${line}memmap=1G" memmap= '"mem=1G"' mem= 'mem="1G"' mem= 'a="b c" mem=1G' mem= \
+		initrdmem=1G,1M initrdmem= cma=3G@16M cma= crashkernel=3G@16M crashkernel= movablecore=1G movablecore= kernelcore=50% kernelcore=
+	while [ $# -gt 0 ]; do
+		load EINVAL /boot/bzImage "$1"
+		error_says "image: $2 on its command line"
+		shift 2
+	done
+	# more huge pages than fit
+	for huge in hugepages=100000 'hugepagesz=2M hugepages=100000' hugepages=0:100000 'hugepages=10 hugepagesz=2M hugepages=1:100000'; do
+		load ENOSPC /boot/bzImage "$huge"
+		error_says 'image: hugepages= on its command line asks for 2000'
+	done
+	# what only looks like it, is for init, or is within quotes
+	for harmless in notmem=1G mem=nopentium '-- mem=1G' 'x="y mem=1G"' hugepages=10 cma=16M mem_encrypt=on; do
+		load 0 /boot/bzImage "$harmless"
+	done
+	# what a bootconfig behind the initrd can still do
+	{
+		cat /boot/initrd
+		printf 'kernel.hugepages = 5\n\025\000\000\000\000\000\000\000#BOOTCONFIG\n'
+	} >/tmp/initrd
+	expect EINVAL load /boot/bzImage /tmp/initrd "$(cat /boot/cmdline) bootconfig"
+	error_says 'image: the bootconfig of its initrd has hugepages'
+	expect 0 load /boot/bzImage /tmp/initrd "$(cat /boot/cmdline)"
+	# the next kernel keeps what lies in a place that it is told to take, so an operator may insist; but memory is memory
+	echo 1 >$kho/allow_unreadable
+	load 0 /boot/bzImage cma=3G@16M
+	load EINVAL /boot/bzImage mem=1G
+	echo 0 >$kho/allow_unreadable
 	control unpreserve
 
 	# loaded while nothing was preserved

@@ -74,7 +74,23 @@ activate 1
 finalize 1
 finalize 0
 activate 0
+
+# A next kernel that would not take the tables over
+set -- intel_iommu=off iommu=off iommu=pt,off
+! grep -q sm_on /proc/cmdline || set -- "$@" intel_iommu=sm_off
+for off; do
+	load EINVAL /boot/bzImage "$off"
+	error_says 'image: ' "=${off##*[=,]} on its command line keeps the next kernel from taking over what translates"
+done
+load 0 /boot/bzImage 'intel_iommu=off intel_iommu=on'
+echo 1 >$kho/allow_unreadable
+load 0 /boot/bzImage intel_iommu=off
+echo 0 >$kho/allow_unreadable
+activate 1 EINVAL
+error_says 'image: intel_iommu=off on its command line'
 end_try
+load 0 /boot/bzImage iommu=off
+expect 0 unload
 nothing_left
 
 # Of an iommufd

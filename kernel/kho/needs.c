@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the next kernel has to be able to restore, besides the subtrees: versions of
+ * what lies within them, such as kinds of files in sessions.
+ *
+ * Life cycle: an owner says that it needs a version when it preserves something
+ * that only a kernel with this version can restore, and takes that back when it
+ * unpreserves it. An image that is loaded is asked about all that are needed then, and
+ * again at activate, at finalize and before the jump.
+ *
+ * Locks: needs_lock, innermost.
+ */
+#define pr_fmt(fmt) "kho: " fmt
+
+#include <linux/export.h>
+#include <linux/kexec.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+
+#include "image.h"
+#include "internal.h"
+
+/* The list. */
+static DEFINE_MUTEX(needs_lock);
+static LIST_HEAD(needs);
+
+/**
+ * struct need - a version that the next kernel has to be able to restore
+ * @list: in needs
+ * @version: it
+ * @count: how many times it was said
+ */
+struct need {
+	struct list_head list;
+	char version[KHO_NAME_MAX + 1];
+	unsigned long count;
+};
+
+static struct need *find_need(const char *version)
+{
+	struct need *need;
+
+	lockdep_assert_held(&needs_lock);
+	list_for_each_entry(need, &needs, list)
+		if (!strcmp(need->version, version))
+			return need;
+	return NULL;
+}
+
+/**
+ * kho_need_version - the next kernel has to be able to restore this
+ * @version: "<owner>-v<N>", at most KHO_NAME_MAX characters, as in KHO_RESTORES()
+ *
+ * Any number of times, each to be taken back by kho_unneed_version(). An image that is
+ * loaded already is asked at activate.
+ *
+ * Context: may sleep.
+ * Return: 0, -EINVAL, -ENOMEM
+ */
+int kho_need_version(const char *version)
+{
+	size_t len = strlen(version);
+	struct need *need;
+	int rc = 0;
+
+	if (!len || len > KHO_NAME_MAX)
+		return -EINVAL;
+	mutex_lock(&needs_lock);
+	need = find_need(version);
+	if (!need) {
+		need = kzalloc(sizeof(*need), GFP_KERNEL);
+		if (need) {
+			strscpy(need->version, version);
+			list_add_tail(&need->list, &needs);
+		}
+	}
+	if (need)
+		need->count++;
+	else
+		rc = -ENOMEM;
+	mutex_unlock(&needs_lock);
+	return rc;
+}
+EXPORT_SYMBOL_GPL(kho_need_version);
+
+/**
+ * kho_unneed_version - undo kho_need_version()
+ * @version: as given there
+ *
+ * Context: may sleep.
+ */
+void kho_unneed_version(const char *version)
+{
+	struct need *need;
+
+	mutex_lock(&needs_lock);
+	need = find_need(version);
+	if (!WARN_ON_ONCE(!need) && !--need->count) {
+		list_del(&need->list);
+		kfree(need);
+	}
+	mutex_unlock(&needs_lock);
+}
+EXPORT_SYMBOL_GPL(kho_unneed_version);
+
+/**
+ * kho_needs_check - can an image restore all that is needed?
+ * @image: the loaded image
+ *
+ * Context: may sleep.
+ * Return: 0, or -EPROTONOSUPPORT with the version named in last_error
+ */
+int kho_needs_check(const struct kimage *image)
+{
+	const struct kho_image *kho = image->kho;
+	struct need *need;
+	int rc = 0;
+
+	mutex_lock(&needs_lock);
+	list_for_each_entry(need, &needs, list) {
+		if (kho_reads_kind(kho->versions, kho->versions_size,
+				   need->version))
+			continue;
+		kho_set_err("image: cannot restore files of the kind %s, which are preserved; load a kernel that can, or write 1 to allow_unreadable",
+			    need->version);
+		rc = -EPROTONOSUPPORT;
+		break;
+	}
+	mutex_unlock(&needs_lock);
+	return rc;
+}

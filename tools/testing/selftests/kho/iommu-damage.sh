@@ -52,6 +52,12 @@ if [ "$GENERATION" = 0 ]; then
 		nic-rx start "/tmp/$address" "open $address" "memory 16384" attach start || fail "$address does not start"
 		nic "/tmp/$address" "session $address" "preserve file 1" "preserve iommufd 2" "preserve device 3" "go 2000" "receive 500"
 	done
+	# It is refused; but an operator can insist on it.
+	if [ -n "$args" ]; then
+		load EINVAL /boot/bzImage "$args"
+		error_says 'on its command line keeps the next kernel from taking over what translates'
+		echo 1 >$kho/allow_unreadable
+	fi
 	live-update --load-only --append "$args" -- iommu-damage "$case" || fail "loading the next kernel: $?"
 	activate 1
 	finalize 1

@@ -169,6 +169,22 @@ static int make_uptodate(struct file *file, struct folio *folio)
 	return WARN_ON_ONCE(found != folio) ? -EIO : 0;
 }
 
+/*
+ * A page that was found without a lock may be on its way out of the file: to be
+ * replaced by a huge page, say. Who does that locks it, then sees that nobody else
+ * has a reference, and unlocks it when it is out.
+ */
+static int check_in_file(struct file *file, struct folio *folio)
+{
+	bool in_file;
+
+	if (folio_lock_killable(folio))
+		return -EINTR;
+	in_file = folio->mapping == file->f_mapping;
+	folio_unlock(folio);
+	return in_file ? 0 : -EAGAIN;
+}
+
 /**
  * pin_file_pages - pin pages of a file, also into holes
  * @file: a file for which pin_file_hold() was called
@@ -210,6 +226,7 @@ long pin_file_pages(struct file *file, pgoff_t index, unsigned long nr,
 		done = rc;
 		goto out_unlock;
 	}
+again:
 	/* The file may end within the last page. */
 	done = memfd_pin_folios(file, PFN_PHYS(index), PFN_PHYS(end - 1), folios,
 				nr, &unused);
@@ -224,7 +241,8 @@ long pin_file_pages(struct file *file, pgoff_t index, unsigned long nr,
 		struct folio *folio = folios[i];
 		pgoff_t last = min(folio_next_index(folio), end) - 1;
 
-		if (WARN_ON_ONCE(folio->index > next || last < next))
+		rc = check_in_file(file, folio);
+		if (!rc && WARN_ON_ONCE(folio->index > next || last < next))
 			rc = -EIO;
 		if (!rc)
 			rc = make_uptodate(file, folio);
@@ -236,6 +254,8 @@ long pin_file_pages(struct file *file, pgoff_t index, unsigned long nr,
 		}
 		next = last + 1;
 	}
+	if (!i && rc == -EAGAIN)
+		goto again;
 	done = i ? (long)(next - index) : rc;
 
 	/* From the end, as no folio's entry is after that of its first page. */

@@ -183,7 +183,10 @@ static void undo(struct part *part, size_t header)
 	shmem_record_free(&part->record);
 }
 
-/* Memory that was allocated but never used is filled, so that it can cross. */
+/*
+ * Memory that was allocated but never used is filled, so that it can cross. The
+ * folio is one that find_entries() found, and stays.
+ */
 static int make_uptodate(struct inode *inode, struct folio *folio)
 {
 	struct folio *same;
@@ -193,17 +196,12 @@ static int make_uptodate(struct inode *inode, struct folio *folio)
 		return -EHWPOISON;
 	if (folio_test_uptodate(folio))
 		return 0;
-	/* Waits for whoever has just added it. */
-	folio_lock(folio);
-	folio_unlock(folio);
-	if (folio_test_uptodate(folio))
-		return 0;
 	rc = shmem_get_folio(inode, folio->index, 0, &same, SGP_CACHE);
 	if (rc)
 		return rc;
 	folio_unlock(same);
 	folio_put(same);
-	return 0;
+	return WARN_ON_ONCE(same != folio) ? -EIO : 0;
 }
 
 static bool is_known(struct shmem_record_iter *iter, u64 index)
@@ -213,7 +211,8 @@ static bool is_known(struct shmem_record_iter *iter, u64 index)
 
 /**
  * struct found - an entry of the page cache
- * @folio: with a reference, or NULL when it is swapped out
+ * @folio: with a reference, because of which it stays there; or NULL when it is
+ *	   swapped out
  * @index: where in the file; anywhere in it for a large folio
  */
 struct found {
@@ -222,28 +221,61 @@ struct found {
 };
 
 /*
- * The next entries of the page cache. As find_get_entries(), but with the lock
+ * The next entries of the page cache. As find_get_entries(), but with its lock
  * held, which makes a reference cost little: it is most of what preserving costs.
+ *
+ * Who takes a folio out of the page cache, or puts another in its place, locks it,
+ * then sees that nobody else has a reference, and unlocks it when it is out. So one
+ * that is there, and not locked by anybody, stays from the moment on when it has a
+ * reference; one that is locked may have been seen without.
+ *
+ * Return: how many; -EINTR
  */
-static unsigned int find_entries(struct address_space *mapping, pgoff_t start,
-				 pgoff_t end, struct found *found,
-				 unsigned int max)
+static int find_entries(struct address_space *mapping, pgoff_t start,
+			pgoff_t end, struct found *found, unsigned int max)
 {
 	XA_STATE(xas, &mapping->i_pages, start);
-	unsigned int nr = 0;
+	struct folio *busy;
+	unsigned int nr;
 	void *entry;
 
+again:
+	nr = 0;
+	busy = NULL;
+	xas_set(&xas, start);
 	xas_lock_irq(&xas);
 	xas_for_each(&xas, entry, end) {
 		found[nr].index = xas.xa_index;
-		found[nr].folio = xa_is_value(entry) ? NULL : entry;
-		if (found[nr].folio)
-			folio_get(found[nr].folio);
+		found[nr].folio = NULL;
+		if (!xa_is_value(entry)) {
+			found[nr].folio = entry;
+			folio_get(entry);
+			if (!folio_trylock(entry)) {
+				busy = entry;
+				break;
+			}
+			folio_unlock(entry);
+		}
 		if (++nr == max)
 			break;
 	}
 	xas_unlock_irq(&xas);
-	return nr;
+	if (!busy)
+		return nr;
+
+	if (folio_lock_killable(busy)) {
+		folio_put(busy);
+		return nr ?: -EINTR;
+	}
+	if (busy->mapping == mapping) {
+		folio_unlock(busy);
+		return nr + 1;
+	}
+	folio_unlock(busy);
+	folio_put(busy);
+	if (nr)
+		return nr;
+	goto again;
 }
 
 static int swap_in(struct inode *inode, pgoff_t index)
@@ -268,13 +300,14 @@ static int scan(struct inode *inode, struct part *part,
 {
 	pgoff_t start = 0, end = DIV_ROUND_UP(i_size_read(inode), PAGE_SIZE);
 	struct found found[32];
-	unsigned int i, nr;
+	int i, nr, rc = 0;
 	bool again;
-	int rc = 0;
 
 	while (!rc && start < end) {
 		nr = find_entries(inode->i_mapping, start, end - 1, found,
 				  ARRAY_SIZE(found));
+		if (nr < 0)
+			return nr;
 		if (!nr)
 			break;
 		again = false;

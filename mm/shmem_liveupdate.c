@@ -2,11 +2,11 @@
 /*
  * Shared-memory files (memfds, files on tmpfs) that survive a kexec in a session.
  *
- * Life cycle, old kernel: preserve brings in what is swapped out, holds a
- * reference to every folio, which keeps it in its place and at its size, preserves
- * the memory and writes down what lies where. From then on the size is frozen;
- * writing goes on. Pages that are added to holes meanwhile are looked for in
- * freeze, and only when the number of pages says that there are any; unfreeze
+ * Life cycle, old kernel: preserve brings in what is swapped out, if there is room
+ * for it, holds a reference to every folio, which keeps it in its place and at its
+ * size, preserves the memory and writes down what lies where. From then on the size
+ * is frozen; writing goes on. Pages that are added to holes meanwhile are looked for
+ * in freeze, and only when the number of pages says that there are any; unfreeze
  * forgets them again. Between freeze and unfreeze whoever touches a hole waits.
  *
  * Next kernel: retrieve checks the whole record and makes a file; its memory comes
@@ -30,11 +30,14 @@
 #include <linux/jiffies.h>
 #include <linux/kho.h>
 #include <linux/liveupdate.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_liveupdate.h>
 #include <linux/slab.h>
+#include <linux/swap_cgroup.h>
+#include <linux/swapops.h>
 #include <linux/wait.h>
 
 #include "internal.h"
@@ -214,10 +217,12 @@ static bool is_known(struct shmem_record_iter *iter, u64 index)
  * @folio: with a reference, because of which it stays there; or NULL when it is
  *	   swapped out
  * @index: where in the file; anywhere in it for a large folio
+ * @swap: where in swap
  */
 struct found {
 	struct folio *folio;
 	pgoff_t index;
+	swp_entry_t swap;
 };
 
 /*
@@ -247,7 +252,9 @@ again:
 	xas_for_each(&xas, entry, end) {
 		found[nr].index = xas.xa_index;
 		found[nr].folio = NULL;
-		if (!xa_is_value(entry)) {
+		if (xa_is_value(entry)) {
+			found[nr].swap = radix_to_swp_entry(entry);
+		} else {
 			found[nr].folio = entry;
 			folio_get(entry);
 			if (!folio_trylock(entry)) {
@@ -278,15 +285,70 @@ again:
 	goto again;
 }
 
-static int swap_in(struct inode *inode, pgoff_t index)
+#ifdef CONFIG_MEMCG
+/* How much can be charged for what is in swap there, file pages being given up. */
+static unsigned long charge_room(swp_entry_t swap)
 {
-	struct folio *folio;
-	int rc;
+	unsigned long limit, count, room = ULONG_MAX;
+	struct swap_info_struct *si;
+	struct mem_cgroup *memcg;
 
-	rc = shmem_get_folio(inode, index, 0, &folio, SGP_CACHE);
-	if (rc)
-		return rc;
-	folio_unlock(folio);
+	/* Not what stands for a page that could not be read. */
+	if (non_swap_entry(swap))
+		return room;
+	/* While it is there swapoff waits. */
+	si = get_swap_device(swap);
+	if (!si)
+		return room;
+	rcu_read_lock();
+	memcg = mem_cgroup_from_id(lookup_swap_cgroup_id(swap));
+	for (; memcg && !mem_cgroup_is_root(memcg);
+	     memcg = parent_mem_cgroup(memcg)) {
+		limit = READ_ONCE(memcg->memory.max);
+		count = page_counter_read(&memcg->memory);
+		count -= min(count, memcg_page_state(memcg, NR_ACTIVE_FILE) +
+				    memcg_page_state(memcg, NR_INACTIVE_FILE));
+		room = min(room, limit - min(count, limit));
+	}
+	rcu_read_unlock();
+	put_swap_device(si);
+	return room;
+}
+#else
+static unsigned long charge_room(swp_entry_t swap)
+{
+	return ULONG_MAX;
+}
+#endif
+
+/*
+ * What is brought in stays until the file is given up. It must not take what others
+ * need: all that is still swapped out has to fit into memory that is available
+ * without swapping them out, or killing them, and where it is charged. (Where the
+ * rest is charged is not known; mostly it is the same.)
+ */
+static int swap_in(struct liveupdate_file_op_args *args,
+		   const struct found *found)
+{
+	struct address_space *mapping = args->file->f_mapping;
+	unsigned long need = READ_ONCE(SHMEM_I(mapping->host)->swapped);
+	unsigned long room = min_t(unsigned long, max(si_mem_available(), 0L),
+				   charge_room(found->swap));
+	struct folio *folio;
+
+	if (need > room) {
+		liveupdate_refuse(args,
+				  "%lu MiB of the file are swapped out, and there is room for %lu: free memory, or raise the limit of its cgroup",
+				  need >> (20 - PAGE_SHIFT),
+				  room >> (20 - PAGE_SHIFT));
+		return -ENOMEM;
+	}
+	/* If it does not fit after all, it fails, and nobody is killed for it. */
+	folio = shmem_read_folio_gfp(mapping, found->index,
+				     mapping_gfp_mask(mapping) |
+				     __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
 	folio_put(folio);
 	return 0;
 }
@@ -295,15 +357,18 @@ static int swap_in(struct inode *inode, pgoff_t index)
  * Add all memory of a file to a list, but for what is in @known. Memory beyond
  * the end was allocated in advance and is empty: it does not cross.
  */
-static int scan(struct inode *inode, struct part *part,
+static int scan(struct liveupdate_file_op_args *args, struct part *part,
 		struct shmem_record_iter *known)
 {
+	struct inode *inode = file_inode(args->file);
 	pgoff_t start = 0, end = DIV_ROUND_UP(i_size_read(inode), PAGE_SIZE);
 	struct found found[32];
 	int i, nr, rc = 0;
 	bool again;
 
 	while (!rc && start < end) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		nr = find_entries(inode->i_mapping, start, end - 1, found,
 				  ARRAY_SIZE(found));
 		if (nr < 0)
@@ -316,7 +381,7 @@ static int scan(struct inode *inode, struct part *part,
 
 			if (!folio && !rc && !again) {
 				/* Look again: it may be of another size. */
-				rc = swap_in(inode, found[i].index);
+				rc = swap_in(args, &found[i]);
 				start = found[i].index;
 				again = true;
 			}
@@ -408,7 +473,7 @@ static int shmem_preserve(struct liveupdate_file_op_args *args)
 	if (rc)
 		goto err_unlock;
 	set_flags(inode, SHMEM_FROZEN, true);
-	rc = scan(inode, &p->main, NULL);
+	rc = scan(args, &p->main, NULL);
 	if (rc)
 		goto err_undo;
 	shmem_record_end(&p->main.record);
@@ -472,7 +537,7 @@ static int shmem_freeze(struct liveupdate_file_op_args *args)
 	if (rc)
 		goto err_final;
 	known = shmem_record_start(p->main.record.first, SHMEM_RECORD_MAIN, 0);
-	rc = scan(inode, &p->tail, &known);
+	rc = scan(args, &p->tail, &known);
 	if (rc)
 		goto err_undo;
 	/* Nothing besides: what there is more lies beyond the end. */

@@ -12,7 +12,7 @@
  * Next kernel: retrieve checks the whole record and makes a file; its memory comes
  * back at first touch, or with finish: mm/shmem_restore.c. Until finish it stays in
  * its frames. finish lifts the freeze, or frees the memory if the file was not
- * retrieved.
+ * retrieved, or if nobody has it any more.
  *
  * Locks: inode_lock over preserve and freeze, which excludes whatever takes memory
  * away; afterwards SHMEM_FROZEN does that. SHMEM_FINAL is set under it, and read under the lock of
@@ -621,10 +621,22 @@ static int shmem_retrieve(struct liveupdate_file_op_args *args)
 	return 0;
 }
 
+/*
+ * The session has the last reference, and nobody can get another: also not by way
+ * of a descriptor that was opened of this one.
+ */
+static bool is_abandoned(struct file *file)
+{
+	return file_count(file) == 1 && d_count(file->f_path.dentry) == 1;
+}
+
 static bool shmem_can_finish(struct liveupdate_file_op_args *args)
 {
-	int rc = shmem_restore_all(file_inode(args->file));
+	int rc;
 
+	if (is_abandoned(args->file))
+		return true;
+	rc = shmem_restore_all(file_inode(args->file));
 	/* Trying again would not help. */
 	if (rc == -EIO)
 		return true;
@@ -653,7 +665,7 @@ static void shmem_finish(struct liveupdate_file_op_args *args)
 	if (args->retrieved) {
 		inode = file_inode(args->file);
 		lost = shmem_restore_left(inode);
-		if (lost) {
+		if (lost && !is_abandoned(args->file)) {
 			set_flags(inode, SHMEM_HELD, false);
 			pr_err("token %#llx: the record is wrong: %llu pages are lost; touching them is an error, and the size stays fixed\n",
 			       args->token, lost);

@@ -16,6 +16,9 @@
  * state of the file, and not a reference to each page as the old kernel has, so that
  * it costs nothing to end it.
  *
+ * A file that nobody has any more is not restored first, to be freed then: what was
+ * not touched is freed where it lies.
+ *
  * Nothing is lost when something fails midway: memory that the core has given back
  * and that is not in the page cache is kept, and goes there before any other. What
  * the core does not give back, as the record is wrong, is never taken for a hole:
@@ -271,9 +274,13 @@ static int restore_memory(struct shmem_restore *r, u64 index, unsigned long pfn,
 	return insert(r);
 }
 
-/* Restore what the page cache has not got of single pages in a row. */
-static int restore_run(struct shmem_restore *r, u64 index, unsigned long pfn,
-		       unsigned long nr)
+/* What becomes of memory that the page cache has not got. */
+typedef int (*missing_fn)(struct shmem_restore *r, u64 index, unsigned long pfn,
+			  unsigned long nr, unsigned int order);
+
+/* What the page cache has not got of single pages in a row. */
+static int missing_run(struct shmem_restore *r, missing_fn fn, u64 index,
+		       unsigned long pfn, unsigned long nr)
 {
 	XA_STATE(xas, &r->inode->i_mapping->i_pages, index);
 	u64 end = index + nr;
@@ -290,7 +297,7 @@ static int restore_run(struct shmem_restore *r, u64 index, unsigned long pfn,
 
 		nr = there - index;
 		if (nr)
-			rc = restore_memory(r, index, pfn, nr, 0);
+			rc = fn(r, index, pfn, nr, 0);
 		/* Also past the page that is there */
 		index += nr + 1;
 		pfn += nr + 1;
@@ -298,8 +305,8 @@ static int restore_run(struct shmem_restore *r, u64 index, unsigned long pfn,
 	return rc;
 }
 
-/* Restore folios that begin in a part of the file, and the one that it begins in. */
-static int restore_folios(struct shmem_restore *r,
+/* The same of folios that begin in a part of the file, and the one it begins in. */
+static int missing_folios(struct shmem_restore *r, missing_fn fn,
 			  const struct shmem_record_iter *iter, u64 start,
 			  u64 end)
 {
@@ -308,18 +315,20 @@ static int restore_folios(struct shmem_restore *r,
 
 	for (; !rc && index < end; index += 1UL << iter->order)
 		if (!xa_load(&r->inode->i_mapping->i_pages, index))
-			rc = restore_memory(r, index,
-					    iter->pfn + index - iter->index, 1,
-					    iter->order);
+			rc = fn(r, index, iter->pfn + index - iter->index, 1,
+				iter->order);
 	return rc;
 }
 
-/* Restore what the record has of a part of the file. */
-static int restore_part(struct shmem_restore *r, u64 start, u64 end)
+/* What the record has of a part of the file, and the page cache has not got. */
+static int for_missing(struct shmem_restore *r, missing_fn fn, u64 start,
+		       u64 end)
 {
 	struct shmem_record_iter iter;
-	int i, rc = insert(r);
+	int i, rc = 0;
 	bool more;
+
+	lockdep_assert_held(&r->lock);
 
 	for (i = 0; i < ARRAY_SIZE(r->lists); i++) {
 		more = find_memory(&r->lists[i], start, &iter);
@@ -328,15 +337,47 @@ static int restore_part(struct shmem_restore *r, u64 start, u64 end)
 			u64 to = min(iter.index + iter.nr, end);
 
 			if (iter.order)
-				rc = restore_folios(r, &iter, from, to);
+				rc = missing_folios(r, fn, &iter, from, to);
 			else
-				rc = restore_run(r, from,
+				rc = missing_run(r, fn, from,
 						 iter.pfn + from - iter.index,
 						 to - from);
 			more = shmem_record_next(&iter);
 		}
 	}
 	return rc;
+}
+
+/* Restore what the record has of a part of the file. */
+static int restore_part(struct shmem_restore *r, u64 start, u64 end)
+{
+	return insert(r) ?: for_missing(r, restore_memory, start, end);
+}
+
+/* Free memory where it lies. What is not there as recorded stays. */
+static int discard_memory(struct shmem_restore *r, u64 index, unsigned long pfn,
+			  unsigned long nr, unsigned int order)
+{
+	kho_discard_range(PFN_PHYS(pfn), nr << (order + PAGE_SHIFT));
+	cond_resched();
+	return 0;
+}
+
+/*
+ * Nobody will ever see what is not in the page cache. In a record that is known to
+ * be wrong, who knows whose memory that is.
+ */
+static void discard_rest(struct shmem_restore *r)
+{
+	for (; r->nr; r->nr--) {
+		struct folio *folio = page_folio(r->page);
+
+		r->page += folio_nr_pages(folio);
+		r->nr_left -= folio_nr_pages(folio);
+		folio_put(folio);
+	}
+	if (r->nr_left && !r->broken)
+		for_missing(r, discard_memory, 0, U64_MAX);
 }
 
 /* Does the record have something here? */
@@ -509,7 +550,11 @@ int shmem_restore_begin(struct inode *inode, const struct memfd_ser *ser)
 
 /**
  * __shmem_restore_end - all has been restored, or the file is gone: forget the record
- * @inode: the file's
+ * @inode: the file's; its page cache has not been emptied yet
+ *
+ * What was not restored is freed, unless the record is wrong.
+ *
+ * Context: may sleep.
  */
 void __shmem_restore_end(struct inode *inode)
 {
@@ -520,6 +565,7 @@ void __shmem_restore_end(struct inode *inode)
 		return;
 	/* Who came before this is still using the record. */
 	mutex_lock(&r->lock);
+	discard_rest(r);
 	r->lists[0].nr = 0;
 	r->lists[1].nr = 0;
 	mutex_unlock(&r->lock);

@@ -7,6 +7,7 @@
  *	kho-memfd check		retrieve them and compare every byte
  *	kho-memfd swap		preserve a file that is swapped out; stays
  *	kho-memfd check-swap
+ *	kho-memfd leave		retrieve files, touch little of them, and exit
  *	kho-memfd charge	retrieve the dense file, have it touched and hold it
  */
 #include <pthread.h>
@@ -478,6 +479,22 @@ static void check_swap(void)
 	finish(session);
 }
 
+static void leave(void)
+{
+	static const int files[] = { MIXED, HUGE, RING, KILLED, TWO };
+	uint64_t page[WORDS];
+	int fd[ARRAY_SIZE(files)];
+
+	session = make_session("files", LIVEUPDATE_IOCTL_RETRIEVE_SESSION);
+	for (unsigned int i = 0; i < ARRAY_SIZE(files); i++)
+		fd[i] = retrieve(session, files[i]);
+	/* One of the small pages, and one of the huge ones */
+	must_all(PAGE, pread(fd[0], page, PAGE, 500 * PAGE));
+	check(page_is(page, MIXED, 500));
+	must_all(PAGE, pread(fd[0], page, PAGE, 1200 * PAGE));
+	check(page_is(page, MIXED, 1200));
+}
+
 /* Who takes the file back pays, not who touches it: that is somebody in another cgroup. */
 static void charge(void)
 {
@@ -516,6 +533,8 @@ int main(int argc, char **argv)
 			check_all();
 		else if (!strcmp(argv[1], "check-swap"))
 			check_swap();
+		else if (!strcmp(argv[1], "leave"))
+			leave();
 		else
 			return 2;
 		return 0;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # memfd: shared-memory files of every kind over a live update, one of them swapped out when it is preserved, two written
-# to until the jump; then charged to the memory cgroup of who takes them back.
+# to until the jump; then charged to the memory cgroup of who takes them back, but for what he leaves untouched.
 set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
@@ -41,7 +41,15 @@ case $GENERATION in
 	mkdir -p /mnt/cgroup
 	mount -t cgroup2 cgroup2 /mnt/cgroup
 	echo +memory >/mnt/cgroup/cgroup.subtree_control
-	mkdir /mnt/cgroup/vm /mnt/cgroup/other
+	mkdir /mnt/cgroup/vm /mnt/cgroup/other /mnt/cgroup/left
+	before=$(cat $kho/preserved_bytes)
+	(
+		exec sh -c 'echo $$ >/mnt/cgroup/left/cgroup.procs && exec kho-memfd leave'
+	) || fail "taking files back and leaving them"
+	freed=$((before - $(cat $kho/preserved_bytes)))
+	[ $freed -ge $((5900 * 4096)) ] || fail "only $freed bytes became free"
+	peak=$(cat /mnt/cgroup/left/memory.peak)
+	[ "$peak" -lt $((8 << 20)) ] || fail "$peak bytes were charged, and 3 pages were touched"
 	(
 		exec sh -c 'echo $$ >/mnt/cgroup/vm/cgroup.procs && exec kho-memfd charge'
 	) || fail "taking a file back in a cgroup"

@@ -26,6 +26,7 @@
 #define pr_fmt(fmt) "hugetlb: live update: " fmt
 
 #include <linux/cred.h>
+#include <linux/dcache.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
@@ -226,6 +227,7 @@ static void write_header(struct outgoing *out, struct file *file)
 {
 	struct hugetlb_file_ser *header = out->header;
 	struct inode *inode = out->inode;
+	struct name_snapshot name;
 
 	header->size = i_size_read(inode);
 	header->pos = file->f_pos;
@@ -235,8 +237,11 @@ static void write_header(struct outgoing *out, struct file *file)
 	header->page_shift = huge_page_shift(hstate_inode(inode));
 	header->nr = out->chain.nr;
 	header->chunk_pa = out->chain.nr ? virt_to_phys(out->chain.first) : 0;
-	strscpy_pad((char *)header->name, file->f_path.dentry->d_name.name,
+	/* On hugetlbfs it may be given another one. */
+	take_dentry_name_snapshot(&name, file->f_path.dentry);
+	strscpy_pad((char *)header->name, name.name.name,
 		    sizeof(header->name));
+	release_dentry_name_snapshot(&name);
 	header->checksum = hugetlb_file_checksum(header);
 }
 

@@ -15,12 +15,14 @@
  * retrieved, or if nobody has it any more.
  *
  * Locks: inode_lock over preserve and freeze, which excludes whatever takes memory
- * away; afterwards SHMEM_FROZEN does that. SHMEM_FINAL is set under it, and read under the lock of
- * i_pages by those who add memory. A waiter may hold inode_lock, so unfreeze does
- * without it.
+ * away; afterwards SHMEM_FROZEN does that. SHMEM_FINAL is set under it, inside that
+ * under the lock of i_pages, under which those who add memory read it. A waiter may
+ * hold inode_lock, so unfreeze does without it.
  */
 #define pr_fmt(fmt) "memfd: " fmt
 
+#include <linux/bitops.h>
+#include <linux/dcache.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
@@ -60,16 +62,14 @@ int __shmem_wait_final(struct inode *inode)
 	       -EINTR : 0;
 }
 
+/*
+ * Also under the lock of i_pages, which interrupts take for other files: inside that
+ * no lock may be taken that others hold with interrupts on, as info->lock.
+ */
 static void set_flags(struct inode *inode, unsigned long flags, bool on)
 {
-	struct shmem_inode_info *info = SHMEM_I(inode);
-
-	spin_lock(&info->lock);
-	if (on)
-		WRITE_ONCE(info->flags, info->flags | flags);
-	else
-		WRITE_ONCE(info->flags, info->flags & ~flags);
-	spin_unlock(&info->lock);
+	set_mask_bits(&SHMEM_I(inode)->liveupdate, on ? 0 : flags,
+		      on ? flags : 0);
 }
 
 /*
@@ -412,6 +412,7 @@ static void fill_header(const struct preserved *p, struct file *file)
 	struct memfd_ser *ser = (struct memfd_ser *)p->main.record.first;
 	bool tail = p->tail.record.first;
 	struct inode *inode = file_inode(file);
+	struct name_snapshot name;
 
 	ser->size = i_size_read(inode);
 	ser->pos = file->f_pos;
@@ -422,7 +423,10 @@ static void fill_header(const struct preserved *p, struct file *file)
 	ser->mode = inode->i_mode & 0777;
 	ser->flags = file->f_flags & (O_ACCMODE | O_APPEND | O_NONBLOCK |
 				      O_LARGEFILE);
-	strscpy_pad(ser->name, file->f_path.dentry->d_name.name);
+	/* On tmpfs it may be given another one. */
+	take_dentry_name_snapshot(&name, file->f_path.dentry);
+	strscpy_pad(ser->name, name.name.name);
+	release_dentry_name_snapshot(&name);
 	shmem_record_seal(&ser->words);
 }
 

@@ -192,6 +192,7 @@ static bool pages_sane(u64 pa, size_t header)
 		    page->nr > (PAGE_SIZE - header) / sizeof(u64))
 			return false;
 		header = SHMEM_RECORD_TAIL;
+		cond_resched();
 	}
 	return true;
 }

@@ -12,14 +12,14 @@
 #include <linux/shmem_fs.h>
 
 /*
- * Bits in shmem_inode_info.flags, away from those of VMAs that are there as well.
+ * Bits in shmem_inode_info.liveupdate. Those in flags have other writers, and locks.
  * FROZEN: the size must not change, nor memory be taken away.
  * FINAL: nor be added.
  * HELD: memory must stay in its frames, see mm/shmem_restore.c.
  */
-#define SHMEM_HELD	BIT(61)
-#define SHMEM_FROZEN	BIT(62)
-#define SHMEM_FINAL	BIT(63)
+#define SHMEM_HELD	BIT(0)
+#define SHMEM_FROZEN	BIT(1)
+#define SHMEM_FINAL	BIT(2)
 
 /* mm/shmem.c */
 int shmem_add_to_page_cache(struct folio *folio, struct address_space *mapping,
@@ -43,7 +43,7 @@ static inline bool shmem_size_frozen(const struct inode *inode)
 	const struct shmem_inode_info *info =
 		container_of(inode, struct shmem_inode_info, vfs_inode);
 
-	return READ_ONCE(info->flags) & SHMEM_FROZEN;
+	return READ_ONCE(info->liveupdate) & SHMEM_FROZEN;
 }
 
 /* May memory be added? Decides under the lock of i_pages. */
@@ -52,7 +52,7 @@ static inline bool shmem_final(const struct inode *inode)
 	const struct shmem_inode_info *info =
 		container_of(inode, struct shmem_inode_info, vfs_inode);
 
-	return READ_ONCE(info->flags) & SHMEM_FINAL;
+	return READ_ONCE(info->liveupdate) & SHMEM_FINAL;
 }
 
 /* Must memory stay in its frames? If not, it never will have to. */
@@ -61,7 +61,7 @@ static inline bool shmem_held(const struct inode *inode)
 	const struct shmem_inode_info *info =
 		container_of(inode, struct shmem_inode_info, vfs_inode);
 
-	return unlikely(READ_ONCE(info->flags) & SHMEM_HELD);
+	return unlikely(READ_ONCE(info->liveupdate) & SHMEM_HELD);
 }
 
 /* Wait until memory may be added; 0 or -EINTR. */

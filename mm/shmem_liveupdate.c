@@ -195,8 +195,6 @@ static int make_uptodate(struct inode *inode, struct folio *folio)
 	struct folio *same;
 	int rc;
 
-	if (folio_contain_hwpoisoned_page(folio))
-		return -EHWPOISON;
 	if (folio_test_uptodate(folio))
 		return 0;
 	rc = shmem_get_folio(inode, folio->index, 0, &same, SGP_CACHE);

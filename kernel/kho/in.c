@@ -144,6 +144,7 @@ struct folio *kho_restore_folio(phys_addr_t phys)
 	}
 	if (order)
 		prep_compound_page(page, order);
+	kho_note_poison(page_folio(page));
 	return page_folio(page);
 }
 EXPORT_SYMBOL_GPL(kho_restore_folio);

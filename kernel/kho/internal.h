@@ -288,6 +288,15 @@ int kho_spares_cut(const struct kho_range *spare, unsigned int nr_spares,
 ssize_t kho_image_zone_show(char *buf);
 
 /*
+ * hwpoison.c: bad frames
+ */
+#ifdef CONFIG_MEMORY_FAILURE
+void kho_note_poison(struct folio *folio);
+#else
+static inline void kho_note_poison(struct folio *folio) { }
+#endif
+
+/*
  * stages.c: how long the stages of a handover take
  */
 struct kho_stage_ser;

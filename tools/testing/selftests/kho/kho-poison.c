@@ -64,7 +64,7 @@ static void spoil_own(void)
 
 static void touch_bad(void)
 {
-	*(volatile uint64_t *)(map(file, PAGES) + BAD * WORDS);
+	check(page_is(map(file, PAGES) + BAD * WORDS, SEED, BAD));
 }
 
 static void count(void)

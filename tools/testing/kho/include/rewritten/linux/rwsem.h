@@ -14,6 +14,7 @@ struct rw_semaphore {
 #define down_read(sem)		((void)pthread_rwlock_rdlock(&(sem)->lock))
 #define up_read(sem)		((void)pthread_rwlock_unlock(&(sem)->lock))
 #define down_write(sem)		((void)pthread_rwlock_wrlock(&(sem)->lock))
+#define down_write_nested(sem, nesting)	down_write(sem)
 #define up_write(sem)		((void)pthread_rwlock_unlock(&(sem)->lock))
 
 #endif

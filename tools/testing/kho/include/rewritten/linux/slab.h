@@ -9,6 +9,7 @@ void *test_zalloc(size_t size);
 void test_free(void *ptr);
 
 #define kzalloc(size, gfp)	test_zalloc(size)
+#define kmalloc(size, gfp)	test_zalloc(size)
 #define kfree(ptr)		test_free(ptr)
 
 #endif

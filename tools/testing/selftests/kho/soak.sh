@@ -399,7 +399,7 @@ else
 		end_program $A
 		end_program $B
 		nothing_left
-		say "soak: ${did#; }"
+		say "soak: $did"
 		say "soak: done"
 		exit 0
 	fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # scripts/bench and scripts/soak with a VM that is a stub: rows have the figures of their own VM, and when one is missing there is
-# no row; a soak that does not come to its end has not passed.
+# no row; a soak that does not come to its end, or in which nothing happened, has not passed.
 set -euo pipefail
 . scripts/common.sh
 work=$(mktemp -d)
@@ -74,12 +74,21 @@ soak() {
 	status=0
 	"$work/scripts/soak" 5 7 >"$work/out" 2>&1 || status=$?
 }
-soak 0 '[kernel 5] soak: done'
+event='[kernel 4] soak: ; kill B before the jump, when idle'
+soak 0 "$event
+[kernel 5] soak: done"
 [ $status = 0 ] || { cat "$work/out"; echo "a soak that came to its end has status $status"; exit 1; }
 grep -q 'soak: 5 handovers in ' "$work/out" || { cat "$work/out"; echo "it does not say how many handovers there were"; exit 1; }
 for wrong in '0 [kernel 3] soak: done' '0 ' '0 [kernel 5] soak: ; kill A' '1 [kernel 5] soak: done' '254 [kernel 5] soak: done'; do
-	soak "${wrong%% *}" "${wrong#* }"
+	soak "${wrong%% *}" "$event
+${wrong#* }"
 	[ $status = 1 ] || { cat "$work/out"; echo "with '$wrong' the status is $status"; exit 1; }
+done
+for nothing in '' '[kernel 4] soak: ' '[kernel 1] soak: 1000 KiB are free with all taken back'; do
+	soak 0 "$nothing
+[kernel 5] soak: done"
+	[ $status = 1 ] || { cat "$work/out"; echo "a soak in which nothing happened has status $status"; exit 1; }
+	grep -q 'these never happened: any event' "$work/out" || { cat "$work/out"; echo "it does not say that nothing happened"; exit 1; }
 done
 (exec {lock}>"$work/build/logs/.soak.lock" && flock "$lock" && soak 0 '[kernel 5] soak: done' && exit $status) && {
 	echo "two soaks write to the same files"

@@ -182,7 +182,7 @@ bool kho_image_receives(const struct kimage *image);
 int kho_locate_mem_hole(struct kexec_buf *kbuf,
 			int (*func)(struct resource *, void *));
 void kho_image_free(struct kimage *image);
-int kho_kexec_prepare(struct kimage *image);
+int kho_kexec_prepare(void);
 phys_addr_t kho_image_header(const struct kimage *image);
 void kho_stages_leave(void);
 
@@ -391,7 +391,7 @@ static inline int kho_locate_mem_hole(struct kexec_buf *kbuf,
 
 static inline void kho_image_free(struct kimage *image) { }
 
-static inline int kho_kexec_prepare(struct kimage *image)
+static inline int kho_kexec_prepare(void)
 {
 	return 0;
 }

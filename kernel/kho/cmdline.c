@@ -320,15 +320,15 @@ static int check_needs(const char *cmdline)
 
 /**
  * kho_cmdline_check - can what is preserved be handed over to an image?
- * @image: the loaded image, with its command line
+ * @kho: what is known of the loaded image, its command line among it
  *
  * Context: may sleep.
  * Return: 0, or an errno with last_error set: -EINVAL when a parameter is in the way,
  * -ENOSPC, -ENOMEM
  */
-int kho_cmdline_check(const struct kimage *image)
+int kho_cmdline_check(const struct kho_image *kho)
 {
-	const char *cmdline = image->kho->cmdline;
+	const char *cmdline = kho->cmdline;
 	struct look look = { .huge_default = HPAGE_SIZE };
 	int rc;
 
@@ -360,9 +360,9 @@ int kho_cmdline_check(const struct kimage *image)
 			    look.moves);
 		return -EINVAL;
 	}
-	if (image->kho->bootconfig) {
+	if (kho->bootconfig) {
 		kho_set_err("image: the bootconfig of its initrd has %s, which can be looked at on the command line only; put it there",
-			    image->kho->bootconfig);
+			    kho->bootconfig);
 		return -EINVAL;
 	}
 	return check_needs(cmdline);

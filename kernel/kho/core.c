@@ -11,17 +11,17 @@
  *   final   map, blob and header are sealed; preserve and restore give -EBUSY
  *
  * Locks: kho_lock protects the state and the list of owners, and is held over
- * callbacks. The kexec lock is taken before it wherever kexec_image is looked at.
+ * callbacks. The kexec lock is not: a panic that finds it taken starts no crash
+ * kernel. It is taken below kho_lock, for a look at the image that takes some
+ * instructions, at the begin and at the end of a step; see image.c.
  */
 #define pr_fmt(fmt) "kho: " fmt
 
 #include <linux/export.h>
 #include <linux/init.h>
-#include <linux/kexec.h>
 #include <linux/mm.h>
 #include <linux/spinlock.h>
 
-#include "../kexec_internal.h"
 #include "internal.h"
 #include "trace.h"
 
@@ -31,6 +31,8 @@
 DEFINE_MUTEX(kho_lock);
 static enum kho_state state;
 static LIST_HEAD(owners);
+/* The kernel leaves: what is final stays so. Set under kho_lock, for good. */
+static bool jumping;
 
 static DEFINE_SPINLOCK(error_lock);
 static char last_error[ERROR_MAX];
@@ -71,6 +73,20 @@ const char *kho_state_name(enum kho_state which)
 	};
 
 	return names[which];
+}
+
+/* Is a jump under way that cannot be refused any more? kho_lock is held. */
+bool kho_is_jumping(void)
+{
+	lockdep_assert_held(&kho_lock);
+	return jumping;
+}
+
+/* The kexec lock is held besides, and will be until the end. */
+void kho_set_jumping(void)
+{
+	lockdep_assert_held(&kho_lock);
+	jumping = true;
 }
 
 static void set_state(enum kho_state to)
@@ -196,24 +212,22 @@ EXPORT_SYMBOL_GPL(kho_register_owner);
  * kho_unregister_owner - undo kho_register_owner()
  * @owner: the owner; a handover that is being prepared is undone first
  *
- * What it preserved and added stays; that is its own to undo.
+ * What it preserved and added stays; that is its own to undo. A step that is under
+ * way comes to its end before. Once a jump cannot be refused any more nothing is
+ * undone.
  *
- * Context: may sleep; not from an owner's callback.
+ * Context: may sleep; not from an owner's callback, nor with a lock that is taken
+ * in one.
  */
 void kho_unregister_owner(struct kho_owner *owner)
 {
-	/* When it is taken a jump may be under way, which must not be spoilt. */
-	bool locked = kexec_trylock();
-
 	mutex_lock(&kho_lock);
-	if (locked && state == KHO_FINAL)
+	if (!jumping && state == KHO_FINAL)
 		kho_unfinalize();
-	if (locked && state == KHO_ACTIVE)
+	if (!jumping && state == KHO_ACTIVE)
 		kho_deactivate();
 	list_del(&owner->list);
 	mutex_unlock(&kho_lock);
-	if (locked)
-		kexec_unlock();
 }
 EXPORT_SYMBOL_GPL(kho_unregister_owner);
 
@@ -249,14 +263,18 @@ static struct kho_owner *past_owners(void)
 
 /**
  * kho_activate - start of preparation
- * @image: the image that is loaded, or NULL
  *
- * Context: kexec lock and kho_lock held, may sleep.
- * Return: 0, -EINVAL when not idle, or the errno of who refused
+ * An image that is loaded is asked before the owners are, and after: it may be
+ * another one then.
+ *
+ * Context: kho_lock held, may sleep.
+ * Return: 0, -EINVAL when not idle, -EBUSY while an image is being loaded, or the
+ * errno of who refused
  */
-int kho_activate(struct kimage *image)
+int kho_activate(void)
 {
 	struct kho_stage_ser *stage;
+	struct kho_target target;
 	struct kho_owner *owner;
 	int rc;
 
@@ -266,9 +284,10 @@ int kho_activate(struct kimage *image)
 		kho_set_err("core: already active");
 		return -EINVAL;
 	}
-	rc = image ? kho_image_check(image) : 0;
+	rc = kho_target_look(&target);
 	if (rc)
 		return rc;
+	kho_target_put(&target);
 
 	kho_stages_restart(true);
 	stage = kho_stage_open("activate", "");
@@ -276,13 +295,20 @@ int kho_activate(struct kimage *image)
 		rc = call_owner(owner, "activate", owner->ops->activate);
 		if (rc) {
 			refused(owner, "activate", rc);
-			deactivate_before(owner);
-			return rc;
+			goto err_deactivate;
 		}
 	}
+	rc = kho_target_look(&target);
+	if (rc)
+		goto err_deactivate;
+	kho_target_put(&target);
 	kho_stage_close(stage);
 	set_state(KHO_ACTIVE);
 	return 0;
+
+err_deactivate:
+	deactivate_before(owner);
+	return rc;
 }
 
 /**
@@ -306,15 +332,19 @@ int kho_deactivate(void)
 
 /**
  * kho_finalize - end of preparation
- * @image: the image that is loaded, or NULL
  *
- * Context: kexec lock and kho_lock held, may sleep.
- * Return: 0, -EINVAL when not active, -ENOSPC when the next kernel would have
- * too little memory to start in, -ENOMEM, or the errno of who refused
+ * The image that is loaded when the owners are done is asked, and gets its landing
+ * zone. If it is exchanged afterwards, kho_kexec_prepare() does this again.
+ *
+ * Context: kho_lock held, may sleep.
+ * Return: 0, -EINVAL when not active, -EBUSY while an image is being loaded,
+ * -ENOSPC when the next kernel would have too little memory to start in, -ENOMEM,
+ * or the errno of who refused
  */
-int kho_finalize(struct kimage *image)
+int kho_finalize(void)
 {
 	struct kho_stage_ser *stage;
+	struct kho_target target;
 	struct kho_owner *owner;
 	int rc;
 
@@ -335,9 +365,11 @@ int kho_finalize(struct kimage *image)
 			goto err_unfinalize;
 		}
 	}
-	rc = image ? kho_image_check(image) : 0;
-	if (!rc)
-		rc = kho_out_seal();
+	rc = kho_target_look(&target);
+	if (rc)
+		goto err_unfinalize;
+	rc = kho_out_seal(&target);
+	kho_target_put(&target);
 	if (rc)
 		goto err_unfinalize;
 	kho_stage_close(stage);

@@ -6,15 +6,23 @@
  * Life cycle: kho_image_probe() looks at an image while it is being loaded and
  * leaves a struct kho_image at the kimage; kho_image_free() drops it with the
  * kimage. What was tolerable at load (nothing was preserved then) is checked
- * again by kho_image_check() at activate, finalize and before the jump. Crash
+ * again by kho_target_check() at activate, finalize and before the jump. Crash
  * images and images from kexec_load() have no struct kho_image.
  *
- * Locks: the kexec lock, which every caller holds.
+ * Locks: the kexec lock, which whoever loads or unloads holds. A panic that finds it
+ * taken starts no crash kernel, so a step of a handover does not hold it: it takes
+ * what it has to know of the image as a struct kho_target, which is a matter of some
+ * instructions, and works with that. Meanwhile another image may be loaded; so every
+ * step takes another look at its end, and kho_kexec_prepare() goes on until it has
+ * the kexec lock and the image that it has looked at. The lock has no queue, and it
+ * is never waited for but here, in sleep and for a limited time.
  */
 #define pr_fmt(fmt) "kho: " fmt
 
+#include <linux/delay.h>
 #include <linux/kexec.h>
 #include <linux/mm.h>
+#include <linux/preempt.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <asm/kho.h>
@@ -52,20 +60,19 @@ phys_addr_t kho_image_header(const struct kimage *image)
 }
 
 /* Can an image restore a version of a subtree? */
-bool kho_image_reads(const struct kimage *image, const char *compatible)
+bool kho_image_reads(const struct kho_image *kho, const char *compatible)
 {
-	return kho_reads(image->kho->versions, image->kho->versions_size,
-			 compatible, NULL);
+	return kho_reads(kho->versions, kho->versions_size, compatible, NULL);
 }
 
-static int check_properties(struct kimage *image)
+static int check_properties(const struct kho_image *kho)
 {
-	if (!kho_image_receives(image) ||
-	    !kho_image_reads(image, KHO_BLOB_COMPATIBLE)) {
+	if (!kho || !kho->receives ||
+	    !kho_image_reads(kho, KHO_BLOB_COMPATIBLE)) {
 		kho_set_err("image: the loaded kernel cannot receive a handover; load one that can, with kexec -s");
 		return -ENOEXEC;
 	}
-	return kho_cmdline_check(image) ?: kho_out_check_versions(image);
+	return kho_cmdline_check(kho) ?: kho_out_check_versions(kho);
 }
 
 /**
@@ -89,13 +96,132 @@ bool kho_frames_unused(unsigned long pfn, unsigned long end)
 	return unused;
 }
 
-static int check_placement(const struct kimage *image)
+static void put_image(struct kho_image *kho)
 {
-	unsigned long i, pfn, end;
+	if (!kho || !refcount_dec_and_test(&kho->refs))
+		return;
+	kfree(kho->cmdline);
+	kfree(kho->versions);
+	kfree(kho);
+}
 
-	for (i = 0; i < image->nr_segments; i++) {
-		pfn = PHYS_PFN(image->segment[i].mem);
-		end = PFN_UP(image->segment[i].mem + image->segment[i].memsz);
+/*
+ * Tries of kho_target_get() and lock_target(), and the time between two, in
+ * microseconds: a second in all. Whoever only looks is gone by then, and most loads
+ * are.
+ */
+#define LOCK_TRIES	1000
+#define LOCK_PAUSE	1000
+
+/* The kexec lock, for a moment: with it comes that the caller is not preempted. */
+static int lock_for_a_look(void)
+{
+	unsigned int try;
+
+	for (try = 0; try < LOCK_TRIES; try++) {
+		preempt_disable();
+		if (kexec_trylock())
+			return 0;
+		preempt_enable();
+		fsleep(LOCK_PAUSE);
+	}
+	return -EBUSY;
+}
+
+static void unlock_after_look(void)
+{
+	kexec_unlock();
+	preempt_enable();
+}
+
+static int busy(void)
+{
+	kho_set_err("image: one is being loaded or unloaded; try again");
+	return -EBUSY;
+}
+
+/**
+ * kho_target_get - look at the image that is loaded
+ * @target: the result; empty when there is none
+ *
+ * Context: may sleep, not under the kexec lock.
+ * Return: 0, and kho_target_put() is to be called; -EBUSY when the kexec lock cannot
+ * be had
+ */
+int kho_target_get(struct kho_target *target)
+{
+	unsigned long i;
+
+	memset(target, 0, sizeof(*target));
+	if (lock_for_a_look())
+		return -EBUSY;
+	target->image = kexec_image;
+	if (kexec_image) {
+		target->kho = kexec_image->kho;
+		if (target->kho)
+			refcount_inc(&target->kho->refs);
+		for (i = 0; i < kexec_image->nr_segments; i++) {
+			const struct kexec_segment *from = &kexec_image->segment[i];
+			struct kho_range *to = &target->segment[i];
+
+			to->start = PHYS_PFN(from->mem);
+			to->end = PFN_UP(from->mem + from->memsz);
+		}
+		target->nr_segments = kexec_image->nr_segments;
+	}
+	unlock_after_look();
+	return 0;
+}
+
+/**
+ * kho_target_put - undo kho_target_get()
+ * @target: may have been put before
+ */
+void kho_target_put(struct kho_target *target)
+{
+	put_image(target->kho);
+	target->kho = NULL;
+}
+
+/* Is this what is loaded? The kexec lock is held. */
+static bool is_loaded(const struct kho_target *target)
+{
+	/* A reference makes one that is known to the core unlike all later ones. */
+	return kexec_image && kexec_image == target->image &&
+	       kexec_image->kho == target->kho &&
+	       !kexec_image->preserve_context;
+}
+
+/*
+ * Take the kexec lock to keep it. 1 when another image is loaded than the one that
+ * was looked at, or none.
+ */
+static int lock_target(const struct kho_target *target)
+{
+	bool comes_back;
+
+	if (lock_for_a_look())
+		return busy();
+	if (is_loaded(target)) {
+		preempt_enable();
+		return 0;
+	}
+	comes_back = kexec_image && kexec_image->preserve_context;
+	unlock_after_look();
+	if (!comes_back)
+		return 1;
+	kho_set_err("image: one that comes back was loaded meanwhile");
+	return -EBUSY;
+}
+
+static int check_placement(const struct kho_target *target)
+{
+	unsigned int i;
+
+	for (i = 0; i < target->nr_segments; i++) {
+		unsigned long pfn = target->segment[i].start;
+		unsigned long end = target->segment[i].end;
+
 		if (kho_frames_unused(pfn, end))
 			continue;
 		kho_set_err("image: memory has been preserved where the image would go; load the image again");
@@ -105,61 +231,42 @@ static int check_placement(const struct kimage *image)
 }
 
 /**
- * kho_image_check - can a loaded image take what is handed over?
- * @image: the image
+ * kho_target_check - can a loaded image take what is handed over?
+ * @target: the image; without one there is nothing to say
  *
- * Context: kexec lock and kho_lock held, may sleep.
+ * Context: kho_lock held, may sleep.
  * Return: 0, or an errno with last_error set
  */
-int kho_image_check(struct kimage *image)
+int kho_target_check(const struct kho_target *target)
 {
 	int rc;
 
-	if (!kho_have_state())
+	lockdep_assert_held(&kho_lock);
+	if (!target->image || !kho_have_state())
 		return 0;
-	rc = check_properties(image);
-	return rc ?: check_placement(image);
+	rc = check_properties(target->kho);
+	return rc ?: check_placement(target);
 }
 
 /**
- * kho_image_must - the landing zone, which the next kernel has to know as holes
- * @must: the result, in frames
- * @max: room in @must
+ * kho_target_look - get the loaded image, and check it
+ * @target: as of kho_target_get(), with 0 only
  *
- * Return: number of extents
+ * Context: kho_lock held, may sleep.
+ * Return: 0, -EBUSY when the kexec lock cannot be had, or as kho_target_check();
+ * last_error is set
  */
-unsigned int kho_image_must(struct kho_range *must, unsigned int max)
+int kho_target_look(struct kho_target *target)
 {
-	unsigned int nr = 0;
-	unsigned long i;
+	int rc;
 
-	for (i = 0; kexec_image && i < kexec_image->nr_segments && nr < max; i++) {
-		const struct kexec_segment *segment = &kexec_image->segment[i];
-
-		must[nr].start = PHYS_PFN(segment->mem);
-		must[nr++].end = PFN_UP(segment->mem + segment->memsz);
-	}
-	return nr;
-}
-
-/**
- * kho_image_zone_show - list the landing zone
- * @buf: a page
- *
- * Context: kexec lock held.
- * Return: bytes written
- */
-ssize_t kho_image_zone_show(char *buf)
-{
-	ssize_t len = 0;
-	unsigned long i;
-
-	for (i = 0; kexec_image && i < kexec_image->nr_segments; i++)
-		len += sysfs_emit_at(buf, len, "%#lx-%#lx\n",
-				     kexec_image->segment[i].mem,
-				     kexec_image->segment[i].mem +
-				     kexec_image->segment[i].memsz);
-	return len;
+	lockdep_assert_held(&kho_lock);
+	if (kho_target_get(target))
+		return busy();
+	rc = kho_target_check(target);
+	if (rc)
+		kho_target_put(target);
+	return rc;
 }
 
 /**
@@ -185,7 +292,7 @@ int kho_kexec_load_check(unsigned long flags)
  * @kernel_len: its bytes
  * @cmdline: the command line it will get, or NULL
  *
- * Return: 0, -ENOMEM, or the errno of kho_image_check() when there is state that
+ * Return: 0, -ENOMEM, or the errno of kho_target_check() when there is state that
  * this image would lose
  */
 int kho_image_probe(struct kimage *image, const char *kernel,
@@ -202,6 +309,7 @@ int kho_image_probe(struct kimage *image, const char *kernel,
 	kho = kzalloc(sizeof(*kho), GFP_KERNEL);
 	if (!kho)
 		return -ENOMEM;
+	refcount_set(&kho->refs, 1);
 	INIT_LIST_HEAD(&kho->blocks);
 	image->kho = kho;
 
@@ -215,7 +323,7 @@ int kho_image_probe(struct kimage *image, const char *kernel,
 	rc = kho_cmdline_probe(image, kho, cmdline);
 	if (rc)
 		return rc;
-	return kho_have_state() ? check_properties(image) : 0;
+	return kho_have_state() ? check_properties(kho) : 0;
 }
 
 /**
@@ -230,73 +338,110 @@ void kho_image_free(struct kimage *image)
 		return;
 	image->kho = NULL;
 	kho_zone_free(kho);
-	kfree(kho->cmdline);
-	kfree(kho->versions);
-	kfree(kho);
+	put_image(kho);
+}
+
+/* What kho_kexec_prepare() did, and has to undo when the jump is refused */
+struct steps {
+	bool activated;
+	bool finalized;
+	bool hands_over;
+};
+
+/* Make the handover ready for an image, as far as it is not. */
+static int prepare(const struct kho_target *target, struct steps *done)
+{
+	unsigned int i;
+	int rc;
+
+	if (!target->image) {
+		kho_set_err("image: none is loaded any more");
+		return -EINVAL;
+	}
+	/* A kernel that cannot receive may be started when nothing is lost. */
+	done->hands_over = (target->kho && target->kho->receives) ||
+			   kho_have_state();
+	if (!done->hands_over)
+		return 0;
+
+	if (kho_get_state() == KHO_IDLE) {
+		rc = kho_activate();
+		if (rc)
+			return rc;
+		done->activated = true;
+	}
+	if (kho_get_state() == KHO_ACTIVE) {
+		rc = kho_finalize();
+		if (rc)
+			return rc;
+		done->finalized = true;
+	}
+
+	/* An image that was loaded since finalize has another landing zone. */
+	rc = kho_target_check(target);
+	if (rc)
+		return rc;
+	for (i = 0; i < target->nr_segments; i++)
+		if (!kho_out_hole_covers(PFN_PHYS(target->segment[i].start),
+					 PFN_PHYS(target->segment[i].end)))
+			return kho_out_reseal_header(target);
+	return 0;
 }
 
 /**
  * kho_kexec_prepare - the last point before a jump at which it can be refused
- * @image: the image
  *
  * Activates and finalizes if nobody did. On error everything is as it was.
  *
- * Context: kexec lock held, may sleep.
+ * Owners' callbacks take long, and a panic has to find the kexec lock free then. So
+ * the lock is given up meanwhile, and the image that it is taken with again need not
+ * be the one that was there: it is checked anew. Of two callers one waits for the
+ * other to be refused, or to jump.
+ *
+ * Context: kexec lock held, may sleep. The lock is held on success, and is not when
+ * an errno is returned.
  * Return: 0 or the errno for the caller of reboot(2)
  */
-int kho_kexec_prepare(struct kimage *image)
+int kho_kexec_prepare(void)
 {
-	bool activated = false, finalized = false;
 	u64 begin = kho_stage_begin();
-	unsigned long i;
-	int rc = 0;
+	struct kho_target target;
+	struct steps done = { };
+	int rc;
 
 	if (!kho_is_enabled())
 		return 0;
+	kexec_unlock();
 	mutex_lock(&kho_lock);
-
-	/* A kernel that cannot receive may be started when nothing is lost. */
-	if (!kho_image_receives(image) && !kho_have_state())
-		goto out_unlock;
-
-	if (kho_get_state() == KHO_IDLE) {
-		rc = kho_activate(image);
-		if (rc)
-			goto err_undo;
-		activated = true;
-	}
-	if (kho_get_state() == KHO_ACTIVE) {
-		rc = kho_finalize(image);
-		if (rc)
-			goto err_undo;
-		finalized = true;
+	if (kho_is_jumping()) {
+		mutex_unlock(&kho_lock);
+		return -EBUSY;
 	}
 
-	/* An image that was loaded since finalize has another landing zone. */
-	rc = kho_image_check(image);
-	if (rc)
-		goto err_undo;
-	for (i = 0; i < image->nr_segments; i++) {
-		u64 start = image->segment[i].mem;
+	do {
+		if (kho_target_get(&target)) {
+			rc = busy();
+			break;
+		}
+		rc = prepare(&target, &done);
+		if (!rc)
+			rc = lock_target(&target);
+		kho_target_put(&target);
+	} while (rc > 0);
 
-		if (kho_out_hole_covers(start, start + image->segment[i].memsz))
-			continue;
-		rc = kho_out_reseal_header();
-		if (rc)
-			goto err_undo;
-		break;
+	if (rc) {
+		if (done.finalized)
+			kho_unfinalize();
+		if (done.activated)
+			kho_deactivate();
+		pr_err("kexec refused (%d): %s\n", rc, kho_last_error());
+	} else {
+		kho_set_jumping();
+		if (done.hands_over) {
+			kho_stages_jump(begin);
+			pr_info("handing over to the next kernel\n");
+		}
 	}
-	kho_stages_jump(begin);
-	pr_info("handing over to the next kernel\n");
-	goto out_unlock;
-
-err_undo:
-	if (finalized)
-		kho_unfinalize();
-	if (activated)
-		kho_deactivate();
-	pr_err("kexec refused (%d): %s\n", rc, kho_last_error());
-out_unlock:
 	mutex_unlock(&kho_lock);
 	return rc;
 }

@@ -4,18 +4,24 @@
 #define _KERNEL_KHO_IMAGE_H
 
 #include <linux/list.h>
+#include <linux/refcount.h>
 #include <linux/types.h>
 
 /**
  * struct kho_image - what the core knows about a loaded image
+ * @refs: of the kimage, and of every struct kho_target
  * @receives: it knows the handover record
  * @cmdline: its command line, or NULL
  * @bootconfig: a parameter that its bootconfig may have, or NULL
  * @versions: subtree versions it can restore, see versions.c
  * @versions_size: bytes of @versions
- * @blocks: memory that is held as landing zone, see zone.c
+ * @blocks: memory that is held as landing zone until the image is unloaded, see
+ *	    zone.c; the kexec lock
+ *
+ * But for @blocks nothing changes once the image is loaded.
  */
 struct kho_image {
+	refcount_t refs;
 	bool receives;
 	char *cmdline;
 	const char *bootconfig;

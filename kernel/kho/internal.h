@@ -2,8 +2,10 @@
 /*
  * Private to the handover core.
  *
- * Lock order: kexec lock (kernel/kexec_internal.h) -> kho_lock ->
- * kho_blob_lock -> kho_map.sem. Owners' callbacks run under the first two.
+ * Lock order: kho_lock -> kho_blob_lock -> kho_map.sem. Owners' callbacks run under
+ * the first. The kexec lock (kernel/kexec_internal.h) is held over loading an image,
+ * outside of kho_blob_lock; below kho_lock it is taken for moments only, by
+ * kho_target_get(). Nobody waits for kho_lock with it.
  */
 #ifndef _KERNEL_KHO_INTERNAL_H
 #define _KERNEL_KHO_INTERNAL_H
@@ -176,6 +178,33 @@ void kho_blob_free(struct list_head *subtrees);
 
 struct seq_file;
 
+struct kho_image;
+
+/*
+ * image.c: the loaded kernel
+ */
+
+/**
+ * struct kho_target - the image that is loaded, as it was when it was looked at
+ * @image: not to be looked into: it may be unloaded; NULL when there is none
+ * @kho: what the core knows about it, with a reference; NULL if it cannot receive
+ * @segment: its landing zone, in frames
+ * @nr_segments: entries of @segment
+ */
+struct kho_target {
+	const struct kimage *image;
+	struct kho_image *kho;
+	struct kho_range segment[KEXEC_SEGMENT_MAX];
+	unsigned int nr_segments;
+};
+
+int kho_target_get(struct kho_target *target);
+void kho_target_put(struct kho_target *target);
+int kho_target_check(const struct kho_target *target);
+int kho_target_look(struct kho_target *target);
+bool kho_image_reads(const struct kho_image *kho, const char *compatible);
+bool kho_frames_unused(unsigned long pfn, unsigned long end);
+
 /*
  * core.c: state machine and owners
  */
@@ -191,9 +220,11 @@ extern struct kho_map kho_out_map;
 
 enum kho_state kho_get_state(void);
 const char *kho_state_name(enum kho_state which);
-int kho_activate(struct kimage *image);
+bool kho_is_jumping(void);
+void kho_set_jumping(void);
+int kho_activate(void);
 int kho_deactivate(void);
-int kho_finalize(struct kimage *image);
+int kho_finalize(void);
 int kho_unfinalize(void);
 const char *kho_last_error(void);
 __printf(1, 2) void kho_set_err(const char *fmt, ...);
@@ -214,29 +245,27 @@ int kho_out_init(void);
  */
 extern struct mutex kho_blob_lock;
 phys_addr_t kho_header_pa(void);
-int kho_out_seal(void);
+int kho_out_seal(const struct kho_target *target);
 void kho_out_unseal(void);
-int kho_out_check_versions(const struct kimage *image);
+int kho_out_check_versions(const struct kho_image *kho);
 bool kho_out_empty(void);
 bool kho_out_has(const char *name);
 void *kho_out_fdt(const char *name);
-int kho_out_reseal_header(void);
+int kho_out_reseal_header(const struct kho_target *target);
 bool kho_out_hole_covers(u64 start, u64 end);
 void kho_out_show_blob(struct seq_file *m);
 
 /*
  * needs.c: what the next kernel has to be able to restore besides
  */
-int kho_needs_check(const struct kimage *image);
+int kho_needs_check(const struct kho_image *kho);
 
 /*
  * cmdline.c: the next kernel's command line
  */
-struct kho_image;
-
 int kho_cmdline_probe(const struct kimage *image, struct kho_image *kho,
 		      const char *cmdline);
-int kho_cmdline_check(const struct kimage *image);
+int kho_cmdline_check(const struct kho_image *kho);
 
 /*
  * in.c: what was handed over to this kernel
@@ -272,20 +301,11 @@ void kho_fragments_free_early(void);
 void kho_fragments_settle(void);
 
 /*
- * image.c: the loaded kernel
- */
-int kho_image_check(struct kimage *image);
-bool kho_image_reads(const struct kimage *image, const char *compatible);
-bool kho_frames_unused(unsigned long pfn, unsigned long end);
-unsigned int kho_image_must(struct kho_range *must, unsigned int max);
-
-/*
  * spares.c: extents that the next kernel should find free for the same purpose
  */
 unsigned int kho_spares_find(struct kho_range *spare, unsigned int max);
 int kho_spares_cut(const struct kho_range *spare, unsigned int nr_spares,
 		   struct kho_range **ram, unsigned int *nr_ram);
-ssize_t kho_image_zone_show(char *buf);
 
 /*
  * hwpoison.c: bad frames
@@ -316,6 +336,13 @@ void kho_stages_jump(u64 begin);
 void kho_stage_stamp(enum kho_stamp stamp);
 void kho_stages_init(phys_addr_t pa);
 ssize_t kho_stages_read(char *buf, loff_t pos, size_t count, bool names);
+
+/*
+ * test.c
+ */
+#ifdef CONFIG_KHO_TEST
+void kho_test_hold(const char *step);
+#endif
 
 /*
  * sysfs.c

@@ -105,14 +105,13 @@ EXPORT_SYMBOL_GPL(kho_unneed_version);
 
 /**
  * kho_needs_check - can an image restore all that is needed?
- * @image: the loaded image
+ * @kho: what is known of the loaded image
  *
  * Context: may sleep.
  * Return: 0, or -EPROTONOSUPPORT with the version named in last_error
  */
-int kho_needs_check(const struct kimage *image)
+int kho_needs_check(const struct kho_image *kho)
 {
-	const struct kho_image *kho = image->kho;
 	struct need *need;
 	int rc = 0;
 

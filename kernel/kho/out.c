@@ -12,7 +12,9 @@
  * can be loaded before anything is known of what it will receive. Without magic
  * it says that nothing is handed over.
  *
- * Locks: kho_blob_lock for the list; sealing runs under kho_lock besides.
+ * Locks: kho_blob_lock for the list; sealing runs under kho_lock besides. The header
+ * page is allocated by whoever needs it first, with whatever lock; its contents are
+ * under kho_lock.
  */
 #define pr_fmt(fmt) "kho: " fmt
 
@@ -40,14 +42,20 @@ static unsigned long own_frames;
 /* Physical address of the header page, 0 when the core did not start. */
 phys_addr_t kho_header_pa(void)
 {
-	if (!header) {
-		void *page = kho_alloc_pages(0);
+	struct kho_header_ser *old, *page = READ_ONCE(header);
 
+	if (!page) {
+		page = kho_alloc_pages(0);
 		if (!page)
 			return 0;
-		header = page;
+		/* An image may be loaded while something is sealed. */
+		old = cmpxchg(&header, NULL, page);
+		if (old) {
+			free_page((unsigned long)page);
+			page = old;
+		}
 	}
-	return virt_to_phys(header);
+	return virt_to_phys(page);
 }
 
 /* The version of a device tree, NULL if it has none that can be handed over. */
@@ -198,22 +206,27 @@ void *kho_out_fdt(const char *name)
 	return fdt;
 }
 
-/* Has no owner preserved or added anything? */
+/* Has no owner preserved or added anything? Not half-way through sealing. */
 bool kho_out_empty(void)
 {
-	return atomic_long_read(&kho_out_map.nr_frames) == own_frames &&
-	       list_empty(&subtrees);
+	bool empty;
+
+	mutex_lock(&kho_blob_lock);
+	empty = atomic_long_read(&kho_out_map.nr_frames) == own_frames &&
+		list_empty(&subtrees);
+	mutex_unlock(&kho_blob_lock);
+	return empty;
 }
 
 /**
  * kho_out_check_versions - can an image restore what this kernel's owners made?
- * @image: the loaded image
+ * @kho: the loaded image
  *
  * Subtrees that this kernel only hands on are not asked about.
  *
  * Return: 0, or -EPROTONOSUPPORT with the subtree named in last_error
  */
-int kho_out_check_versions(const struct kimage *image)
+int kho_out_check_versions(const struct kho_image *kho)
 {
 	struct kho_subtree *subtree;
 	int rc = 0;
@@ -223,7 +236,7 @@ int kho_out_check_versions(const struct kimage *image)
 	mutex_lock(&kho_blob_lock);
 	list_for_each_entry(subtree, &subtrees, list) {
 		if (subtree->optional ||
-		    kho_image_reads(image, subtree->compatible))
+		    kho_image_reads(kho, subtree->compatible))
 			continue;
 		kho_set_err("image: cannot restore %s (%s); load a kernel that can, or write 1 to allow_unreadable",
 			    subtree->name, subtree->compatible);
@@ -231,7 +244,7 @@ int kho_out_check_versions(const struct kimage *image)
 		break;
 	}
 	mutex_unlock(&kho_blob_lock);
-	return rc ?: kho_needs_check(image);
+	return rc ?: kho_needs_check(kho);
 }
 
 /* Subtrees may have been edited since they were added. */
@@ -279,11 +292,14 @@ static int write_blob(void)
 	return rc;
 }
 
-/* Find the holes and complete the header. The map is sealed. */
-static int fill_header(void)
+/*
+ * Find the holes, with the landing zone among them, and complete the header. The map
+ * is sealed.
+ */
+static int fill_header(const struct kho_target *target)
 {
-	struct kho_range must[KEXEC_SEGMENT_MAX], spare[KHO_MAX_SPARES], *ram;
-	unsigned int nr_must, nr_ram, nr_spares, i;
+	struct kho_range spare[KHO_MAX_SPARES], *ram;
+	unsigned int nr_ram, nr_spares, i;
 	unsigned long need, room;
 	struct kho_holes *holes;
 	int rc;
@@ -298,8 +314,8 @@ static int fill_header(void)
 	rc = kho_spares_cut(spare, nr_spares, &ram, &nr_ram);
 	if (rc)
 		goto out_free_holes;
-	nr_must = kho_image_must(must, ARRAY_SIZE(must));
-	kho_holes_find(holes, &kho_out_map, ram, nr_ram, must, nr_must);
+	kho_holes_find(holes, &kho_out_map, ram, nr_ram, target->segment,
+		       target->nr_segments);
 
 	room = holes->frames;
 	for (i = 0; i < nr_spares; i++)
@@ -368,11 +384,12 @@ static void del_stages(void)
 
 /**
  * kho_out_seal - complete and freeze everything that is handed over
+ * @target: the loaded image, if there is one
  *
  * Context: kho_lock held, may sleep.
  * Return: 0, or an errno with last_error set, and nothing was changed
  */
-int kho_out_seal(void)
+int kho_out_seal(const struct kho_target *target)
 {
 	int rc;
 
@@ -409,7 +426,7 @@ int kho_out_seal(void)
 	rc = kho_map_seal(&kho_out_map);
 	if (rc)
 		goto err_del_stages;
-	rc = fill_header();
+	rc = fill_header(target);
 	if (rc)
 		goto err_unseal;
 
@@ -469,14 +486,15 @@ void kho_out_unseal(void)
 
 /**
  * kho_out_reseal_header - choose the holes anew for another landing zone
+ * @target: the loaded image
  *
  * Context: kho_lock held, sealed, may sleep.
  * Return: 0, or an errno with last_error set; the header is as it was
  */
-int kho_out_reseal_header(void)
+int kho_out_reseal_header(const struct kho_target *target)
 {
 	lockdep_assert_held(&kho_lock);
-	return fill_header();
+	return fill_header(target);
 }
 
 /* Does an extent, in bytes, lie in one of the listed holes? */

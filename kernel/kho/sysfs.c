@@ -3,9 +3,8 @@
  * /sys/kernel/kho, see Documentation/ABI/testing/sysfs-kernel-kho, and the raw
  * blob in debugfs.
  *
- * Locks: a file that starts or undoes a step takes the kexec lock, so that the
- * image cannot change and no jump happens meanwhile, and then kho_lock. When the
- * kexec lock is taken the answer is -EBUSY: it may be held for long.
+ * Locks: a file that starts or undoes a step takes kho_lock; the step looks at the
+ * image by itself, see image.c.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -20,7 +19,6 @@
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
-#include "../kexec_internal.h"
 #include "internal.h"
 
 bool kho_allow_unreadable;
@@ -49,16 +47,18 @@ size_t kho_escape(char *buf, const char *s)
 	return p - buf;
 }
 
-static int step(bool on, int (*up)(struct kimage *image), int (*down)(void))
+static int step(int (*up_or_down)(void))
 {
 	int rc;
 
-	if (!kexec_trylock())
-		return -EBUSY;
 	mutex_lock(&kho_lock);
-	rc = on ? up(kexec_image) : down();
+	if (kho_is_jumping()) {
+		kho_set_err("core: this kernel is leaving");
+		rc = -EBUSY;
+	} else {
+		rc = up_or_down();
+	}
 	mutex_unlock(&kho_lock);
-	kexec_unlock();
 	return rc;
 }
 
@@ -75,7 +75,7 @@ static ssize_t activate_store(struct kobject *kobj, struct kobj_attribute *attr,
 	int rc = kstrtobool(buf, &on);
 
 	if (!rc)
-		rc = step(on, kho_activate, kho_deactivate);
+		rc = step(on ? kho_activate : kho_deactivate);
 	return rc ?: count;
 }
 
@@ -92,7 +92,7 @@ static ssize_t finalize_store(struct kobject *kobj, struct kobj_attribute *attr,
 	int rc = kstrtobool(buf, &on);
 
 	if (!rc)
-		rc = step(on, kho_finalize, kho_unfinalize);
+		rc = step(on ? kho_finalize : kho_unfinalize);
 	return rc ?: count;
 }
 
@@ -117,12 +117,17 @@ static ssize_t preserved_bytes_show(struct kobject *kobj,
 static ssize_t landing_zone_show(struct kobject *kobj,
 				 struct kobj_attribute *attr, char *buf)
 {
-	ssize_t len;
+	struct kho_target target;
+	ssize_t len = 0;
+	unsigned int i;
 
-	if (!kexec_trylock())
+	if (kho_target_get(&target))
 		return -EBUSY;
-	len = kho_image_zone_show(buf);
-	kexec_unlock();
+	for (i = 0; i < target.nr_segments; i++)
+		len += sysfs_emit_at(buf, len, "%#llx-%#llx\n",
+				     PFN_PHYS(target.segment[i].start),
+				     PFN_PHYS(target.segment[i].end));
+	kho_target_put(&target);
 	return len;
 }
 

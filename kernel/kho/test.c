@@ -13,9 +13,10 @@
  * restoring, taking part in the handover. The second half is for tests: it makes
  * memory, refuses and corrupts on request, and reads the commands.
  *
- * Locks: test_lock protects everything here. It is taken by the owner's callbacks
- * too, below kho_lock; so no function of the core that takes kho_lock is called
- * with it held.
+ * Locks: test_lock protects everything here, but not what callbacks look at: which
+ * step to refuse, and, under hold_lock, in which to wait. So commands work while
+ * a callback waits. test_lock is not held over functions of the core that take
+ * kho_lock.
  */
 #define pr_fmt(fmt) "kho-test: " fmt
 
@@ -35,7 +36,9 @@
 #include <linux/slab.h>
 #include <linux/timex.h>
 #include <linux/vmalloc.h>
+#include <linux/wait.h>
 
+#include "../kexec_internal.h"
 #include "internal.h"
 #include "session.h"
 
@@ -316,6 +319,40 @@ static int retrieve(void)
 static char refuse_step[16];
 static int refuse_errno;
 
+/* In which step to wait, on a test's request, and whether somebody does. */
+static char hold_step[24];
+static bool held;
+static DEFINE_SPINLOCK(hold_lock);
+static DECLARE_WAIT_QUEUE_HEAD(hold_wait);
+
+/* Wait as long as the test says so; only the first who comes to a step does. */
+void kho_test_hold(const char *step)
+{
+	bool wait;
+
+	spin_lock(&hold_lock);
+	wait = !held && !strcmp(hold_step, step);
+	if (wait)
+		held = true;
+	spin_unlock(&hold_lock);
+	if (!wait)
+		return;
+	pr_info("waiting in %s\n", step);
+	/* Also whoever is killed does, which is what a test may want. */
+	wait_event_idle(hold_wait, !READ_ONCE(hold_step[0]));
+	WRITE_ONCE(held, false);
+}
+
+/* "none": nobody waits any more. */
+static int hold(const char *step)
+{
+	spin_lock(&hold_lock);
+	strscpy(hold_step, strcmp(step, "none") ? step : "");
+	spin_unlock(&hold_lock);
+	wake_up_all(&hold_wait);
+	return 0;
+}
+
 /* On a test's request, of how many page tables of an IOMMU one is not preserved */
 static atomic_t forget_every = ATOMIC_INIT(0);
 
@@ -340,8 +377,10 @@ static int active_count, final_count;
 
 static int test_activate(struct kho_owner *owner)
 {
-	int rc = maybe_refuse(owner, "activate");
+	int rc;
 
+	kho_test_hold("activate");
+	rc = maybe_refuse(owner, "activate");
 	if (!rc)
 		active_count++;
 	return rc;
@@ -354,8 +393,10 @@ static void test_deactivate(struct kho_owner *owner)
 
 static int test_finalize(struct kho_owner *owner)
 {
-	int rc = maybe_refuse(owner, "finalize");
+	int rc;
 
+	kho_test_hold("finalize");
+	rc = maybe_refuse(owner, "finalize");
 	if (!rc)
 		final_count++;
 	return rc;
@@ -858,6 +899,29 @@ static int parse_kind(const char *name)
 	return 0;
 }
 
+/* Commands that wait for the core, or that go on while another one waits. */
+static int run_unlocked(const char *line)
+{
+	char arg[24];
+
+	if (sscanf(line, "hold %23s", arg) == 1)
+		return hold(arg);
+	if (!strcmp(line, "join"))
+		return kho_register_owner(&late_owner);
+	if (!strcmp(line, "leave")) {
+		kho_unregister_owner(&late_owner);
+		return 0;
+	}
+	/* As an image that is being loaded has it. */
+	if (!strcmp(line, "lock kexec"))
+		return kexec_trylock() ? 0 : -EBUSY;
+	if (!strcmp(line, "unlock kexec")) {
+		kexec_unlock();
+		return 0;
+	}
+	return 1;
+}
+
 static int run_command(char *line)
 {
 	char word[16], arg[32] = "";
@@ -925,6 +989,9 @@ static ssize_t control_write(struct file *file, const char __user *from,
 		return -EFAULT;
 	line[count] = '\0';
 
+	rc = run_unlocked(strim(line));
+	if (rc <= 0)
+		return rc ?: count;
 	mutex_lock(&test_lock);
 	start = get_cycles();
 	rc = run_command(strim(line));
@@ -1060,6 +1127,7 @@ static int status_show(struct seq_file *m, void *unused)
 			   set->ser.seed);
 	seq_printf(m, "preserved %d\n", !!subtree);
 	seq_printf(m, "active %d final %d\n", active_count, final_count);
+	seq_printf(m, "held %d\n", READ_ONCE(held));
 	seq_printf(m, "cycles %llu\n", last_cycles);
 	seq_printf(m, "nodes %ld\n", atomic_long_read(&kho_out_map.nr_nodes) +
 		   atomic_long_read(&kho_in_map.nr_nodes));

@@ -16,7 +16,7 @@
  *
  * Of 1 and 2 memory above 4 GiB comes first, if there is any.
  *
- * With 3 to 5 something may be preserved there later. kho_image_check() finds
+ * With 3 to 5 something may be preserved there later. kho_target_check() finds
  * out before the jump, and the image has to be loaded again.
  *
  * The running kernel's own image and the crash kernel's memory are left out of 1

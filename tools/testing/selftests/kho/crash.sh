@@ -3,6 +3,8 @@
 # crash: every generation has the memory that crashkernel= asks for and can load a crash kernel into it, also while something
 # is preserved. The third generation panics; its crash kernel sees no handover. The message of the panic is in the log, so
 # scripts/vm says 254 of it: crash-kernel.sh, on the host, runs this.
+#
+# crash in STEP FILE|jump: the panic comes while an owner is at work in STEP, which writing 1 to FILE has started, or kexec -e
 set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
@@ -28,6 +30,32 @@ load_crash() {
 	file_is /sys/kernel/kexec_crash_loaded 1
 }
 
+# panic
+panic() {
+	say "panic"
+	vm-note end
+	vm-note jump
+	echo c >/proc/sysrq-trigger
+	fail "no panic"
+}
+
+if [ "${1:-}" = in ]; then
+	add_kinds
+	control preserve
+	load_crash
+	[ "$3" != finalize ] || activate 1
+	control hold "$2"
+	case $3 in
+	jump)
+		load 0
+		kho-try jump &
+		;;
+	*) kho-try write "$kho/$3" 1 & ;;
+	esac
+	wait_until "an owner at work in $2" is_held
+	panic
+fi
+
 size=$((128 << 20))
 file_is /sys/kernel/kexec_crash_size $size
 grep -q ': Crash kernel$' /proc/iomem || fail "/proc/iomem names no crash kernel"
@@ -45,10 +73,6 @@ fi
 control preserve
 load_crash
 if [ "$GENERATION" = 2 ]; then
-	say "panic"
-	vm-note end
-	vm-note jump
-	echo c >/proc/sysrq-trigger
-	fail "no panic"
+	panic
 fi
 live-update -- crash "$(pages_held)"

@@ -139,6 +139,10 @@ error_says() {
 	done
 }
 
+# is_held: does a callback wait, see "hold" of the test owner? let_go: it goes on
+is_held() { grep -q '^held 1$' $status; }
+let_go() { control hold none; }
+
 # status_of NAME: a number from the test owner's status
 status_of() { sed -n "s/^$1 //p" $status; }
 

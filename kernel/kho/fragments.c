@@ -23,6 +23,7 @@
 #include <linux/mmzone.h>
 #include <linux/oom.h>
 #include <linux/pgalloc_tag.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/vmstat.h>
 
@@ -50,10 +51,14 @@ static void free_fragments(unsigned long pfn, u64 fragments)
 	}
 }
 
-/* Free up to @max fragments, more or less; returns how many. */
+/*
+ * Free up to @max fragments, more or less; returns how many. Called with the
+ * scheduler at work, or so early that there is neither that nor a watchdog: then it
+ * has nothing to look at.
+ */
 static unsigned long free_some(unsigned long end, unsigned long max)
 {
-	unsigned long pfn, freed = 0;
+	unsigned long pfn, freed = 0, looked = 0;
 	u64 fragments;
 
 	while (freed < max) {
@@ -63,6 +68,10 @@ static unsigned long free_some(unsigned long end, unsigned long max)
 			break;
 		free_fragments(pfn, fragments);
 		freed += hweight64(fragments);
+		if (freed - looked >= BATCH) {
+			looked = freed;
+			cond_resched();
+		}
 	}
 	return freed;
 }

@@ -28,6 +28,8 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pgalloc_tag.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "../../mm/internal.h"
@@ -41,6 +43,9 @@ LIST_HEAD(kho_in_subtrees);
 #define BLOB_NAME	"/blob"
 #define MAP_NAME	"/map"
 #define MEMORY_NAME	"/memory"
+
+/* Frames that are freed between two looks at the scheduler; a power of two */
+#define FREE_BATCH	PFN_DOWN(SZ_1M)
 
 static bool blob_damaged;
 
@@ -255,6 +260,9 @@ int kho_discard_range(phys_addr_t phys, size_t size)
 		for (; nr; nr--, pfn++) {
 			clear_page_tag_ref(pfn_to_page(pfn));
 			__free_page(pfn_to_page(pfn));
+			/* It may be a guest's whole memory. */
+			if (IS_ALIGNED(pfn, FREE_BATCH))
+				cond_resched();
 		}
 	}
 	return 0;
@@ -519,6 +527,7 @@ static void free_leftovers(void)
 		if (!kho_discard_range(PFN_PHYS(pfn), PFN_PHYS(end - pfn)))
 			freed += end - pfn;
 		pfn = end;
+		cond_resched();
 	}
 	pr_info("%lu KiB of discarded memory freed\n", freed << (PAGE_SHIFT - 10));
 }

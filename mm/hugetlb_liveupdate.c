@@ -46,10 +46,10 @@
 #include <linux/pagevec.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
-#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include "hugetlb_vmemmap.h"
+#include "liveupdate_wait.h"
 
 #define ALL_SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | \
 			 F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC)
@@ -69,9 +69,6 @@ struct outgoing {
 	struct hugetlb_file_ser *header;
 	struct chain chain;
 };
-
-/* Who has faulted in a hole between freeze and unfreeze. */
-static DECLARE_WAIT_QUEUE_HEAD(thaw_wait);
 
 struct cursor {
 	const struct hugetlb_chunk_ser *chunk;
@@ -276,34 +273,20 @@ static bool set_frozen(struct inode *inode, enum hugetlb_frozen from,
 static void thaw_pages(struct inode *inode)
 {
 	set_frozen(inode, HUGETLB_PAGES_FROZEN, HUGETLB_SIZE_FROZEN);
-	wake_up_all(&thaw_wait);
+	liveupdate_wake();
 }
 
 /**
  * hugetlb_wait_thawed - wait until pages may be added to a file again
  * @vmf: of a fault in a hole
  *
- * Context: may sleep, possibly until the jump. The fault mutex and the lock of the
- * mapping are not held.
- * Return: what makes the fault be tried again, or the task end if it was killed
+ * Context: as liveupdate_wait_fault(). Neither the fault mutex nor
+ * hugetlb_vma_lock_read() is held.
+ * Return: as there
  */
 vm_fault_t hugetlb_wait_thawed(struct vm_fault *vmf)
 {
-	struct file *file = vmf->vma->vm_file;
-	struct inode *inode = file_inode(file);
-
-	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY)) {
-		wait_event_killable(thaw_wait, !hugetlb_pages_frozen(inode));
-		return 0;
-	}
-	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
-		return VM_FAULT_RETRY;
-	/* Without the lock the mapping may go away. */
-	get_file(file);
-	release_fault_lock(vmf);
-	wait_event_killable(thaw_wait, !hugetlb_pages_frozen(inode));
-	fput(file);
-	return VM_FAULT_RETRY;
+	return liveupdate_wait_fault(vmf, hugetlb_pages_frozen);
 }
 
 static int hugetlb_liveupdate_preserve(struct liveupdate_file_op_args *args)

@@ -40,26 +40,61 @@
 #include <linux/slab.h>
 #include <linux/swap_cgroup.h>
 #include <linux/swapops.h>
-#include <linux/wait.h>
 
 #include "internal.h"
+#include "liveupdate_wait.h"
 #include "shmem_record.h"
 #include "shmem_restore.h"
 
-/* Who wants to add memory between freeze and unfreeze. */
-static DECLARE_WAIT_QUEUE_HEAD(final_wait);
+static bool is_final(struct inode *inode)
+{
+	return shmem_final(inode);
+}
 
 /**
  * __shmem_wait_final - wait until memory may be added to a file again
  * @inode: the file's
+ * @vmf: of a fault, or NULL
+ * @fault_type: out: what the fault returns
  *
  * Context: may sleep, possibly until the jump.
+ * Return: 0, or -EINTR when the task is being killed; of a fault 1: it ends here
+ */
+int __shmem_wait_final(struct inode *inode, struct vm_fault *vmf,
+		       vm_fault_t *fault_type)
+{
+	if (!vmf)
+		return liveupdate_wait(inode, is_final);
+	*fault_type = liveupdate_wait_fault(vmf, is_final);
+	return 1;
+}
+
+/**
+ * __shmem_wait_to_write - wait until none of what will be written to is a hole
+ * that must not be filled
+ * @inode: the file's, locked
+ * @pos: where it begins, in bytes
+ * @count: how much, in bytes
+ *
+ * So that nobody waits with the lock, which others want.
+ *
+ * Context: may sleep, possibly until the jump, without the lock.
  * Return: 0, or -EINTR when the task is being killed
  */
-int __shmem_wait_final(struct inode *inode)
+int __shmem_wait_to_write(struct inode *inode, loff_t pos, size_t count)
 {
-	return wait_event_killable(final_wait, !shmem_final(inode)) ?
-	       -EINTR : 0;
+	/* Beyond the end it is refused. */
+	loff_t end = min_t(u64, (u64)pos + count, i_size_read(inode));
+	int rc = 0;
+
+	while (!rc && shmem_final(inode) && pos < end &&
+	       mapping_seek_hole_data(inode->i_mapping, pos, end,
+				      SEEK_HOLE) < end) {
+		inode_unlock(inode);
+		rc = liveupdate_wait(inode, is_final);
+		inode_lock(inode);
+	}
+	return rc;
 }
 
 /*
@@ -516,7 +551,7 @@ static void set_final(struct inode *inode, bool on)
 	set_flags(inode, SHMEM_FINAL, on);
 	xa_unlock_irq(&inode->i_mapping->i_pages);
 	if (!on)
-		wake_up_all(&final_wait);
+		liveupdate_wake();
 }
 
 static int shmem_freeze(struct liveupdate_file_op_args *args)

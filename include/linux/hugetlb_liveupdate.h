@@ -6,16 +6,17 @@
 #ifndef _LINUX_HUGETLB_LIVEUPDATE_H
 #define _LINUX_HUGETLB_LIVEUPDATE_H
 
+#include <linux/fs.h>
 #include <linux/hugetlb.h>
 #include <linux/mm_types.h>
 
-#ifdef CONFIG_LIVEUPDATE
+#if defined(CONFIG_LIVEUPDATE) && defined(CONFIG_HUGETLBFS)
 
 /* Values of hugetlbfs_inode_info.frozen, which inode_lock() protects. */
 enum hugetlb_frozen {
 	HUGETLB_NOT_FROZEN,
 	HUGETLB_SIZE_FROZEN,	/* pages may be added into holes only */
-	HUGETLB_PAGES_FROZEN,	/* no page may be added: faults in holes wait */
+	HUGETLB_PAGES_FROZEN,	/* nothing that is recorded may change: faults in holes wait */
 	HUGETLB_HELD,		/* as SIZE_FROZEN, and pages stay in their frames */
 };
 
@@ -54,5 +55,5 @@ static inline bool hugetlb_pages_frozen(struct inode *inode) { return false; }
 static inline bool hugetlb_held(struct inode *inode) { return false; }
 static inline vm_fault_t hugetlb_wait_thawed(struct vm_fault *vmf) { return 0; }
 
-#endif /* CONFIG_LIVEUPDATE */
+#endif /* CONFIG_LIVEUPDATE && CONFIG_HUGETLBFS */
 #endif /* _LINUX_HUGETLB_LIVEUPDATE_H */

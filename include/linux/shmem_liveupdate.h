@@ -7,9 +7,12 @@
 #define _LINUX_SHMEM_LIVEUPDATE_H
 
 #include <linux/bits.h>
+#include <linux/fs.h>
 #include <linux/migrate_mode.h>
+#include <linux/mm_types.h>
 #include <linux/rcupdate.h>
 #include <linux/shmem_fs.h>
+#include <linux/xarray.h>
 
 /*
  * Bits in shmem_inode_info.liveupdate. Those in flags have other writers, and locks.
@@ -29,7 +32,9 @@ void shmem_recalc_inode(struct inode *inode, long alloced, long swapped);
 
 #ifdef CONFIG_LIVEUPDATE
 
-int __shmem_wait_final(struct inode *inode);
+int __shmem_wait_final(struct inode *inode, struct vm_fault *vmf,
+		       vm_fault_t *fault_type);
+int __shmem_wait_to_write(struct inode *inode, loff_t pos, size_t count);
 int __shmem_restore_at(struct inode *inode, pgoff_t index);
 int __shmem_restore_all(struct inode *inode);
 u64 __shmem_restore_left(struct inode *inode);
@@ -64,10 +69,30 @@ static inline bool shmem_held(const struct inode *inode)
 	return unlikely(READ_ONCE(info->liveupdate) & SHMEM_HELD);
 }
 
-/* Wait until memory may be added; 0 or -EINTR. */
-static inline int shmem_wait_final(struct inode *inode)
+/*
+ * Wait until memory may be added: 0 or -EINTR. A fault does so without its lock; then
+ * this returns 1, and what the fault is to return.
+ */
+static inline int shmem_wait_final(struct inode *inode, struct vm_fault *vmf,
+				   vm_fault_t *fault_type)
 {
-	return unlikely(shmem_final(inode)) ? __shmem_wait_final(inode) : 0;
+	return unlikely(shmem_final(inode)) ?
+	       __shmem_wait_final(inode, vmf, fault_type) : 0;
+}
+
+/* Wait, without the inode's lock, until a part of the file may be written to. */
+static inline int shmem_wait_to_write(struct inode *inode, loff_t pos,
+				      size_t count)
+{
+	return unlikely(shmem_final(inode)) ?
+	       __shmem_wait_to_write(inode, pos, count) : 0;
+}
+
+/* Adding memory failed, but not because there is some: say so. */
+static inline int shmem_add_error(struct inode *inode, pgoff_t index, int error)
+{
+	return error == -EEXIST && !xa_load(&inode->i_mapping->i_pages, index) ?
+	       -EBUSY : error;
 }
 
 /* Is there memory of the old kernel that is not in the page cache yet? */
@@ -126,9 +151,21 @@ static inline bool shmem_held(const struct inode *inode)
 	return false;
 }
 
-static inline int shmem_wait_final(struct inode *inode)
+static inline int shmem_wait_final(struct inode *inode, struct vm_fault *vmf,
+				   vm_fault_t *fault_type)
 {
 	return 0;
+}
+
+static inline int shmem_wait_to_write(struct inode *inode, loff_t pos,
+				      size_t count)
+{
+	return 0;
+}
+
+static inline int shmem_add_error(struct inode *inode, pgoff_t index, int error)
+{
+	return error;
 }
 
 static inline bool shmem_restoring(const struct inode *inode)

@@ -9,7 +9,6 @@
  *	kho-hugetlb hold SESSION FILE...	the same, but stay and keep them
  *	kho-hugetlb cold SESSION FILE...	make what hold has, in no session, and stay
  *	kho-hugetlb drop SESSION		finish without retrieving any
- *	kho-hugetlb wait SESSION		fault in a hole of a file that is handed over
  *	kho-hugetlb try ERRNO SESSION TOKEN	retrieving must fail like this, twice
  *
  * FILE is TOKEN:SHIFT:PAGES[:OPTION,...]; a huge page has 1 << SHIFT bytes.
@@ -752,82 +751,6 @@ static void parse(struct file *file, char *text)
 	file->seal |= file->write;
 }
 
-/* What the kernel says a thread of this process is doing. */
-static char state_of(pid_t tid)
-{
-	char path[64], state = '?';
-	FILE *in;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	in = fopen(path, "r");
-	if (!in || fscanf(in, "%*d %*s %c", &state) != 1)
-		fail(path, 0);
-	fclose(in);
-	return state;
-}
-
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	errno = 0;
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		fail(path, 0);
-	close(fd);
-}
-
-struct fault {
-	struct file *file;
-	pid_t tid;
-	bool done;
-};
-
-static void *fault_in(void *arg)
-{
-	struct fault *fault = arg;
-
-	__atomic_store_n(&fault->tid, gettid(), __ATOMIC_RELEASE);
-	fill_page(fault->file, 1);
-	__atomic_store_n(&fault->done, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-/*
- * Between finalize and its undoing nothing may be added to a file, and nobody may
- * be hurt by that: who touches a hole waits. An image is loaded.
- */
-static int fault_while_final(int session)
-{
-	struct file file = { .token = 1, .shift = 21, .pages = 4, .holes = true };
-	struct fault fault = { .file = &file };
-	pthread_t thread;
-	int i;
-
-	make(session, &file);
-	for (i = 0; i < 2; i++) {
-		write_text("/sys/kernel/kho/activate", "1");
-		write_text("/sys/kernel/kho/finalize", "1");
-		if (!i && pthread_create(&thread, NULL, fault_in, &fault))
-			fail("pthread_create", 1);
-		while (!i && (!__atomic_load_n(&fault.tid, __ATOMIC_ACQUIRE) ||
-			      state_of(fault.tid) != 'D')) {
-			if (__atomic_load_n(&fault.done, __ATOMIC_ACQUIRE))
-				fail("a hole was filled after finalize", 1);
-			usleep(1000);
-		}
-		/* What was there, and reading, is as ever. */
-		same("a word", 1, file.map[7], word(&file, 7));
-		write_text("/sys/kernel/kho/finalize", "0");
-		if (!i)
-			pthread_join(thread, NULL);
-		write_text("/sys/kernel/kho/activate", "0");
-	}
-	file.holes = false;
-	file.pages = 2;
-	compare(&file);
-	return 0;
-}
-
 static int try(const char *wanted, const char *session_name, const char *token)
 {
 	int session = open_session(session_name, true), i;
@@ -872,8 +795,6 @@ int main(int argc, char **argv)
 	}
 	if (argc == 5 && !strcmp(argv[1], "try"))
 		return try(argv[2], argv[3], argv[4]);
-	if (argc == 3 && !strcmp(argv[1], "wait"))
-		return fault_while_final(open_session(argv[2], false));
 	if (argc < 3 || nr > MAX_FILES || !is_command(argv[1]) ||
 	    (nr < 1 && strcmp(argv[1], "drop"))) {
 		fprintf(stderr, "kho-hugetlb: its source says how to use it\n");

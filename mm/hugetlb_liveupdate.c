@@ -49,10 +49,8 @@
 #include <linux/xarray.h>
 
 #include "hugetlb_vmemmap.h"
+#include "liveupdate_seals.h"
 #include "liveupdate_wait.h"
-
-#define ALL_SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | \
-			 F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC)
 
 static_assert(sizeof(struct hugetlb_chunk_ser) == HUGETLB_CHUNK_SIZE);
 
@@ -370,7 +368,8 @@ static bool header_ok(const struct hugetlb_file_ser *header)
 		return false;
 	if (header->flags & ~O_ACCMODE || header->flags == O_ACCMODE)
 		return false;
-	if (header->mode & ~S_IALLUGO || header->seals & ~ALL_SEALS)
+	if (header->mode & ~S_IALLUGO ||
+	    !liveupdate_seals_ok(header->seals, header->mode))
 		return false;
 	if (strnlen((const char *)header->name, sizeof(header->name)) ==
 	    sizeof(header->name))
@@ -719,14 +718,11 @@ static void set_attributes(struct file *file,
 			   const struct hugetlb_file_ser *header)
 {
 	struct inode *inode = file_inode(file);
-	struct hugetlbfs_inode_info *info = HUGETLBFS_I(inode);
 
 	i_size_write(inode, header->size);
 	inode->i_mode = S_IFREG | header->mode;
-	info->seals = header->seals;
-	/* As sealing does; nobody has mapped it yet. */
-	if (header->seals & F_SEAL_WRITE)
-		WARN_ON_ONCE(mapping_deny_writable(inode->i_mapping));
+	liveupdate_set_seals(inode->i_mapping, &HUGETLBFS_I(inode)->seals,
+			     header->seals);
 }
 
 /* An empty, unlinked file, open like the old one. */

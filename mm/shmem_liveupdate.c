@@ -42,6 +42,7 @@
 #include <linux/swapops.h>
 
 #include "internal.h"
+#include "liveupdate_seals.h"
 #include "liveupdate_wait.h"
 #include "shmem_record.h"
 #include "shmem_restore.h"
@@ -631,7 +632,7 @@ static struct file *make_file(const struct memfd_ser *ser)
 	file->f_flags |= ser->flags & (O_APPEND | O_NONBLOCK | O_LARGEFILE);
 	file->f_pos = ser->pos;
 	i_size_write(inode, ser->size);
-	SHMEM_I(inode)->seals = ser->seals;
+	liveupdate_set_seals(inode->i_mapping, &SHMEM_I(inode)->seals, ser->seals);
 	return file;
 }
 

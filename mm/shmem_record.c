@@ -16,6 +16,7 @@
 #include <linux/kho/abi/handover.h>
 #include <linux/mm.h>
 
+#include "liveupdate_seals.h"
 #include "shmem_record.h"
 
 static u64 page_checksum(const struct memfd_words_ser *page)
@@ -239,6 +240,9 @@ const struct memfd_ser *shmem_record_check(u64 first_pa)
 	if (!first_pa || !pages_sane(first_pa, SHMEM_RECORD_MAIN))
 		return NULL;
 	ser = phys_to_virt(first_pa);
+	if (!liveupdate_seals_ok(ser->seals, ser->mode) ||
+	    (ser->flags & O_ACCMODE) == O_ACCMODE)
+		return NULL;
 	if (ser->size > MAX_LFS_FILESIZE || ser->pos > MAX_LFS_FILESIZE ||
 	    ser->reserved || ser->mode & ~0777 ||
 	    strnlen(ser->name, sizeof(ser->name)) == sizeof(ser->name) ||

@@ -35,6 +35,15 @@ static inline bool hugetlb_pages_frozen(struct inode *inode)
 	return READ_ONCE(HUGETLBFS_I(inode)->frozen) == HUGETLB_PAGES_FROZEN;
 }
 
+/* Would this change the permissions, which the next kernel has been told? */
+static inline bool hugetlb_mode_final(struct inode *inode,
+				      const struct iattr *attr)
+{
+	return unlikely(hugetlb_pages_frozen(inode)) &&
+	       attr->ia_valid & ATTR_MODE &&
+	       (inode->i_mode ^ attr->ia_mode) & S_IALLUGO;
+}
+
 static inline bool hugetlb_held(struct inode *inode)
 {
 	return READ_ONCE(HUGETLBFS_I(inode)->frozen) == HUGETLB_HELD;
@@ -52,6 +61,12 @@ void hugetlb_fault_barrier(void);
 static inline void hugetlb_init_frozen(struct inode *inode) { }
 static inline bool hugetlb_size_frozen(struct inode *inode) { return false; }
 static inline bool hugetlb_pages_frozen(struct inode *inode) { return false; }
+static inline bool hugetlb_mode_final(struct inode *inode,
+				      const struct iattr *attr)
+{
+	return false;
+}
+
 static inline bool hugetlb_held(struct inode *inode) { return false; }
 static inline vm_fault_t hugetlb_wait_thawed(struct vm_fault *vmf) { return 0; }
 

@@ -60,6 +60,14 @@ static inline bool shmem_final(const struct inode *inode)
 	return READ_ONCE(info->liveupdate) & SHMEM_FINAL;
 }
 
+/* Would this change the permissions, which the next kernel has been told? */
+static inline bool shmem_mode_final(const struct inode *inode,
+				    const struct iattr *attr)
+{
+	return unlikely(shmem_final(inode)) && attr->ia_valid & ATTR_MODE &&
+	       (inode->i_mode ^ attr->ia_mode) & 0777;
+}
+
 /* Must memory stay in its frames? If not, it never will have to. */
 static inline bool shmem_held(const struct inode *inode)
 {
@@ -142,6 +150,12 @@ static inline bool shmem_size_frozen(const struct inode *inode)
 }
 
 static inline bool shmem_final(const struct inode *inode)
+{
+	return false;
+}
+
+static inline bool shmem_mode_final(const struct inode *inode,
+				    const struct iattr *attr)
 {
 	return false;
 }

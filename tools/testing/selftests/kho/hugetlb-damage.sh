@@ -20,7 +20,7 @@ lies="data:$((nr + 1)) data:$((name + 3))
 	header:$((chunk_pa + 3)) header:$((chunk_pa + 12)) header:$((chunk_pa + 50)) header:$((chunk_pa + 62))
 	chunk:$((reserved + 3)) chunk:$((next_pa + 5)) chunk:$((next_pa + 40)) chunk:$((entries + 1)) chunk:$((entries + 62))
 	chunk:$((index + second)) chunk:$((index + 63)) chunk:$((pfn + 1)) chunk:$((pfn + 63)) chunk:$((pfn + second + 30))
-	twice:0"
+	twice:0 header:$((seals + 5))"
 kept="1:21:3:holes,late 100:21:7:seal"
 
 if [ "$GENERATION" = 0 ]; then
@@ -40,6 +40,8 @@ if [ "$GENERATION" = 0 ]; then
 		esac
 		n=$((n + 1))
 	done
+	# F_SEAL_EXEC alone can be; but not if the file can be executed, when it brings others about.
+	control forge header $((n - 1)) $((mode + 6))
 	jump_next
 fi
 n=2

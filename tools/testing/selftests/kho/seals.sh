@@ -7,14 +7,16 @@ set -e
 
 if [ "$GENERATION" = 0 ]; then
 	echo 10 >/proc/sys/vm/nr_hugepages
+	load_next seals
 	kho-seals make || fail "making files"
-	live-update -- seals
+	jump_next
 elif [ "$GENERATION" = 1 ]; then
 	kho-seals take || fail "seals"
 	nothing_left
 	echo 10 >/proc/sys/vm/nr_hugepages
+	load_next seals
 	kho-seals make huge || fail "making files"
-	live-update -- seals
+	jump_next
 fi
 echo 10 >/proc/sys/vm/nr_hugepages
 kho-seals take huge || fail "seals of files of huge pages"

@@ -16,7 +16,8 @@
  * When it is freed it goes to the pool's free pages. Until finish the size stays
  * frozen and the pages are held: none migrates, as a device may go on with DMA to
  * the frames that the old kernel told its IOMMU. A file that was not retrieved is
- * given up by finish: its pages go to the page allocator.
+ * given up by finish: its pages go to the page allocator. If finalize comes first, and
+ * nobody has the file any more, keep makes a record of it again.
  *
  * Locks: the session's mutex for everything of a file that crosses; inode_lock()
  * for hugetlbfs_inode_info.frozen; hugetlb_lock for the pool. A page is added to
@@ -287,25 +288,20 @@ vm_fault_t hugetlb_wait_thawed(struct vm_fault *vmf)
 	return liveupdate_wait_fault(vmf, hugetlb_pages_frozen);
 }
 
-static int hugetlb_liveupdate_preserve(struct liveupdate_file_op_args *args)
+/* Make a record of a file that loses no page meanwhile. */
+static int make_record(struct liveupdate_file_op_args *args)
 {
-	struct inode *inode = file_inode(args->file);
 	struct outgoing *out;
 	int rc;
 
-	if (!liveupdate_may_restrict(args->file))
-		return -EACCES;
 	out = kzalloc(sizeof(*out), GFP_KERNEL_ACCOUNT);
 	if (!out)
 		return -ENOMEM;
-	out->inode = inode;
-	rc = -EBUSY;
-	if (!set_frozen(inode, HUGETLB_NOT_FROZEN, HUGETLB_SIZE_FROZEN))
-		goto err_free;
+	out->inode = file_inode(args->file);
 	out->header = kho_alloc_preserve(PAGE_SIZE);
 	rc = PTR_ERR_OR_ZERO(out->header);
 	if (rc)
-		goto err_thaw;
+		goto err_free;
 	rc = collect(out);
 	if (rc)
 		goto err_free_header;
@@ -316,22 +312,41 @@ static int hugetlb_liveupdate_preserve(struct liveupdate_file_op_args *args)
 
 err_free_header:
 	kho_unpreserve_free(out->header);
-err_thaw:
-	set_frozen(inode, HUGETLB_SIZE_FROZEN, HUGETLB_NOT_FROZEN);
 err_free:
 	kfree(out);
 	return rc;
 }
 
-static void hugetlb_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
+static void undo_record(struct liveupdate_file_op_args *args)
 {
 	static const struct chain nothing;
 	struct outgoing *out = args->private_data;
 
 	release_pages_but(&out->chain, &nothing);
 	kho_unpreserve_free(out->header);
-	set_frozen(out->inode, HUGETLB_SIZE_FROZEN, HUGETLB_NOT_FROZEN);
 	kfree(out);
+}
+
+static int hugetlb_liveupdate_preserve(struct liveupdate_file_op_args *args)
+{
+	struct inode *inode = file_inode(args->file);
+	int rc;
+
+	if (!liveupdate_may_restrict(args->file))
+		return -EACCES;
+	if (!set_frozen(inode, HUGETLB_NOT_FROZEN, HUGETLB_SIZE_FROZEN))
+		return -EBUSY;
+	rc = make_record(args);
+	if (rc)
+		set_frozen(inode, HUGETLB_SIZE_FROZEN, HUGETLB_NOT_FROZEN);
+	return rc;
+}
+
+static void hugetlb_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
+{
+	undo_record(args);
+	set_frozen(file_inode(args->file), HUGETLB_SIZE_FROZEN,
+		   HUGETLB_NOT_FROZEN);
 }
 
 static int hugetlb_liveupdate_freeze(struct liveupdate_file_op_args *args)
@@ -794,6 +809,17 @@ err_put:
 	return rc;
 }
 
+/* As preserve and freeze: the pages are held, and nobody can add any. */
+static int hugetlb_liveupdate_keep(struct liveupdate_file_op_args *args)
+{
+	return liveupdate_is_unused(args->file) ? make_record(args) : -EBUSY;
+}
+
+static void hugetlb_liveupdate_unkeep(struct liveupdate_file_op_args *args)
+{
+	undo_record(args);
+}
+
 /* Nobody wanted the file: free its pages. */
 static void discard(const struct liveupdate_file_op_args *args)
 {
@@ -830,6 +856,8 @@ static const struct liveupdate_file_ops hugetlb_liveupdate_ops = {
 	.freeze = hugetlb_liveupdate_freeze,
 	.unfreeze = hugetlb_liveupdate_unfreeze,
 	.retrieve = hugetlb_liveupdate_retrieve,
+	.keep = hugetlb_liveupdate_keep,
+	.unkeep = hugetlb_liveupdate_unkeep,
 	.finish = hugetlb_liveupdate_finish,
 	.owner = THIS_MODULE,
 };

@@ -12,7 +12,8 @@
  * Next kernel: retrieve checks the whole record and makes a file; its memory comes
  * back at first touch, or with finish: mm/shmem_restore.c. Until finish it stays in
  * its frames. finish lifts the freeze, or frees the memory if the file was not
- * retrieved, or if nobody has it any more.
+ * retrieved, or if nobody has it any more. If finalize comes before that, and nobody
+ * has the file any more, keep makes a record of it again.
  *
  * Locks: inode_lock over preserve and freeze, which excludes whatever takes memory
  * away; afterwards SHMEM_FROZEN does that. SHMEM_FINAL is set under it, inside that
@@ -660,19 +661,60 @@ static int shmem_retrieve(struct liveupdate_file_op_args *args)
 }
 
 /*
- * The session has the last reference, and nobody can get another: also not by way
- * of a descriptor that was opened of this one.
+ * As preserve and freeze, of a file that nobody can touch meanwhile. What is still to
+ * come back does so first: there is one record, and that one is this kernel's.
  */
-static bool is_abandoned(struct file *file)
+static int shmem_keep(struct liveupdate_file_op_args *args)
 {
-	return file_count(file) == 1 && d_count(file->f_path.dentry) == 1;
+	struct inode *inode = file_inode(args->file);
+	struct preserved *p;
+	int rc;
+
+	if (!liveupdate_is_unused(args->file))
+		return -EBUSY;
+	rc = shmem_restore_all(inode);
+	if (rc) {
+		liveupdate_refuse(args, "its memory cannot be restored: %d; discard the session",
+				  rc);
+		return rc;
+	}
+	p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
+	if (!p)
+		return -ENOMEM;
+	inode_lock(inode);
+	shmem_restore_end(inode);
+	rc = shmem_record_begin(&p->main.record, SHMEM_RECORD_MAIN);
+	rc = rc ?: scan(args, &p->main, NULL);
+	if (rc)
+		goto err_undo;
+	shmem_record_end(&p->main.record);
+	fill_header(p, args->file);
+	inode_unlock(inode);
+
+	args->serialized_data = virt_to_phys(p->main.record.first);
+	args->private_data = p;
+	return 0;
+
+err_undo:
+	undo(&p->main, SHMEM_RECORD_MAIN);
+	inode_unlock(inode);
+	kfree(p);
+	return rc;
+}
+
+static void shmem_unkeep(struct liveupdate_file_op_args *args)
+{
+	struct preserved *p = args->private_data;
+
+	undo(&p->main, SHMEM_RECORD_MAIN);
+	kfree(p);
 }
 
 static bool shmem_can_finish(struct liveupdate_file_op_args *args)
 {
 	int rc;
 
-	if (is_abandoned(args->file))
+	if (liveupdate_is_unused(args->file))
 		return true;
 	rc = shmem_restore_all(file_inode(args->file));
 	/* Trying again would not help. */
@@ -703,7 +745,7 @@ static void shmem_finish(struct liveupdate_file_op_args *args)
 	if (args->retrieved) {
 		inode = file_inode(args->file);
 		lost = shmem_restore_left(inode);
-		if (lost && !is_abandoned(args->file)) {
+		if (lost && !liveupdate_is_unused(args->file)) {
 			set_flags(inode, SHMEM_HELD, false);
 			pr_err("token %#llx: the record is wrong: %llu pages are lost; touching them is an error, and the size stays fixed\n",
 			       args->token, lost);
@@ -733,6 +775,8 @@ static const struct liveupdate_file_ops shmem_liveupdate_ops = {
 	.unfreeze = shmem_unfreeze,
 	.retrieve = shmem_retrieve,
 	.can_finish = shmem_can_finish,
+	.keep = shmem_keep,
+	.unkeep = shmem_unkeep,
 	.finish = shmem_finish,
 	.owner = THIS_MODULE,
 };

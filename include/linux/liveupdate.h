@@ -7,6 +7,8 @@
  *
  *   can_preserve -> preserve -> freeze -> (kexec) -> retrieve -> can_finish -> finish
  *                unpreserve <-  unfreeze <-            put_back <-  (or finish unretrieved)
+ *                                                     keep -> (kexec) -> retrieve
+ *                                                   unkeep <-
  */
 #ifndef _LINUX_LIVEUPDATE_H
 #define _LINUX_LIVEUPDATE_H
@@ -29,9 +31,10 @@ struct module;
  *	     liveupdate_get_file_incoming()
  * @file: the file; NULL in finish when it was not retrieved; out in retrieve
  * @serialized_data: the handler's own, crosses the kexec; usually a physical
- *		     address of preserved memory. Out in preserve and freeze
- * @private_data: the handler's own, within this kernel; out in preserve and
- *		  retrieve
+ *		     address of preserved memory. Out in preserve, freeze and
+ *		     keep
+ * @private_data: the handler's own, within this kernel; out in preserve, retrieve
+ *		  and keep
  * @token: by which userspace knows the file
  * @retrieved: in can_finish and finish: was it retrieved?
  */
@@ -61,6 +64,11 @@ struct liveupdate_file_op_args {
  *	      that the file may not be finished: if nobody has it, release it with
  *	      __fput_sync(), so that all is as before @retrieve, and return true.
  *	      When it returns false, or is not there, the file stays retrieved
+ * @keep: finalize comes while the file is retrieved, and its session not finished: if
+ *	  liveupdate_is_unused() says that nobody but the session has it, make a record
+ *	  of it as it is now, as @preserve and @freeze do; else return -EBUSY. Optional;
+ *	  without it finalize fails with EBUSY
+ * @unkeep: undo @keep; never fails
  * @finish: the session ends: lift restrictions, or free the memory if the file
  *	    was not retrieved
  * @uses_earlier: whether it is retrieved or not, the file uses what was preserved
@@ -85,6 +93,8 @@ struct liveupdate_file_ops {
 	int (*retrieve)(struct liveupdate_file_op_args *args);
 	bool (*can_finish)(struct liveupdate_file_op_args *args);
 	bool (*put_back)(struct liveupdate_file_op_args *args);
+	int (*keep)(struct liveupdate_file_op_args *args);
+	void (*unkeep)(struct liveupdate_file_op_args *args);
 	void (*finish)(struct liveupdate_file_op_args *args);
 	bool uses_earlier;
 	bool unused;
@@ -113,6 +123,7 @@ __printf(2, 3)
 void liveupdate_refuse(const struct liveupdate_file_op_args *args,
 		       const char *fmt, ...);
 bool liveupdate_may_restrict(struct file *file);
+bool liveupdate_is_unused(struct file *file);
 int liveupdate_get_token_outgoing(struct liveupdate_session *session,
 				  const struct file *file, u64 *token);
 int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,

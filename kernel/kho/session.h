@@ -65,6 +65,7 @@ struct liveupdate_session {
  * @private_data: the handler's
  * @retrieved: of an incoming file: @file is there
  * @given: of an incoming file: userspace has it
+ * @kept: of a retrieved file: @data is a record of it for the next kernel
  */
 struct kho_session_file {
 	struct list_head list;
@@ -77,6 +78,7 @@ struct kho_session_file {
 	void *private_data;
 	bool retrieved;
 	bool given;
+	bool kept;
 };
 
 /* session.c: which sessions there are */
@@ -106,6 +108,7 @@ void kho_session_files_exit(struct liveupdate_session *session);
 void kho_session_unpreserve(struct liveupdate_session *session);
 int kho_session_freeze(struct liveupdate_session *session);
 void kho_session_unfreeze(struct liveupdate_session *session);
+bool kho_session_is_unused(const struct kho_session_file *file);
 bool kho_session_finishable(struct liveupdate_session *session);
 void kho_session_finish_files(struct liveupdate_session *session,
 			      bool give_up);

@@ -5,7 +5,8 @@
  * Life cycle of an outgoing file: preserve adds it, with a reference to the file
  * and to its handler's module; freeze and unfreeze come and go with finalize;
  * unpreserve removes it. Of an incoming file: the record alone is there until it
- * is retrieved; then the file, until the session is finished or closed. A file
+ * is retrieved; then the file, until the session is finished or closed. keep and
+ * unkeep come and go with finalize, if nobody else has the file by then. A file
  * of which this kernel does not know the kind stays a record.
  *
  * Locks: the session's mutex for everything in the session; handlers_sem for the
@@ -13,6 +14,7 @@
  */
 #define pr_fmt(fmt) "liveupdate: " fmt
 
+#include <linux/dcache.h>
 #include <linux/export.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -261,13 +263,57 @@ void kho_session_unpreserve(struct liveupdate_session *session)
 	}
 }
 
+/* Would finalize take this file, which was retrieved, along? */
+bool kho_session_is_unused(const struct kho_session_file *file)
+{
+	return file->handler->ops->keep && liveupdate_is_unused(file->file);
+}
+
+/* A file that was retrieved goes on, if nobody has it. */
+static int keep(struct liveupdate_session *session,
+		struct kho_session_file *file)
+{
+	struct liveupdate_file_op_args args;
+	int rc = -EBUSY;
+
+	fill_args(&args, session, file);
+	if (file->handler->ops->keep)
+		rc = file->handler->ops->keep(&args);
+	note(session, file, "keep", rc);
+	if (rc == -EBUSY)
+		kho_set_err(LIVEUPDATE_NAME ": session %*pE: retrieved but not finished: finish or discard it",
+			    (int)strlen(session->name), session->name);
+	else if (rc && !kho_last_error()[0])
+		liveupdate_refuse(&args, "cannot be handed on: %d", rc);
+	if (rc)
+		return rc;
+	file->data = args.serialized_data;
+	file->private_data = args.private_data;
+	file->kept = true;
+	return 0;
+}
+
+static void unkeep(struct liveupdate_session *session,
+		   struct kho_session_file *file)
+{
+	struct liveupdate_file_op_args args;
+
+	fill_args(&args, session, file);
+	file->handler->ops->unkeep(&args);
+	note(session, file, "unkeep", 0);
+	file->private_data = NULL;
+	file->kept = false;
+}
+
 static void unfreeze_before(struct liveupdate_session *session,
 			    struct kho_session_file *file)
 {
 	struct liveupdate_file_op_args args;
 
 	list_for_each_entry_continue_reverse(file, &session->files, list) {
-		if (!file->handler->ops->unfreeze)
+		if (file->kept)
+			unkeep(session, file);
+		if (session->incoming || !file->handler->ops->unfreeze)
 			continue;
 		fill_args(&args, session, file);
 		file->handler->ops->unfreeze(&args);
@@ -275,9 +321,19 @@ static void unfreeze_before(struct liveupdate_session *session,
 	}
 }
 
+static bool has_retrieved(const struct liveupdate_session *session)
+{
+	const struct kho_session_file *file;
+
+	list_for_each_entry(file, &session->files, list)
+		if (file->retrieved)
+			return true;
+	return false;
+}
+
 /**
  * kho_session_freeze - last changes before the session's records are written
- * @session: any; of an incoming one nothing may be half taken back
+ * @session: any; of an incoming one nobody may have what was taken back
  *
  * Context: kho_lock held, may sleep.
  * Return: 0, -EBUSY, or what a handler returned; then nothing is frozen
@@ -289,13 +345,15 @@ int kho_session_freeze(struct liveupdate_session *session)
 	int rc = 0;
 
 	mutex_lock(&session->mutex);
+	/* Whoever had something when it was closed may have let go of that. */
+	if (session->incoming && !session->open && has_retrieved(session))
+		kho_session_finish_files(session, false);
 	list_for_each_entry(file, &session->files, list) {
 		if (session->incoming) {
-			if (!file->retrieved)
+			rc = file->retrieved ? keep(session, file) : 0;
+			if (!rc)
 				continue;
-			kho_set_err(LIVEUPDATE_NAME ": session %*pE: retrieved but not finished: finish or discard it",
-				    (int)strlen(session->name), session->name);
-			rc = -EBUSY;
+			unfreeze_before(session, file);
 			goto out;
 		}
 		fill_args(&args, session, file);
@@ -320,9 +378,8 @@ out:
 void kho_session_unfreeze(struct liveupdate_session *session)
 {
 	mutex_lock(&session->mutex);
-	if (!session->incoming)
-		unfreeze_before(session, list_entry(&session->files,
-						    struct kho_session_file, list));
+	unfreeze_before(session, list_entry(&session->files,
+					    struct kho_session_file, list));
 	session->frozen = false;
 	mutex_unlock(&session->mutex);
 }
@@ -562,6 +619,21 @@ bool liveupdate_may_restrict(struct file *file)
 	       !file_permission(file, MAY_WRITE);
 }
 EXPORT_SYMBOL_GPL(liveupdate_may_restrict);
+
+/**
+ * liveupdate_is_unused - has nobody a retrieved file but its session?
+ * @file: the file
+ *
+ * Neither a descriptor, a mapping or another user in the kernel, nor an open file of
+ * the same inode.
+ *
+ * Context: the session's mutex is held, so that nobody gets it meanwhile.
+ */
+bool liveupdate_is_unused(struct file *file)
+{
+	return file_count(file) == 1 && d_count(file->f_path.dentry) == 1;
+}
+EXPORT_SYMBOL_GPL(liveupdate_is_unused);
 
 /**
  * liveupdate_refuse - say why a handler refuses to freeze

@@ -33,7 +33,12 @@ static const char *file_state(const struct liveupdate_session *session,
 {
 	if (!session->incoming)
 		return "preserved";
-	return file->retrieved ? "retrieved" : "pending";
+	if (!file->retrieved)
+		return "pending";
+	if (!kho_session_is_unused(file))
+		return "retrieved";
+	/* It can be retrieved again when the session is opened. */
+	return session->open ? "unused" : "pending";
 }
 
 static size_t show_session(char *buf, struct liveupdate_session *session)

@@ -19,6 +19,7 @@
  *	preserve S F TOKEN
  *	take S F TOKEN		retrieve a descriptor
  *	memfd F PAGES SEED	a new one, filled with what SEED makes
+ *	huge F PAGES SEED	the same, of huge pages; PAGES are small ones
  *	fill F PAGES SEED	the same for one that is there
  *	check F PAGES SEED	that it has just this size and content
  *	holds F SEED		that its first page is what SEED makes
@@ -26,6 +27,7 @@
  *				makes of SEED and where they are; LIST gets them, see
  *				kho-known.h
  *	open F PATH
+ *	again F G		open F once more, as G
  *	close S|F
  *	sessions PREFIX N	make N sessions PREFIX0, PREFIX1, ...
  *	retrieve-all PREFIX N	open N sessions of the old kernel
@@ -122,6 +124,14 @@ static int drop(const char *name)
 	return close(fd);
 }
 
+static int open_again(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
 static void unescape(__u8 *to, size_t size, const char *from)
 {
 	size_t i;
@@ -212,14 +222,28 @@ static void make_page(__u64 *words, __u64 seed, __u64 nr)
 	}
 }
 
+static int fill_mapped(int fd, __u64 pages, __u64 seed)
+{
+	__u64 *mem = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	__u64 nr;
+
+	if (mem == MAP_FAILED)
+		return -1;
+	for (nr = 0; nr < pages; nr++)
+		make_page(mem + nr * (PAGE / sizeof(*mem)), seed, nr);
+	return munmap(mem, pages * PAGE);
+}
+
 static int fill(int fd, __u64 pages, __u64 seed)
 {
 	__u64 words[PAGE / sizeof(__u64)], nr;
 
 	for (nr = 0; nr < pages; nr++) {
 		make_page(words, seed, nr);
-		if (pwrite(fd, words, PAGE, nr * PAGE) != (ssize_t)PAGE)
-			return -1;
+		if (pwrite(fd, words, PAGE, nr * PAGE) == (ssize_t)PAGE)
+			continue;
+		/* A file of huge pages has no write(). */
+		return !nr && errno == EINVAL ? fill_mapped(fd, pages, seed) : -1;
 	}
 	return 0;
 }
@@ -269,11 +293,11 @@ static int known(int fd, __u64 seed, const char *list)
 	return rc;
 }
 
-static int new_memfd(__u64 pages, __u64 seed)
+static int new_memfd(__u64 pages, __u64 seed, unsigned int flags)
 {
-	int fd = memfd_create("kho-session", MFD_CLOEXEC);
+	int fd = memfd_create("kho-session", MFD_CLOEXEC | flags);
 
-	if (fd >= 0 && fill(fd, pages, seed)) {
+	if (fd >= 0 && ((flags && ftruncate(fd, pages * PAGE)) || fill(fd, pages, seed))) {
 		close(fd);
 		return -1;
 	}
@@ -300,7 +324,7 @@ static int all_memfds(const char *s, unsigned long nr, __u64 seed, bool back)
 	unsigned long i;
 
 	for (i = 0; i < nr; i++) {
-		int fd = back ? take(at, i) : new_memfd(1, seed + i);
+		int fd = back ? take(at, i) : new_memfd(1, seed + i, 0);
 
 		if (fd < 0 ||
 		    (back ? check(fd, 1, seed + i, true) : preserve(at, fd, i))) {
@@ -336,7 +360,9 @@ static int run(char **w, int nr)
 	if (!strcmp(w[0], "take") && nr == 4)
 		return add(w[2], take(fd_of(w[1]), number(w[3])));
 	if (!strcmp(w[0], "memfd") && nr == 4)
-		return add(w[1], new_memfd(number(w[2]), number(w[3])));
+		return add(w[1], new_memfd(number(w[2]), number(w[3]), 0));
+	if (!strcmp(w[0], "huge") && nr == 4)
+		return add(w[1], new_memfd(number(w[2]), number(w[3]), MFD_HUGETLB));
 	if (!strcmp(w[0], "fill") && nr == 4)
 		return fill(fd_of(w[1]), number(w[2]), number(w[3]));
 	if (!strcmp(w[0], "check") && nr == 4)
@@ -347,6 +373,8 @@ static int run(char **w, int nr)
 		return known(fd_of(w[1]), number(w[2]), w[3]);
 	if (!strcmp(w[0], "open") && nr == 3)
 		return add(w[1], open(w[2], O_RDWR | O_CLOEXEC));
+	if (!strcmp(w[0], "again") && nr == 3)
+		return add(w[2], open_again(fd_of(w[1])));
 	if (!strcmp(w[0], "close") && nr == 2)
 		return drop(w[1]);
 	if (!strcmp(w[0], "sessions") && nr == 3)

@@ -9,13 +9,17 @@
  * First finalize comes while a process fills one hole after the other, again and
  * again. Then, for each way to touch a hole, one process waits in it: the files that
  * tell of it in /proc can be read, its other threads can change the address space, it
- * goes on when finalize is undone, and can be killed before that.
+ * goes on when finalize is undone, and can be killed before that. Last, where the
+ * kernel has userfaultfd, a monitor hears of a hole when it can fill it, and not before.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <linux/userfaultfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -250,12 +254,12 @@ static void wait_in(const struct way *way, uint8_t *hole)
 	_exit(0);
 }
 
-static bool sleeps(pid_t pid)
+static bool sleeps(pid_t tid)
 {
 	char path[64], state;
 	FILE *in;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, pid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
 	in = fopen(path, "r");
 	check(in && fscanf(in, "%*d %*s %c", &state) == 1);
 	fclose(in);
@@ -343,6 +347,67 @@ static void one_waits(const struct way *way, uint8_t *hole, bool to_be_killed)
 	alarm(0);
 }
 
+static pid_t toucher;
+
+static void *touch(void *hole)
+{
+	__atomic_store_n(&toucher, gettid(), __ATOMIC_RELEASE);
+	check(__atomic_load_n((uint8_t *)hole, __ATOMIC_RELAXED) == 'u');
+	return NULL;
+}
+
+static long copy(int monitor, uint8_t *hole)
+{
+	static uint8_t *page;
+	struct uffdio_copy arg = { .dst = (uintptr_t)hole, .len = unit };
+
+	page = page ?: calloc(1, unit);
+	check(page);
+	page[0] = 'u';
+	arg.src = (uintptr_t)page;
+	return ioctl(monitor, UFFDIO_COPY, &arg);
+}
+
+static void monitor_waits(unsigned long at)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct pollfd event = { .events = POLLIN };
+	uint8_t *again, *hole;
+	pthread_t thread;
+	int monitor;
+
+	if (access("/proc/sys/vm/unprivileged_userfaultfd", F_OK))
+		return;
+	alarm(PATIENCE);
+	monitor = must(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK));
+	event.fd = monitor;
+	must(ioctl(monitor, UFFDIO_API, &api));
+	again = mmap(NULL, HOLES * unit, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	check(again != MAP_FAILED);
+	range.range.start = (uintptr_t)again;
+	range.range.len = HOLES * unit;
+	must(ioctl(monitor, UFFDIO_REGISTER, &range));
+	hole = again + at * unit;
+
+	set_final(true);
+	refused(EBUSY, copy(monitor, hole));
+	check(!pthread_create(&thread, NULL, touch, hole));
+	await(__atomic_load_n(&toucher, __ATOMIC_ACQUIRE) && sleeps(toucher));
+	check(!must(poll(&event, 1, 0)));
+	refused(EBUSY, copy(monitor, hole));
+	/* There is something already. */
+	refused(EEXIST, copy(monitor, again));
+	set_final(false);
+	check(must(poll(&event, 1, -1)) == 1);
+	must(copy(monitor, hole));
+	check(!pthread_join(thread, NULL));
+	alarm(0);
+	munmap(again, HOLES * unit);
+	close(monitor);
+	printf("a monitor waits\n");
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long next = 1;
@@ -371,6 +436,8 @@ int main(int argc, char **argv)
 		}
 		next++;
 	}
+	about = "userfaultfd";
+	monitor_waits(next);
 	write_text("/sys/kernel/kho/activate", "0");
 	remove_file(HOLES);
 	return 0;

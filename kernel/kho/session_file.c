@@ -436,7 +436,7 @@ static int retrieve_one(struct liveupdate_session *session,
  * Context: may sleep.
  * Return: 0, -EINVAL for an outgoing session or a record that is damaged, -EBUSY
  * after finalize, -ENOENT for an unknown token, -EEXIST when it was retrieved
- * before, -EOPNOTSUPP when this kernel does not know the kind; or what the
+ * before, and somebody may have it; -EOPNOTSUPP when this kernel does not know the kind; or what the
  * handler returned, and it can be tried again
  */
 int kho_session_retrieve_file(struct liveupdate_session *session, u64 token,
@@ -453,7 +453,7 @@ int kho_session_retrieve_file(struct liveupdate_session *session, u64 token,
 		rc = -EBUSY;
 	else if (!found)
 		rc = -ENOENT;
-	else if (found->given)
+	else if (found->given && !kho_session_is_unused(found))
 		rc = -EEXIST;
 	else if (!found->retrieved)
 		rc = retrieve_one(session, found);

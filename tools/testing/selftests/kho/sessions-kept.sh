@@ -32,6 +32,12 @@ case $GENERATION in
 	are unused unused pending
 	finalize 1
 	finalize 0
+	# Somebody else can have it.
+	activate 0
+	on 'take a m 1' 'holds m 1'
+	are retrieved unused pending
+	on 'close m'
+	activate 1
 	finalize 1
 	are unused unused pending
 	jump_next

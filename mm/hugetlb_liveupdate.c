@@ -39,6 +39,7 @@
 #include <linux/io.h>
 #include <linux/kho.h>
 #include <linux/kho/abi/hugetlb.h>
+#include <linux/kho_hwpoison.h>
 #include <linux/liveupdate.h>
 #include <linux/magic.h>
 #include <linux/memcontrol.h>
@@ -161,8 +162,6 @@ static int add_page(struct chain *chain, struct folio *folio, u64 index)
 {
 	int rc;
 
-	if (folio_test_hwpoison(folio))
-		return -EHWPOISON;
 	rc = kho_preserve_folio(folio);
 	if (rc)
 		return rc;
@@ -632,7 +631,7 @@ static int reserve(struct inode *inode, const struct hugetlb_file_ser *header)
 
 /* Restored pages, with no reference yet, which optimising them requires. */
 static int restore_pages(struct hstate *h, const struct hugetlb_file_ser *header,
-			 struct list_head *pages)
+			 struct list_head *pages, struct xarray *bad)
 {
 	struct cursor cursor = first_of(header);
 	const struct hugetlb_entry_ser *entry;
@@ -645,6 +644,7 @@ static int restore_pages(struct hstate *h, const struct hugetlb_file_ser *header
 			rc = -EIO;
 			continue;
 		}
+		kho_forget_poison(folio, bad);
 		folio_ref_freeze(folio, 1);
 		__folio_set_hugetlb(folio);
 		folio_change_private(folio, NULL);
@@ -708,10 +708,11 @@ static int fill_file(struct file *file, const struct hugetlb_file_ser *header,
 	struct hstate *h = hstate_inode(inode);
 	const struct charge *charge = charges->charge;
 	struct folio *folio, *next;
+	DEFINE_XARRAY(bad);
 	LIST_HEAD(pages);
 	int rc;
 
-	rc = restore_pages(h, header, &pages);
+	rc = restore_pages(h, header, &pages, &bad);
 	list_for_each_entry_safe(folio, next, &pages, lru) {
 		add_to_pool(h, folio, rc ? NULL : charge);
 		if (rc) {
@@ -726,6 +727,8 @@ static int fill_file(struct file *file, const struct hugetlb_file_ser *header,
 	}
 	if (!rc)
 		inode->i_blocks += blocks_per_huge_page(h) * header->nr;
+	/* Before anybody can touch them. */
+	kho_report_poison(&bad);
 	return rc;
 }
 

@@ -8,6 +8,7 @@ set -e
 
 case $GENERATION in
 0)
+	echo 2 >/proc/sys/vm/nr_hugepages
 	kho-poison make || fail "nothing goes bad"
 	# The list can be made any number of times, and undone.
 	activate 1

@@ -152,6 +152,7 @@ static void release_pages_but(struct chain *chain, const struct chain *known)
 		}
 		folio = pfn_folio(entry->pfn);
 		kho_unpreserve_folio(folio);
+		hugetlb_pool_outgoing(folio_order(folio) + PAGE_SHIFT, -1);
 		folio_put(folio);
 		cond_resched();
 	}
@@ -171,6 +172,7 @@ static int add_page(struct chain *chain, struct folio *folio, u64 index)
 		return rc;
 	}
 	folio_get(folio);
+	hugetlb_pool_outgoing(folio_order(folio) + PAGE_SHIFT, 1);
 	return 0;
 }
 
@@ -796,6 +798,7 @@ static int hugetlb_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 	rc = fill_file(file, header, &charges);
 	if (rc)
 		goto err_unreserve;
+	hugetlb_pool_arrived(header->page_shift, header->nr);
 	set_attributes(file, header);
 	free_charges(&charges);
 	free_record(header);
@@ -840,6 +843,7 @@ static void discard(const struct liveupdate_file_op_args *args)
 			       args->token, entry->index);
 		cond_resched();
 	}
+	hugetlb_pool_arrived(header->page_shift, header->nr);
 	free_record(header);
 }
 

@@ -56,6 +56,12 @@ int hugetlb_resv_add(struct inode *inode, long from, long to);
 void hugetlb_resv_clear(struct inode *inode);
 void hugetlb_fault_barrier(void);
 
+/* mm/hugetlb_pool_liveupdate.c */
+void hugetlb_pool_outgoing(unsigned int shift, long nr);
+void hugetlb_pool_arrived(unsigned int shift, u64 nr);
+u64 hugetlb_pool_under_way(u64 size);
+void hugetlb_pool_ask_less(struct hstate *h);
+
 #else
 
 static inline void hugetlb_init_frozen(struct inode *inode) { }
@@ -69,6 +75,8 @@ static inline bool hugetlb_mode_final(struct inode *inode,
 
 static inline bool hugetlb_held(struct inode *inode) { return false; }
 static inline vm_fault_t hugetlb_wait_thawed(struct vm_fault *vmf) { return 0; }
+static inline u64 hugetlb_pool_under_way(u64 size) { return 0; }
+static inline void hugetlb_pool_ask_less(struct hstate *h) { }
 
 #endif /* CONFIG_LIVEUPDATE && CONFIG_HUGETLBFS */
 #endif /* _LINUX_HUGETLB_LIVEUPDATE_H */

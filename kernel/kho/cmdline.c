@@ -27,8 +27,10 @@
 #include <linux/bootconfig.h>
 #include <linux/export.h>
 #include <linux/hugetlb.h>
+#include <linux/hugetlb_liveupdate.h>
 #include <linux/init.h>
 #include <linux/kexec.h>
+#include <linux/kho/abi/hugetlb_pool.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
@@ -184,6 +186,7 @@ int kho_cmdline_probe(const struct kimage *image, struct kho_image *kho,
  * @huge_default: the default size
  * @huge_asked: bytes of huge pages of a given size
  * @default_asked: how many of the default size
+ * @counts: the kernel counts those that are handed over
  */
 struct look {
 	const char *harmful;
@@ -194,6 +197,7 @@ struct look {
 	u64 huge_default;
 	u64 huge_asked;
 	u64 default_asked;
+	bool counts;
 };
 
 /* "SIZE@START", perhaps one of several after a comma: is all of it free of us? */
@@ -235,6 +239,14 @@ static u64 count_huge(const char *value)
 	return nr;
 }
 
+/* Bytes of so many huge pages, less those that are handed over. */
+static u64 besides(const struct look *look, u64 size, u64 nr)
+{
+	u64 handed = look->counts ? hugetlb_pool_under_way(size) : 0;
+
+	return (nr - min(nr, handed)) * size;
+}
+
 static bool look_at(const char *name, const char *value, void *data)
 {
 	struct look *look = data;
@@ -257,14 +269,17 @@ static bool look_at(const char *name, const char *value, void *data)
 		look->moves = "kernelcore=";
 	else if (parameq(name, "movablecore") && !is_as_here(name, value))
 		look->moves = "movablecore=";
-	else if (parameq(name, "default_hugepagesz") && value)
-		look->huge_default = memparse(value, &rest);
 	else if (parameq(name, "hugepagesz") && value)
 		look->huge_size = memparse(value, &rest);
+	else if (parameq(name, "default_hugepagesz") && value)
+		look->huge_default = memparse(value, &rest);
 	else if (parameq(name, "hugepages") && look->huge_size)
-		look->huge_asked += count_huge(value) * look->huge_size;
+		look->huge_asked += besides(look, look->huge_size,
+					    count_huge(value));
 	else if (parameq(name, "hugepages"))
 		look->default_asked = count_huge(value);
+	if (parameq(name, "default_hugepagesz"))
+		look->huge_size = look->huge_default;
 	return false;
 }
 
@@ -284,7 +299,8 @@ static u64 all_ram(void)
 /* The pool is filled before anybody could be told that there is too little. */
 static int check_huge(const struct look *look)
 {
-	u64 asked = look->huge_asked + look->default_asked * look->huge_default;
+	u64 asked = look->huge_asked +
+		    besides(look, look->huge_default, look->default_asked);
 	u64 kept = kho_preserved_frames() << PAGE_SHIFT;
 	u64 rest = (u64)kho_early_need() << PAGE_SHIFT;
 	u64 ram = all_ram();
@@ -293,7 +309,7 @@ static int check_huge(const struct look *look)
 	rest += max_t(u64, ram / 32, SZ_64M);
 	if (!asked || asked + kept + rest <= ram)
 		return 0;
-	kho_set_err("image: hugepages= on its command line asks for %llu MiB, besides %llu MiB that are preserved, and there are %llu MiB, of which it needs %llu for itself; ask for less, huge pages that are preserved come back besides",
+	kho_set_err("image: hugepages= on its command line asks for %llu MiB besides the %llu MiB that are preserved, and there are %llu MiB, of which it needs %llu for itself; ask for less",
 		    asked >> 20, kept >> 20, ram >> 20, rest >> 20);
 	return -ENOSPC;
 }
@@ -329,7 +345,10 @@ static int check_needs(const char *cmdline)
 int kho_cmdline_check(const struct kho_image *kho)
 {
 	const char *cmdline = kho->cmdline;
-	struct look look = { .huge_default = HPAGE_SIZE };
+	struct look look = {
+		.huge_default = HPAGE_SIZE,
+		.counts = kho_image_reads(kho, HUGETLB_POOL_COMPATIBLE),
+	};
 	int rc;
 
 	if (!cmdline)

@@ -11,6 +11,8 @@
  * - A parameter "--" without a value ends what the kernel reads. The rest is for init.
  * - In names '-' and '_' are the same.
  */
+#include <ctype.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,6 +129,97 @@ const char *cmdline_untranslated(const char *cmdline)
 		param_free(&param);
 	}
 	return intel ? "intel_iommu=off" : iommu ? "iommu=off" : NULL;
+}
+
+/* A number and perhaps K, M, G or T, as the kernel's memparse() */
+static uint64_t parse_size(const char *value, char **end)
+{
+	static const char units[] = "KMGT";
+	uint64_t size = strtoull(value, end, 0);
+	const char *unit = **end ? strchr(units, toupper((unsigned char)**end)) : NULL;
+
+	if (!unit)
+		return size;
+	++*end;
+	return size << 10 * (unit - units + 1);
+}
+
+/* "N", or "NODE:N,NODE:N" */
+static uint64_t count_huge(const char *value)
+{
+	uint64_t nr = 0;
+	char *end;
+
+	for (;;) {
+		const char *colon = strchr(value, ':'), *comma = strchr(value, ',');
+
+		if (colon && (!comma || colon < comma))
+			value = colon + 1;
+		nr += strtoull(value, &end, 0);
+		if (*end != ',')
+			return nr;
+		value = end + 1;
+	}
+}
+
+/* How many bytes of huge pages does a command line ask for? */
+uint64_t cmdline_huge(const char *cmdline)
+{
+	uint64_t size = 0, usual = 2 << 20, bytes = 0, nr_usual = 0;
+	struct param param;
+	char *end;
+
+	while (param_next(&cmdline, &param)) {
+		if (!param.value)
+			;
+		else if (param_is(&param, "hugepagesz"))
+			size = parse_size(param.value, &end);
+		else if (param_is(&param, "default_hugepagesz"))
+			size = usual = parse_size(param.value, &end);
+		else if (param_is(&param, "hugepages") && size)
+			bytes += count_huge(param.value) * size;
+		else if (param_is(&param, "hugepages"))
+			nr_usual = count_huge(param.value);
+		param_free(&param);
+	}
+	return bytes + nr_usual * usual;
+}
+
+/*
+ * How many bytes does crashkernel= ask for on a machine with that much memory? Its value is a size,
+ * or sizes for ranges of memory ("1G-4G:128M,4G-:256M"), and then perhaps "@" and where.
+ */
+uint64_t cmdline_crash(const char *cmdline, uint64_t ram)
+{
+	struct param param;
+	uint64_t asked = 0;
+
+	while (param_next(&cmdline, &param)) {
+		const char *at = param_is(&param, "crashkernel") ? param.value : NULL;
+
+		while (at && *at) {
+			uint64_t from = 0, to = UINT64_MAX, size;
+			char *end;
+
+			size = parse_size(at, &end);
+			if (*end == '-') {
+				from = size;
+				if (end[1] != ':')
+					to = parse_size(end + 1, &end);
+				else
+					end++;
+				if (*end != ':')
+					break;
+				size = parse_size(end + 1, &end);
+			}
+			if (ram >= from && ram < to && size > asked)
+				asked = size;
+			at = strchr(end, ',');
+			at += !!at;
+		}
+		param_free(&param);
+	}
+	return asked;
 }
 
 char *cmdline_next_kernel(const char *own, const char *append)

@@ -205,6 +205,7 @@ void find_image(struct findings *findings, const struct arrived *arrived)
 			find_in_lists(findings, &image, arrived);
 	}
 	find_cmdline_length(findings, &image);
+	find_huge(findings, &image);
 	find_room(findings, &image);
 	image_free(&image);
 }

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <linux/kho/abi/hugetlb_pool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -123,6 +124,58 @@ void find_cmdline_length(struct findings *findings, const struct image *image)
 		find(findings, FINDING_NO, "command line", "shorten it",
 		     "that of the next kernel has %zu characters, and the image takes %zu",
 		     strlen(cmdline), image->cmdline_max);
+	free(cmdline);
+}
+
+/* The crash kernel of the next kernel gets a place that this kernel's has now, or what is free. */
+static void find_crash(struct findings *findings, uint64_t asked, uint64_t kept)
+{
+	char *text = read_text("/sys/kernel/kexec_crash_size"), asked_is[32], here_is[32];
+	uint64_t here = text ? strtoull(text, NULL, 10) : 0;
+
+	if (asked > here && kept)
+		find(findings, FINDING_NOTE, "command line", "see /sys/kernel/kexec_crash_size then",
+		     "crashkernel= of the next kernel asks for %s, this one has %s set aside, and for more there may be no room beside what is preserved",
+		     format_bytes(asked_is, asked), format_bytes(here_is, here));
+	free(text);
+}
+
+/**
+ * find_huge - do the huge pages and the crash kernel fit that the next command line asks for?
+ * @findings: where to note it
+ * @image: the image
+ *
+ * As the kernel looks when the image is loaded. It knows besides how much of what is
+ * preserved is of huge pages, which a kernel that lists HUGETLB_POOL_COMPATIBLE counts in what
+ * is asked for.
+ */
+void find_huge(struct findings *findings, const struct image *image)
+{
+	char *cmdline = next_cmdline(findings->next), *info = read_text("/proc/meminfo");
+	char *kept_text = read_kho("preserved_bytes"), *total = info ? strstr(info, "MemTotal:") : NULL;
+	uint64_t asked = cmdline ? cmdline_huge(cmdline) : 0, kept, ram, rest;
+	char asked_is[32], kept_is[32], ram_is[32];
+
+	kept = kept_text ? strtoull(kept_text, NULL, 10) : 0;
+	ram = total ? strtoull(total + strlen("MemTotal:"), NULL, 10) * 1024 : 0;
+	rest = ram / 32 > 64 << 20 ? ram / 32 : 64 << 20;
+	format_bytes(asked_is, asked);
+	format_bytes(kept_is, kept);
+	format_bytes(ram_is, ram);
+	if (!asked || !kept || !ram || asked + kept + rest <= ram)
+		;
+	else if (asked + rest > ram || !image_restores(image, HUGETLB_POOL_COMPATIBLE))
+		find(findings, FINDING_NO, "command line", "ask for less",
+		     "hugepages= of the next kernel asks for %s, besides %s that are preserved, of %s",
+		     asked_is, kept_is, ram_is);
+	else
+		find(findings, FINDING_NOTE, "command line",
+		     "if what is preserved is of other pages, ask for less",
+		     "hugepages= of the next kernel asks for %s, in which huge pages among the %s that are preserved count, of %s",
+		     asked_is, kept_is, ram_is);
+	find_crash(findings, cmdline ? cmdline_crash(cmdline, ram) : 0, kept);
+	free(kept_text);
+	free(info);
 	free(cmdline);
 }
 

@@ -309,6 +309,8 @@ bool param_is(const struct param *param, const char *name);
 
 /* Is there a parameter of that name? */
 bool cmdline_has(const char *cmdline, const char *name);
+uint64_t cmdline_huge(const char *cmdline);
+uint64_t cmdline_crash(const char *cmdline, uint64_t ram);
 
 /* The parameter by which no IOMMU would translate, or NULL */
 const char *cmdline_untranslated(const char *cmdline);
@@ -384,6 +386,7 @@ void find_state(struct findings *findings, const struct arrived *arrived);
 void find_image(struct findings *findings, const struct arrived *arrived);
 void find_initrd(struct findings *findings);
 void find_cmdline_length(struct findings *findings, const struct image *image);
+void find_huge(struct findings *findings, const struct image *image);
 void find_room(struct findings *findings, const struct image *image);
 void find_no_file(struct findings *findings, const char *topic, const char *path, const char *why,
 		  int error);

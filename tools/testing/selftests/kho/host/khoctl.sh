@@ -214,6 +214,10 @@ ctl 1 --root "$root" check --append '' --initrd "$work/blob" "$work/image"
 says "$work/blob is of no format"
 ctl 1 --root "$root" check --append '' --initrd "$work/packed" "$work/image"
 says "$work/packed can be loaded"
+ctl 1 --root "$root" check --append 'hugepagesz=1G hugepages=0:2,1:1' "$work/image"
+says 'hugepages= of the next kernel asks for 3.0 GiB, besides 5.0 GiB that are preserved, of 3.8 GiB' 'remedy: ask for less'
+ctl 1 --root "$root" check --append 'crashkernel=1G-2G:1M,2G-16G:192M,16G-:4G@0' "$work/image"
+says 'crashkernel= of the next kernel asks for 192.0 MiB, this one has 0 bytes set aside'
 ctl 1 --root "$root" check --append "$(printf '%2017s' x)" "$work/image"
 says 'has 2017 characters, and the image takes 2016' 'remedy: shorten it'
 ctl 1 --root "$root" check --append "$(printf '%2016s' x)" "$work/image"

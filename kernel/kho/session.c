@@ -12,8 +12,22 @@
  * not retrieved: the session is closed again. Incoming sessions are written
  * among the outgoing ones at finalize, so nobody has to take them.
  *
- * Locks: kho_sessions_lock for lists, tables, and the state of finalize. Order in
- * session.h.
+ * Locks: kho_sessions_lock for lists, tables, the subtree, who has a session, and
+ * the state of finalize. It is held for moments, never over a handler's operation.
+ * Who ends files of a session holds that session's mutex alone meanwhile, and these
+ * hold:
+ *
+ * - Nobody else gets at a session that is being closed or given up: it counts as open.
+ *   Whoever wants it waits until that is over.
+ * - It stays listed until its files are gone, and with it the subtree.
+ * - From the begin of finalize to its undoing nobody begins to end files, or makes or
+ *   opens a session. Finalize waits for those who have begun before. So nothing is
+ *   added to the lists or taken away from them then, and who finalizes can go through
+ *   them with no lock.
+ * - The subtree is there if, and only if, anything is listed or kept: whoever changes
+ *   the lists looks after it before giving up the lock.
+ *
+ * Order in session.h.
  */
 #define pr_fmt(fmt) "liveupdate: " fmt
 
@@ -21,6 +35,7 @@
 #include <linux/init.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 
 #include "internal.h"
 #include "session.h"
@@ -33,8 +48,14 @@ LIST_HEAD(kho_sessions_in);
 /* Outgoing sessions that are listed. */
 static unsigned int nr_out;
 static struct rhashtable names_out, names_in;
-/* Between finalize and its undoing. */
+/* From the begin of finalize to its undoing. */
 static bool frozen;
+/* Closed meanwhile: what becomes of them is seen to when finalize is undone. */
+static LIST_HEAD(left_sessions);
+/* How many are at work that end files, and how often one has come to its end. */
+static unsigned int nr_ending;
+static unsigned int nr_ended;
+static DECLARE_WAIT_QUEUE_HEAD(ending_wait);
 static bool started __ro_after_init;
 
 static const struct rhashtable_params name_params = {
@@ -91,7 +112,9 @@ struct liveupdate_session *kho_session_new(const char *name, bool incoming)
 		return NULL;
 	memcpy(session->name, name, sizeof(session->name));
 	session->incoming = incoming;
+	INIT_LIST_HEAD(&session->left_list);
 	mutex_init(&session->mutex);
+	mutex_init(&session->list_lock);
 	INIT_LIST_HEAD(&session->files);
 	if (kho_session_files_init(session)) {
 		kfree(session);
@@ -139,8 +162,6 @@ static void unlist(struct liveupdate_session *session)
 /* The subtree is there as long as anything would have to be written into it. */
 static int update_subtree(bool more)
 {
-	if (frozen)
-		return 0;
 	if (list_empty(&kho_sessions_in) && !kho_session_nr_kept())
 		kho_finish_subtree(LIVEUPDATE_NAME);
 	return kho_session_subtree(more || !list_empty(&kho_sessions_out) ||
@@ -188,51 +209,98 @@ struct liveupdate_session *kho_session_create(const char *name)
 	return session;
 }
 
+/* Files of a session are going to be ended, without the lock. Not while frozen. */
+static void begin_ending(struct liveupdate_session *session)
+{
+	lockdep_assert_held(&kho_sessions_lock);
+	session->ending++;
+	nr_ending++;
+}
+
+static void end_ending(struct liveupdate_session *session)
+{
+	lockdep_assert_held(&kho_sessions_lock);
+	session->ending--;
+	WRITE_ONCE(nr_ending, nr_ending - 1);
+	WRITE_ONCE(nr_ended, nr_ended + 1);
+	wake_up_all(&ending_wait);
+}
+
+/*
+ * Get an incoming session that nobody has. Whoever has it without a descriptor has
+ * closed it, or gives it up, and is waited for. With @end the caller gives it up, too.
+ */
+static struct liveupdate_session *claim(const char *name, bool end)
+{
+	struct liveupdate_session *session;
+	unsigned int seen;
+
+	for (;;) {
+		mutex_lock(&kho_sessions_lock);
+		session = kho_session_find(name, true);
+		if (!session)
+			session = ERR_PTR(-ENOENT);
+		else if (session->open && !session->left)
+			session = ERR_PTR(-EINVAL);
+		else if (frozen)
+			session = ERR_PTR(-EBUSY);
+		else if (session->open)
+			session = NULL;
+		if (!IS_ERR_OR_NULL(session)) {
+			session->open = true;
+			session->left = end;
+			if (end)
+				begin_ending(session);
+		}
+		seen = nr_ended;
+		mutex_unlock(&kho_sessions_lock);
+		if (session)
+			return session;
+		if (wait_event_killable(ending_wait, READ_ONCE(nr_ended) != seen))
+			return ERR_PTR(-EINTR);
+	}
+}
+
 /**
  * kho_session_open - open an incoming session
  * @name: LIVEUPDATE_SESSION_NAME_LENGTH bytes
  *
- * Context: may sleep.
+ * Context: may sleep, for as long as somebody closes just this session.
  * Return: the session, or an error pointer: -ENOENT, -EINVAL when it is open,
- * -EBUSY after finalize
+ * -EBUSY after finalize, -EINTR when killed
  */
 struct liveupdate_session *kho_session_open(const char *name)
 {
-	struct liveupdate_session *session;
+	struct liveupdate_session *session = claim(name, false);
 
-	mutex_lock(&kho_sessions_lock);
-	session = kho_session_find(name, true);
-	if (!session)
-		session = ERR_PTR(-ENOENT);
-	else if (session->open)
-		session = ERR_PTR(-EINVAL);
-	else if (frozen)
-		session = ERR_PTR(-EBUSY);
-	else
-		session->open = true;
-	mutex_unlock(&kho_sessions_lock);
 	note(name, "retrieve", PTR_ERR_OR_ZERO(session));
 	return session;
 }
 
-/* What becomes of a closed session; not between finalize and its undoing. */
+/* What becomes of a closed session, see begin_ending(). */
 static void settle_closed(struct liveupdate_session *session)
 {
-	bool done = true;
-
 	mutex_lock(&session->mutex);
-	if (!session->incoming) {
-		kho_session_unpreserve(session);
-	} else {
+	if (session->incoming)
 		kho_session_finish_files(session, false);
-		/* One without files waits to be finished as well. */
-		done = !session->listed;
-	}
+	else
+		kho_session_unpreserve(session);
 	mutex_unlock(&session->mutex);
-	if (done) {
+
+	mutex_lock(&kho_sessions_lock);
+	end_ending(session);
+	if (session->incoming) {
+		/* One without files waits to be finished as well. */
+		session->open = false;
+		session->left = false;
+		session = NULL;
+	} else {
 		unlist(session);
-		kho_session_free(session);
 	}
+	update_subtree(false);
+	mutex_unlock(&kho_sessions_lock);
+	if (session)
+		kho_session_free(session);
 }
 
 /**
@@ -243,31 +311,42 @@ static void settle_closed(struct liveupdate_session *session)
  */
 void kho_session_close(struct liveupdate_session *session)
 {
+	bool finished, settle;
+
 	note(session->name, "close", 0);
 	mutex_lock(&kho_sessions_lock);
-	session->open = false;
-	if (!frozen || !session->listed) {
-		settle_closed(session);
-		update_subtree(false);
-	}
+	finished = !session->listed;
+	settle = !finished && !frozen;
+	session->left = true;
+	if (settle)
+		begin_ending(session);
+	else if (!finished)
+		list_add_tail(&session->left_list, &left_sessions);
 	mutex_unlock(&kho_sessions_lock);
+	if (finished)
+		kho_session_free(session);
+	else if (settle)
+		settle_closed(session);
 }
 
-/* The incoming session has no more to give. */
-static int finish_session(struct liveupdate_session *session)
+/*
+ * The incoming session has no more to give, see begin_ending(). True in @empty when
+ * no file stays.
+ */
+static int finish_session(struct liveupdate_session *session, bool may_put_back,
+			  bool *empty)
 {
 	bool finishable;
 
 	mutex_lock(&session->mutex);
-	finishable = !frozen && kho_session_finishable(session);
+	finishable = kho_session_finishable(session, may_put_back);
 	if (finishable)
 		kho_session_finish_files(session, true);
+	*empty = finishable && !session->nr_files;
 	if (finishable && session->nr_files)
 		pr_warn("session %*pE: %lu files are of a kind unknown to this kernel and stay\n",
 			(int)strlen(session->name), session->name,
 			session->nr_files);
-	else if (finishable)
-		unlist(session);
 	mutex_unlock(&session->mutex);
 	return finishable ? 0 : -EBUSY;
 }
@@ -285,15 +364,26 @@ static int finish_session(struct liveupdate_session *session)
 int kho_session_finish(struct liveupdate_session *session)
 {
 	u64 begin = kho_stage_begin();
-	int rc;
+	bool empty;
+	int rc = 0;
 
 	if (!session->incoming)
 		return -EINVAL;
 	mutex_lock(&kho_sessions_lock);
-	rc = finish_session(session);
-	if (!rc)
-		update_subtree(false);
+	if (frozen)
+		rc = -EBUSY;
+	else
+		begin_ending(session);
 	mutex_unlock(&kho_sessions_lock);
+	if (!rc) {
+		rc = finish_session(session, false, &empty);
+		mutex_lock(&kho_sessions_lock);
+		end_ending(session);
+		if (empty)
+			unlist(session);
+		update_subtree(false);
+		mutex_unlock(&kho_sessions_lock);
+	}
 	note(session->name, "finish", rc);
 	if (!rc)
 		kho_stage_end("finish", session->name, begin);
@@ -307,27 +397,37 @@ int kho_session_finish(struct liveupdate_session *session)
  * Of files of unknown kind only the record goes; their memory can be freed by
  * discarding /memory when no session is left.
  *
- * Context: may sleep.
- * Return: 0, -ENOENT, -EBUSY when it is open, or after finalize
+ * Context: may sleep, for as long as somebody closes just this session besides.
+ * Return: 0, -ENOENT, -EBUSY when it is open, or after finalize, -EINTR when killed
  */
 int kho_session_discard(const char *name)
 {
 	struct liveupdate_session *session;
 	u64 begin = kho_stage_begin();
+	bool empty;
 	int rc;
 
-	mutex_lock(&kho_sessions_lock);
-	session = kho_session_find(name, true);
-	if (!session)
-		rc = -ENOENT;
-	else
-		rc = session->open ? -EBUSY : finish_session(session);
-	if (!rc) {
-		unlist(session);
-		kho_session_free(session);
-		update_subtree(false);
+	session = claim(name, true);
+	if (IS_ERR(session)) {
+		rc = PTR_ERR(session);
+		if (rc == -EINVAL)
+			rc = -EBUSY;
+		goto out;
 	}
+	rc = finish_session(session, true, &empty);
+	mutex_lock(&kho_sessions_lock);
+	end_ending(session);
+	if (rc) {
+		session->open = false;
+		session->left = false;
+	} else {
+		unlist(session);
+	}
+	update_subtree(false);
 	mutex_unlock(&kho_sessions_lock);
+	if (!rc)
+		kho_session_free(session);
+out:
 	note(name, "discard", rc);
 	if (!rc)
 		kho_stage_end("discard", name, begin);
@@ -370,13 +470,7 @@ static int freeze_all(struct list_head *sessions)
 	int rc;
 
 	list_for_each_entry(session, sessions, list) {
-		rc = 0;
-		if (!session->incoming && kho_session_find(session->name, true)) {
-			kho_set_err(LIVEUPDATE_NAME ": session %*pE: one of this name came from the old kernel: finish or discard it",
-				    (int)strlen(session->name), session->name);
-			rc = -EEXIST;
-		}
-		rc = rc ?: kho_session_freeze(session);
+		rc = kho_session_freeze(session);
 		if (rc) {
 			unfreeze_before(session, sessions);
 			return rc;
@@ -391,54 +485,119 @@ static void unfreeze_all(struct list_head *sessions)
 			sessions);
 }
 
-static int sessions_finalize(struct kho_owner *owner)
+/* A session goes to the next kernel under its name, which must not be taken. */
+static int check_names(void)
 {
-	int rc;
+	struct liveupdate_session *session;
+	int rc = 0;
 
 	mutex_lock(&kho_sessions_lock);
-	rc = freeze_all(&kho_sessions_in);
-	if (rc)
-		goto out;
-	rc = freeze_all(&kho_sessions_out);
-	if (rc)
-		goto err_in;
-	rc = kho_session_write();
-	if (rc) {
-		kho_refuse(owner, "records cannot be written: %d", rc);
-		goto err_out;
+	list_for_each_entry(session, &kho_sessions_out, list) {
+		if (!kho_session_find(session->name, true))
+			continue;
+		kho_set_err(LIVEUPDATE_NAME ": session %*pE: one of this name came from the old kernel: finish or discard it",
+			    (int)strlen(session->name), session->name);
+		rc = -EEXIST;
+		break;
 	}
-	frozen = true;
-	goto out;
-
-err_out:
-	unfreeze_all(&kho_sessions_out);
-err_in:
-	unfreeze_all(&kho_sessions_in);
-out:
 	mutex_unlock(&kho_sessions_lock);
 	return rc;
 }
 
-static void sweep_closed(struct list_head *sessions)
+/* One of those whom finalize has to wait for, as far as there are any. */
+static const struct liveupdate_session *find_ending(void)
 {
-	struct liveupdate_session *session, *next;
+	const struct list_head *lists[] = { &kho_sessions_in, &kho_sessions_out };
+	struct liveupdate_session *session;
+	unsigned int i;
 
-	list_for_each_entry_safe(session, next, sessions, list)
-		if (!session->open)
-			settle_closed(session);
+	for (i = 0; nr_ending && i < ARRAY_SIZE(lists); i++)
+		list_for_each_entry(session, lists[i], list)
+			if (session->ending)
+				return session;
+	return NULL;
+}
+
+/* Nobody begins to change anything from here on; wait for those who have begun. */
+static int freeze_lists(struct kho_owner *owner)
+{
+	const struct liveupdate_session *session;
+	char name[LIVEUPDATE_SESSION_NAME_LENGTH] = "";
+
+	mutex_lock(&kho_sessions_lock);
+	frozen = true;
+	session = find_ending();
+	if (session) {
+		memcpy(name, session->name, sizeof(name));
+		pr_info("finalize waits for session %*pE, which is being finished, closed or given up\n",
+			(int)strlen(name), name);
+	}
+	mutex_unlock(&kho_sessions_lock);
+	if (!wait_event_killable(ending_wait, !READ_ONCE(nr_ending)))
+		return 0;
+	kho_refuse(owner, "session %*pE: still at work when finalize was killed",
+		   (int)strlen(name), name);
+	return -EINTR;
+}
+
+/* Undo freeze_lists(), and see to the sessions that were closed meanwhile. */
+static void unfreeze_lists(void)
+{
+	struct liveupdate_session *session;
+
+	mutex_lock(&kho_sessions_lock);
+	frozen = false;
+	while ((session = list_first_entry_or_null(&left_sessions,
+						   struct liveupdate_session,
+						   left_list))) {
+		list_del_init(&session->left_list);
+		begin_ending(session);
+		mutex_unlock(&kho_sessions_lock);
+		settle_closed(session);
+		mutex_lock(&kho_sessions_lock);
+	}
+	mutex_unlock(&kho_sessions_lock);
+}
+
+static int sessions_finalize(struct kho_owner *owner)
+{
+	int rc;
+
+	rc = freeze_lists(owner);
+	if (rc)
+		goto err_lists;
+	rc = check_names();
+	if (rc)
+		goto err_lists;
+	rc = freeze_all(&kho_sessions_in);
+	if (rc)
+		goto err_lists;
+	rc = freeze_all(&kho_sessions_out);
+	if (rc)
+		goto err_in;
+	mutex_lock(&kho_sessions_lock);
+	rc = kho_session_write();
+	mutex_unlock(&kho_sessions_lock);
+	if (!rc)
+		return 0;
+
+	kho_refuse(owner, "records cannot be written: %d", rc);
+	unfreeze_all(&kho_sessions_out);
+err_in:
+	unfreeze_all(&kho_sessions_in);
+err_lists:
+	unfreeze_lists();
+	return rc;
 }
 
 static void sessions_unfinalize(struct kho_owner *owner)
 {
 	mutex_lock(&kho_sessions_lock);
-	frozen = false;
 	kho_session_unwrite();
+	mutex_unlock(&kho_sessions_lock);
 	unfreeze_all(&kho_sessions_out);
 	unfreeze_all(&kho_sessions_in);
-	sweep_closed(&kho_sessions_out);
-	sweep_closed(&kho_sessions_in);
-	update_subtree(false);
-	mutex_unlock(&kho_sessions_lock);
+	unfreeze_lists();
 }
 
 static const struct kho_owner_ops sessions_ops = {

@@ -2,9 +2,14 @@
 /*
  * Private to the sessions.
  *
- * Lock order: kho_lock -> kho_sessions_lock -> liveupdate_session.mutex ->
- * handlers' locks -> kho_blob_lock -> kho_map.sem. No two sessions' mutexes are
- * held at a time.
+ * Lock order: kho_lock -> liveupdate_session.mutex -> handlers' locks ->
+ * kho_blob_lock -> kho_map.sem, and no two sessions' mutexes at a time. Besides,
+ * kho_lock -> kho_sessions_lock -> kho_blob_lock. liveupdate_session.list_lock is below
+ * its mutex, and below kho_sessions_lock; these two are never held together.
+ *
+ * What may take long, because files are restored, given back or freed, is done with
+ * the mutex of their session and nobody else's. kho_sessions_lock and a list_lock are
+ * held over no handler, nor is anything that is held over one waited for with them.
  */
 #ifndef _KERNEL_KHO_SESSION_H
 #define _KERNEL_KHO_SESSION_H
@@ -29,11 +34,18 @@
  * @node: in the table of its direction, by @name; kho_sessions_lock
  * @name: filled with zeroes
  * @incoming: came from the old kernel
- * @open: a descriptor refers to it; kho_sessions_lock
+ * @open: somebody has it: a descriptor, or who closes it or gives it up;
+ *	  kho_sessions_lock
+ * @left: of an open one: there is no descriptor; kho_sessions_lock
  * @listed: in list and table; kho_sessions_lock
- * @mutex: protects the rest
+ * @ending: how many are at work whom finalize has to wait for; kho_sessions_lock
+ * @left_list: in the list of those that were closed while all was frozen;
+ *	       kho_sessions_lock
+ * @mutex: protects the rest, over handlers' operations
+ * @list_lock: what the list of sessions shows changes under this besides, so either
+ *	       will do to read it: @files, @nr_files, and "retrieved" of a file
  * @files: in the order in which they were preserved
- * @tokens: the same, by token
+ * @tokens: the same, by token, and one that is being preserved
  * @nr_files: entries of @files
  * @frozen: part of what is sealed
  */
@@ -43,10 +55,15 @@ struct liveupdate_session {
 	char name[LIVEUPDATE_SESSION_NAME_LENGTH];
 	bool incoming;
 	bool open;
+	bool left;
 	bool listed;
+	unsigned int ending;
+	struct list_head left_list;
 
 	/* Protects what follows. */
 	struct mutex mutex;
+	/* Protects what the list shows, too. */
+	struct mutex list_lock;
 	struct list_head files;
 	struct rhashtable tokens;
 	unsigned long nr_files;
@@ -109,7 +126,8 @@ void kho_session_unpreserve(struct liveupdate_session *session);
 int kho_session_freeze(struct liveupdate_session *session);
 void kho_session_unfreeze(struct liveupdate_session *session);
 bool kho_session_is_unused(const struct kho_session_file *file);
-bool kho_session_finishable(struct liveupdate_session *session);
+bool kho_session_finishable(struct liveupdate_session *session,
+			    bool may_put_back);
 void kho_session_finish_files(struct liveupdate_session *session,
 			      bool give_up);
 

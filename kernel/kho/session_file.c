@@ -9,8 +9,10 @@
  * unkeep come and go with finalize, if nobody else has the file by then. A file
  * of which this kernel does not know the kind stays a record.
  *
- * Locks: the session's mutex for everything in the session; handlers_sem for the
- * list of kinds.
+ * Locks: the session's mutex for everything in the session, over handlers'
+ * operations, which may take as long as they need: nobody who has to do with another
+ * session waits for it. list_lock for moments, below it, to change what the list of
+ * sessions shows. handlers_sem for the list of kinds.
  */
 #define pr_fmt(fmt) "liveupdate: " fmt
 
@@ -21,6 +23,7 @@
 #include <linux/module.h>
 #include <linux/rhashtable.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -118,26 +121,46 @@ static struct kho_session_file *find_file(struct liveupdate_session *session,
 	return rhashtable_lookup_fast(&session->tokens, &token, token_params);
 }
 
-static int add_file(struct liveupdate_session *session,
-		    struct kho_session_file *file)
+/* The token is taken; the file is not there yet. */
+static int add_token(struct liveupdate_session *session,
+		     struct kho_session_file *file)
 {
-	int rc = rhashtable_lookup_insert_fast(&session->tokens, &file->node,
-					       token_params);
+	return rhashtable_lookup_insert_fast(&session->tokens, &file->node,
+					     token_params);
+}
 
-	if (rc)
-		return rc;
+static void remove_token(struct liveupdate_session *session,
+			 struct kho_session_file *file)
+{
+	rhashtable_remove_fast(&session->tokens, &file->node, token_params);
+}
+
+static void add_file(struct liveupdate_session *session,
+		     struct kho_session_file *file)
+{
+	mutex_lock(&session->list_lock);
 	list_add_tail(&file->list, &session->files);
 	session->nr_files++;
-	return 0;
+	mutex_unlock(&session->list_lock);
 }
 
 static void remove_file(struct liveupdate_session *session,
 			struct kho_session_file *file)
 {
-	rhashtable_remove_fast(&session->tokens, &file->node, token_params);
+	remove_token(session, file);
+	mutex_lock(&session->list_lock);
 	list_del(&file->list);
 	session->nr_files--;
+	mutex_unlock(&session->list_lock);
 	kfree(file);
+}
+
+static void set_retrieved(struct liveupdate_session *session,
+			  struct kho_session_file *file, bool retrieved)
+{
+	mutex_lock(&session->list_lock);
+	file->retrieved = retrieved;
+	mutex_unlock(&session->list_lock);
 }
 
 static void fill_args(struct liveupdate_file_op_args *args,
@@ -214,7 +237,7 @@ int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 	rc = kho_need_version(new->compatible);
 	if (rc)
 		goto err_put_handler;
-	rc = add_file(session, new);
+	rc = add_token(session, new);
 	if (rc)
 		goto err_unneed;
 
@@ -224,15 +247,14 @@ int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 		goto err_remove;
 	new->data = args.serialized_data;
 	new->private_data = args.private_data;
+	add_file(session, new);
 	note(session, new, "preserve", 0);
 	mutex_unlock(&session->mutex);
 	return 0;
 
 err_remove:
 	note(session, new, "preserve", rc);
-	rhashtable_remove_fast(&session->tokens, &new->node, token_params);
-	list_del(&new->list);
-	session->nr_files--;
+	remove_token(session, new);
 err_unneed:
 	kho_unneed_version(new->compatible);
 err_put_handler:
@@ -253,6 +275,7 @@ void kho_session_unpreserve(struct liveupdate_session *session)
 
 	lockdep_assert_held(&session->mutex);
 	list_for_each_entry_safe_reverse(file, prev, &session->files, list) {
+		cond_resched();
 		fill_args(&args, session, file);
 		file->handler->ops->unpreserve(&args);
 		note(session, file, "unpreserve", 0);
@@ -396,10 +419,13 @@ int kho_session_add_incoming(struct liveupdate_session *session,
 	file->token = record->token;
 	file->data = record->data;
 	strscpy(file->compatible, record->compatible);
-	rc = add_file(session, file);
-	if (rc)
+	rc = add_token(session, file);
+	if (rc) {
 		kfree(file);
-	return rc;
+		return rc;
+	}
+	add_file(session, file);
+	return 0;
 }
 
 static int retrieve_one(struct liveupdate_session *session,
@@ -422,7 +448,7 @@ static int retrieve_one(struct liveupdate_session *session,
 	}
 	file->file = args.file;
 	file->private_data = args.private_data;
-	file->retrieved = true;
+	set_retrieved(session, file, true);
 	kho_stage_end("retrieve", session->name, begin);
 	return 0;
 }
@@ -492,15 +518,20 @@ static bool put_back(struct liveupdate_session *session,
 	file->handler = NULL;
 	file->file = NULL;
 	file->private_data = NULL;
-	file->retrieved = false;
+	set_retrieved(session, file, false);
 	return true;
 }
 
-/*
- * May the whole session be finished? Asks retrieved files only. In a session that
- * nobody has open, what may not be finished can be put back, and given up.
+/**
+ * kho_session_finishable - may the whole session be finished?
+ * @session: an incoming session
+ * @may_put_back: nobody has it open, so what may not be finished can be put back,
+ *		  and given up
+ *
+ * Asks retrieved files only.
  */
-bool kho_session_finishable(struct liveupdate_session *session)
+bool kho_session_finishable(struct liveupdate_session *session,
+			    bool may_put_back)
 {
 	struct kho_session_file *file;
 
@@ -508,7 +539,7 @@ bool kho_session_finishable(struct liveupdate_session *session)
 	list_for_each_entry(file, &session->files, list) {
 		if (!file->retrieved || may_finish(session, file))
 			continue;
-		if (session->open || !put_back(session, file))
+		if (!may_put_back || !put_back(session, file))
 			return false;
 	}
 	return true;
@@ -553,6 +584,7 @@ void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 
 	lockdep_assert_held(&session->mutex);
 	list_for_each_entry_safe_reverse(file, prev, &session->files, list) {
+		cond_resched();
 		file->given = false;
 		if (used && !is_done(session, file)) {
 			if (file->retrieved)

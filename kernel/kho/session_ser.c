@@ -262,10 +262,9 @@ static int read_record(const struct liveupdate_record_ser *record)
 			return -ENOMEM;
 		new = true;
 	}
-	mutex_lock(&session->mutex);
+	/* It is boot: nobody else has a session. */
 	if (record->compatible[0])
 		rc = kho_session_add_incoming(session, record);
-	mutex_unlock(&session->mutex);
 	if (!rc && new)
 		rc = kho_session_list(session);
 	if (rc && new)

@@ -5,7 +5,8 @@
  * The list may be longer than a page: it is made when reading begins at offset 0
  * and kept for the reads that follow, until one comes to its end.
  *
- * Locks: text_lock for the list; below it kho_sessions_lock.
+ * Locks: text_lock for the list; below it kho_sessions_lock, and below that each
+ * session's list_lock: so the list is there also while a session is at work.
  */
 #include <linux/ctype.h>
 #include <linux/init.h>
@@ -48,7 +49,8 @@ static size_t show_session(char *buf, struct liveupdate_session *session)
 
 	len += sprintf(buf + len, " %s %s %lu files\n",
 		       session->incoming ? "incoming" : "outgoing",
-		       session->open ? "open" : "closed", session->nr_files);
+		       session->open && !session->left ? "open" : "closed",
+		       session->nr_files);
 	list_for_each_entry(file, &session->files, list) {
 		len += sprintf(buf + len, "\t%#llx ", file->token);
 		len += kho_escape(buf + len, file->compatible);
@@ -88,13 +90,13 @@ static int add_sessions(struct listing *list, const struct list_head *sessions)
 	int rc = 0;
 
 	list_for_each_entry(session, sessions, list) {
-		mutex_lock(&session->mutex);
+		mutex_lock(&session->list_lock);
 		rc = make_room(list, SESSION_LINE_MAX +
 			       session->nr_files * FILE_LINE_MAX);
 		if (!rc)
 			list->len += show_session(list->buf + list->len,
 						  session);
-		mutex_unlock(&session->mutex);
+		mutex_unlock(&session->list_lock);
 		if (rc)
 			break;
 	}

@@ -10,7 +10,9 @@
  * retrieve, finish of a file that was retrieved and of one that was not.
  *
  * kho_test/file_kind: a kernel in which this was written with 0 does not know the
- * kind. kho_test/file_refuse: an errno for freeze, 0 for none.
+ * kind. kho_test/file_refuse: an errno for freeze, 0 for none. Preserve, unpreserve,
+ * retrieve and finish wait when the test owner is told to hold "file-preserve" and so
+ * on, as operations on very large files do.
  *
  * Locks: the page's contents are nobody's but userspace's; @preserved changes under
  * file_lock.
@@ -102,6 +104,7 @@ static int test_file_preserve(struct liveupdate_file_op_args *args)
 	struct test_file *test = args->file->private_data;
 	int rc = -EBUSY;
 
+	kho_test_hold("file-preserve");
 	mutex_lock(&file_lock);
 	if (!test->preserved)
 		rc = kho_preserve_folio(test->folio);
@@ -117,6 +120,7 @@ static void test_file_unpreserve(struct liveupdate_file_op_args *args)
 {
 	struct test_file *test = args->file->private_data;
 
+	kho_test_hold("file-unpreserve");
 	mutex_lock(&file_lock);
 	kho_unpreserve_folio(test->folio);
 	test->preserved = false;
@@ -139,6 +143,7 @@ static int test_file_retrieve(struct liveupdate_file_op_args *args)
 
 	if (!test)
 		return -ENOMEM;
+	kho_test_hold("file-retrieve");
 	file = anon_inode_getfile("[kho_test]", &test_file_fops, test, O_RDWR);
 	if (IS_ERR(file)) {
 		rc = PTR_ERR(file);
@@ -164,6 +169,7 @@ err_free:
 
 static void test_file_finish(struct liveupdate_file_op_args *args)
 {
+	kho_test_hold("file-finish");
 	if (!args->retrieved)
 		kho_discard_range(args->serialized_data, PAGE_SIZE);
 }

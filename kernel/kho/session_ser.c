@@ -232,28 +232,36 @@ static bool all_zero(const char *s, size_t len, size_t size)
 	return !memchr_inv(s + len, 0, size - len);
 }
 
-static bool record_ok(const struct liveupdate_record_ser *record)
+/* What is wrong with a record, NULL if nothing is. */
+static const char *record_fault(const struct liveupdate_record_ser *record)
 {
 	size_t name_len = strnlen(record->session, sizeof(record->session));
 	size_t kind_len = strnlen(record->compatible, sizeof(record->compatible));
 
 	BUILD_BUG_ON(sizeof(record->session) != LIVEUPDATE_SESSION_NAME_LENGTH);
 	BUILD_BUG_ON(sizeof(record->compatible) != LIVEUPDATE_COMPATIBLE_MAX + 1);
-	return record->checksum == liveupdate_record_checksum(record) &&
-	       name_len && name_len < sizeof(record->session) &&
-	       kind_len < sizeof(record->compatible) &&
-	       all_zero(record->session, name_len, sizeof(record->session)) &&
-	       all_zero(record->compatible, kind_len,
-			sizeof(record->compatible));
+	if (record->checksum != liveupdate_record_checksum(record))
+		return "wrong checksum";
+	if (!name_len || name_len == sizeof(record->session) ||
+	    !all_zero(record->session, name_len, sizeof(record->session)))
+		return "no name of a session";
+	if (kind_len == sizeof(record->compatible) ||
+	    !all_zero(record->compatible, kind_len, sizeof(record->compatible)))
+		return "no kind of file";
+	if (!kind_len && (record->token || record->data))
+		return "a file without a kind";
+	return NULL;
 }
 
-static int read_record(const struct liveupdate_record_ser *record)
+static int read_record(const struct liveupdate_record_ser *record,
+		       const char **fault)
 {
 	struct liveupdate_session *session;
 	bool new = false;
 	int rc = 0;
 
-	if (!record_ok(record))
+	*fault = record_fault(record);
+	if (*fault)
 		return -EINVAL;
 	session = kho_session_find(record->session, true);
 	if (!session) {
@@ -269,16 +277,20 @@ static int read_record(const struct liveupdate_record_ser *record)
 		rc = kho_session_list(session);
 	if (rc && new)
 		kho_session_free(session);
+	*fault = rc == -EEXIST ? "its token is there already" : "no memory";
 	return rc;
 }
 
-static void keep_record(const struct liveupdate_record_ser *record, int why)
+static void keep_record(const struct liveupdate_record_ser *record,
+			const char *why)
 {
 	/* It is early, the record is small, and there is nobody to tell. */
 	struct kept_record *one = kmalloc(sizeof(*one),
 					  GFP_KERNEL | __GFP_NOFAIL);
 
-	pr_err("a record is kept but cannot be used: %d\n", why);
+	pr_err("a record is kept but cannot be used: session %*pE, token %#llx: %s\n",
+	       (int)strnlen(record->session, sizeof(record->session)),
+	       record->session, record->token, why);
 	one->ser = *record;
 	list_add_tail(&one->list, &kept);
 	nr_kept++;
@@ -287,7 +299,9 @@ static void keep_record(const struct liveupdate_record_ser *record, int why)
 static struct liveupdate_record_ser *read_fdt(const void *fdt, u64 *nr)
 {
 	const struct kho_vmalloc *preservation;
+	struct liveupdate_record_ser *in;
 	const fdt64_t *nr_prop;
+	size_t size;
 	int len;
 
 	nr_prop = fdt_getprop(fdt, 0, LIVEUPDATE_PROP_NR, &len);
@@ -298,10 +312,19 @@ static struct liveupdate_record_ser *read_fdt(const void *fdt, u64 *nr)
 	if (!preservation || len != sizeof(*preservation))
 		return NULL;
 	records_ser = *preservation;
-	if (!*nr || *nr > (u64)records_ser.nr_pages * PAGE_SIZE /
-			  sizeof(struct liveupdate_record_ser))
+	size = (size_t)records_ser.nr_pages * PAGE_SIZE;
+	if (!*nr || *nr > size / sizeof(*in) ||
+	    PAGE_ALIGN(*nr * sizeof(*in)) != size)
 		return NULL;
 	return kho_restore_vmalloc(&records_ser);
+}
+
+/* Is there anything where the last record should be followed by nothing? */
+static bool more_than(const struct liveupdate_record_ser *in, u64 nr)
+{
+	size_t size = nr * sizeof(*in);
+
+	return !all_zero((const char *)in, size, PAGE_ALIGN(size));
 }
 
 /**
@@ -313,9 +336,10 @@ static struct liveupdate_record_ser *read_fdt(const void *fdt, u64 *nr)
 int kho_session_read(void)
 {
 	struct liveupdate_record_ser *in;
+	const char *fault;
 	phys_addr_t pa;
 	void *fdt;
-	u64 i, nr;
+	u64 i, nr, room;
 	int rc;
 
 	lockdep_assert_held(&kho_sessions_lock);
@@ -329,10 +353,17 @@ int kho_session_read(void)
 		kho_reject_subtree(LIVEUPDATE_NAME, "records are damaged");
 		return -EINVAL;
 	}
-	for (i = 0; i < nr; i++) {
-		rc = read_record(&in[i]);
+	/* Whatever there is stands for itself, but what the count leaves out is kept. */
+	room = PAGE_ALIGN(nr * sizeof(*in)) / sizeof(*in);
+	if (more_than(in, nr))
+		pr_err("there are more records than their number says, which is %llu\n",
+		       nr);
+	for (i = 0; i < room; i++) {
+		if (i >= nr && all_zero((const char *)&in[i], 0, sizeof(*in)))
+			continue;
+		rc = read_record(&in[i], &fault);
 		if (rc)
-			keep_record(&in[i], rc);
+			keep_record(&in[i], fault);
 	}
 	vfree(in);
 	kho_restore_free(fdt);

@@ -419,9 +419,25 @@ static struct kho_owner test_owner = {
 	.ops = &test_ops,
 };
 
-/* A second owner, before and after which the first one is called and undone. */
+/* How many records there are to be by the sessions' subtree, on a test's request */
+static unsigned int records_told;
+
+static void tell_records(void)
+{
+#ifdef CONFIG_LIVEUPDATE
+	if (records_told && kho_session_fdt())
+		fdt_setprop_inplace_u64(kho_session_fdt(), 0,
+					LIVEUPDATE_PROP_NR, records_told);
+#endif
+}
+
+/*
+ * A second owner, before and after which the first one is called and undone. The
+ * sessions are complete by then, but not sealed.
+ */
 static int late_finalize(struct kho_owner *owner)
 {
+	tell_records();
 	return maybe_refuse(owner, "late");
 }
 
@@ -817,6 +833,19 @@ static int forge_memfd(struct memfd_ser *ser)
 	return -EINVAL;
 }
 
+/* A byte of the record of a file, so that the checksum is right. */
+static int alter_record(u64 nr, u32 offset, u8 value)
+{
+	struct liveupdate_record_ser *record = kho_session_record(nr);
+
+	if (kho_get_state() != KHO_FINAL || !record ||
+	    offset >= offsetof(struct liveupdate_record_ser, checksum))
+		return -EINVAL;
+	((u8 *)record)[offset] = value;
+	record->checksum = liveupdate_record_checksum(record);
+	return 0;
+}
+
 /* A word of the record of an iommufd, or of its first maps, so that checksums are right. */
 static int alter_iommufd(u64 nr, bool maps, u32 offset, u32 value)
 {
@@ -941,9 +970,15 @@ static int run_command(char *line)
 #ifdef CONFIG_LIVEUPDATE
 	if (sscanf(line, "alter %llu %15s %u %llu", &nr, arg, &order, &seed) == 4)
 		return alter_iommufd(nr, !strcmp(arg, "maps"), order, seed);
+	if (sscanf(line, "record %llu %u %llu", &nr, &order, &seed) == 3)
+		return alter_record(nr, order, seed);
 #endif
 	if (sscanf(line, "version %u", &order) == 1) {
 		version = order;
+		return 0;
+	}
+	if (sscanf(line, "records %u", &order) == 1) {
+		records_told = order;
 		return 0;
 	}
 	if (sscanf(line, "forget %u", &order) == 1) {

@@ -26,13 +26,13 @@ KHO_RESTORES(IS_ENABLED(CONFIG_LIVEUPDATE), "liveupdate-v1")
  * struct liveupdate_record_ser - one file of a session
  * @session: name of the session, the rest filled with zeroes
  * @compatible: kind and version of the file, the rest filled with zeroes;
- *		empty for a session without files
+ *		empty for a session without files, which has neither token nor data
  * @token: by which userspace knows the file
  * @data: the kind's own
  * @checksum: kho_checksum() of what comes before
  *
  * Records of a session follow each other in the order in which its files were
- * preserved.
+ * preserved. The last record is followed by zeroes up to the end of the page.
  */
 struct liveupdate_record_ser {
 	char session[64];

@@ -5,7 +5,10 @@
  * Life cycle:
  *   kho_early_setup() reads the header page before memblock knows any memory.
  *   From then on memblock finds free memory only in the holes and below 1 MiB.
- *   kho_early_free_begin() takes over the map, once all RAM is mapped.
+ *   kho_early_free_begin() takes over the map, once all RAM is mapped, and takes
+ *   out of it what somebody has reserved by address, around the search: for such
+ *   memory nobody asks whether it is free. The reservation is believed, what was
+ *   handed over there is lost, and nothing else is.
  *   for_each_kho_free_range() then leaves preserved frames out of what memblock
  *   and the deferred initialisation of struct pages give to the page allocator,
  *   and for now also free frames that are scattered among them (fragments.c).
@@ -43,6 +46,8 @@ static bool have_header __ro_after_init;
 static bool scoped;
 static bool map_usable __ro_after_init;
 static const char *damage __ro_after_init;
+static unsigned long nr_withdrawn __ro_after_init;
+static void *blob_copy __ro_after_init;
 
 static unsigned long early_need __ro_after_init;
 static struct kho_hole_ser boot_runs[128] __ro_after_init;
@@ -64,6 +69,18 @@ phys_addr_t kho_early_header_pa(void)
 const char *kho_early_damage(void)
 {
 	return damage;
+}
+
+/* Frames that were handed over and are lost, because somebody reserved them. */
+unsigned long kho_early_withdrawn(void)
+{
+	return nr_withdrawn;
+}
+
+/* The blob, when it lay in such frames: a copy in pages of its own, else NULL. */
+void *kho_early_blob(void)
+{
+	return blob_copy;
 }
 
 /* Frames that this kernel took before it had a page allocator. */
@@ -169,11 +186,14 @@ phys_addr_t __init_memblock kho_early_find(phys_addr_t start, phys_addr_t end,
 	return place;
 }
 
+/*
+ * Also where somebody has reserved it: whether he has written to it by now, the
+ * checksum tells.
+ */
 static bool __init is_ram(phys_addr_t pa)
 {
 	return pa && PAGE_ALIGNED(pa) &&
-	       memblock_is_region_memory(pa, PAGE_SIZE) &&
-	       !memblock_is_region_reserved(pa, PAGE_SIZE);
+	       memblock_is_region_memory(pa, PAGE_SIZE);
 }
 
 static void __init record_boot_memory(void)
@@ -202,6 +222,70 @@ static void __init record_boot_memory(void)
 	}
 }
 
+static void *__init new_node(void)
+{
+	return memblock_alloc(PAGE_SIZE, PAGE_SIZE);
+}
+
+/* The blob is all that leads to the subtrees, and is not much. */
+static int __init keep_blob(unsigned long pfn, unsigned long end)
+{
+	unsigned long blob = PHYS_PFN(early.header.blob_pa);
+	u64 size = early.header.blob_size;
+
+	if (blob_copy || size > INT_MAX || !PAGE_ALIGNED(size) ||
+	    blob >= end || blob + PHYS_PFN(size) <= pfn ||
+	    !kho_map_covers(&kho_in_map, blob, PHYS_PFN(size)))
+		return 0;
+	blob_copy = memblock_alloc(size, PAGE_SIZE);
+	if (!blob_copy)
+		return -ENOMEM;
+	memcpy(blob_copy, phys_to_virt(early.header.blob_pa), size);
+	return 0;
+}
+
+static int __init withdraw(phys_addr_t start, phys_addr_t end)
+{
+	unsigned long pfn = PFN_DOWN(start), end_pfn = PFN_UP(end);
+	long nr;
+
+	if (keep_blob(pfn, end_pfn))
+		return -ENOMEM;
+	nr = kho_map_withdraw(&kho_in_map, pfn, end_pfn, new_node);
+	if (nr < 0)
+		return nr;
+	nr_withdrawn += nr;
+	pr_err("%ld KiB of what was handed over are lost: this kernel reserved [%pa-%pa) by address, there or around; look for an address on its command line\n",
+	       nr << (PAGE_SHIFT - 10), &start, &end);
+	return 0;
+}
+
+/*
+ * What memblock allocated lies in holes, so a reservation which hits the map is
+ * one that was made by address. Looks at the map once for each reservation.
+ */
+static int __init withdraw_reserved(void)
+{
+	struct memblock_region *region;
+	phys_addr_t start, end;
+	int rc = 0;
+
+again:
+	for_each_reserved_mem_region(region) {
+		start = region->base;
+		end = start + region->size;
+		if (kho_map_next_used(&kho_in_map, PFN_DOWN(start),
+				      PFN_UP(end)) == PFN_UP(end))
+			continue;
+		rc = withdraw(start, end);
+		/* The table may be another one now. */
+		if (!rc)
+			goto again;
+		break;
+	}
+	return rc;
+}
+
 /**
  * kho_early_free_begin - take over the map
  *
@@ -215,6 +299,15 @@ void __init kho_early_free_begin(void)
 	if (kho_map_adopt(&kho_in_map, &early.header, is_ram)) {
 		damage = "map";
 		pr_err("map damaged: only the %u holes are used, what was handed over cannot be restored\n",
+		       early.header.nr_holes);
+		return;
+	}
+	if (withdraw_reserved()) {
+		kho_in_map.root = NULL;
+		atomic_long_set(&kho_in_map.nr_frames, 0);
+		atomic_long_set(&kho_in_map.nr_nodes, 0);
+		damage = "map";
+		pr_err("no memory to take reserved memory out of the map: only the %u holes are used, what was handed over cannot be restored\n",
 		       early.header.nr_holes);
 		return;
 	}

@@ -43,6 +43,7 @@ LIST_HEAD(kho_in_subtrees);
 #define BLOB_NAME	"/blob"
 #define MAP_NAME	"/map"
 #define MEMORY_NAME	"/memory"
+#define RESERVED_NAME	"/reserved"
 
 /* Frames that are freed between two looks at the scheduler; a power of two */
 #define FREE_BATCH	PFN_DOWN(SZ_1M)
@@ -621,6 +622,10 @@ int kho_in_show(char *buf, int size)
 		len += scnprintf(buf + len, size - len,
 				 "/header lost - %s damaged\n",
 				 kho_early_damage());
+	if (kho_early_withdrawn())
+		len += scnprintf(buf + len, size - len,
+				 RESERVED_NAME " lost - %lu KiB that was reserved by address\n",
+				 kho_early_withdrawn() << (PAGE_SHIFT - 10));
 	if (blob_damaged)
 		len += scnprintf(buf + len, size - len,
 				 BLOB_NAME " pending - damaged\n");
@@ -671,16 +676,23 @@ static void __init check_subtree(struct kho_subtree *subtree)
 		strscpy(subtree->reason, "no owner in this kernel");
 }
 
+static bool __init blob_in_place(const struct kho_header_ser *header)
+{
+	unsigned long pfn = PHYS_PFN(header->blob_pa);
+	u64 size = header->blob_size;
+
+	return size <= INT_MAX && PAGE_ALIGNED(size) &&
+	       kho_map_covers(&kho_in_map, pfn, PHYS_PFN(size)) &&
+	       frames_sane(pfn, PHYS_PFN(size));
+}
+
 static void __init read_blob(const struct kho_header_ser *header)
 {
-	const void *blob = phys_to_virt(header->blob_pa);
+	void *copy = kho_early_blob();
+	const void *blob = copy ?: phys_to_virt(header->blob_pa);
 	struct kho_subtree *subtree;
 
-	if (header->blob_size > INT_MAX || !PAGE_ALIGNED(header->blob_size) ||
-	    !kho_map_covers(&kho_in_map, PHYS_PFN(header->blob_pa),
-			    header->blob_size >> PAGE_SHIFT) ||
-	    !frames_sane(PHYS_PFN(header->blob_pa),
-			 header->blob_size >> PAGE_SHIFT) ||
+	if ((!copy && !blob_in_place(header)) ||
 	    kho_checksum(0, blob, header->blob_size) != header->blob_checksum ||
 	    kho_blob_read(blob, header->blob_size, &kho_in_subtrees)) {
 		pr_err("blob damaged: %lu KiB stay preserved but cannot be restored; write /blob to discard to free them\n",
@@ -692,19 +704,27 @@ static void __init read_blob(const struct kho_header_ser *header)
 	list_for_each_entry(subtree, &kho_in_subtrees, list)
 		check_subtree(subtree);
 	/* Its strings have been copied. */
-	kho_discard_range(header->blob_pa, header->blob_size);
+	if (copy)
+		free_reserved_area(copy, copy + header->blob_size, -1, NULL);
+	else
+		kho_discard_range(header->blob_pa, header->blob_size);
 }
 
 static void __init adopt_node(struct kho_map *map, void *node)
 {
-	clear_page_tag_ref(virt_to_page(node));
-	adjust_managed_page_count(virt_to_page(node), 1);
+	struct page *page = virt_to_page(node);
+
+	/* It was moved out of somebody's way. */
+	if (PageReserved(page))
+		ClearPageReserved(page);
+	clear_page_tag_ref(page);
+	adjust_managed_page_count(page, 1);
 }
 
 /* The page of which early.c has a copy. */
 static void __init free_header_page(phys_addr_t pa)
 {
-	if (kho_discard_range(pa, PAGE_SIZE))
+	if (kho_discard_range(pa, PAGE_SIZE) && !kho_early_withdrawn())
 		pr_warn("header page at %pa is not preserved\n", &pa);
 }
 

@@ -70,6 +70,8 @@ bool kho_map_trim(struct kho_map *map);
 __u64 kho_map_checksum(const struct kho_map *map);
 int kho_map_adopt(struct kho_map *map, const struct kho_header_ser *header,
 		  bool (*readable)(phys_addr_t pa));
+long kho_map_withdraw(struct kho_map *map, unsigned long pfn, unsigned long end,
+		      void *(*move)(void));
 void kho_map_disown(struct kho_map *map,
 		    void (*node)(struct kho_map *map, void *va));
 
@@ -290,6 +292,8 @@ int kho_in_show(char *buf, int size);
 const struct kho_header_ser *kho_early_header(void);
 phys_addr_t kho_early_header_pa(void);
 const char *kho_early_damage(void);
+unsigned long kho_early_withdrawn(void);
+void *kho_early_blob(void);
 unsigned long kho_early_need(void);
 unsigned int kho_early_boot_runs(const struct kho_hole_ser **runs);
 

@@ -16,8 +16,9 @@
  * and marks its own nodes in it, so that the next kernel leaves them alone too;
  * kho_map_unseal() undoes this.
  *
- * In the next kernel kho_map_adopt() checks what came and takes it over. From
- * then on it is an ordinary map in which frames are only ever deleted.
+ * In the next kernel kho_map_adopt() checks what came and takes it over, and
+ * kho_map_withdraw() takes out what somebody else has by then. From then on it is
+ * an ordinary map in which frames are only ever deleted.
  *
  * The kho_map_next_*() functions take no lock: their users either hold the
  * write side, or run in early boot, or look at a sealed map.
@@ -28,6 +29,7 @@
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/minmax.h>
+#include <linux/string.h>
 
 #include "internal.h"
 
@@ -1008,6 +1010,105 @@ int kho_map_adopt(struct kho_map *map, const struct kho_header_ser *header,
 	atomic_long_set(&map->nr_nodes, header->nr_nodes);
 	map->sealed = true;
 	return 0;
+}
+
+struct withdrawal {
+	unsigned long pfn;
+	unsigned long end;
+	void *(*move)(void);
+	long nr_moved;
+};
+
+/* A copy of the node at *@pa if that lies in the extent: *@pa is its new place. */
+static int move_node(struct kho_map *map, __u64 *pa, struct withdrawal *out)
+{
+	unsigned long pfn = *pa >> PAGE_SHIFT;
+	void *copy;
+
+	if (pfn < out->pfn || pfn >= out->end)
+		return 0;
+	copy = out->move();
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, phys_to_virt(*pa), sizeof(struct kho_node_ser));
+	*pa = virt_to_phys(copy);
+	/* One that was moved before is not marked. */
+	out->nr_moved += map_covers(map, pfn, 1);
+	return 0;
+}
+
+static int move_children(struct kho_map *map, void *node, int level, void *arg)
+{
+	struct kho_node_ser *inner = node;
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; !rc && level && i < KHO_NODE_SLOTS; i++)
+		if (inner->slot_pa[i])
+			rc = move_node(map, &inner->slot_pa[i], arg);
+	return rc;
+}
+
+static bool is_tail(const struct kho_map *map, unsigned long pfn)
+{
+	const struct kho_leaf_ser *leaf = pfn >> KHO_MAP_PFN_BITS ?
+					  NULL : map_leaf(map, pfn);
+	unsigned int i = pfn % KHO_LEAF_FRAMES / 64;
+
+	return leaf && leaf->used[i] & ~leaf->head[i] & BIT_ULL(pfn % 64);
+}
+
+/**
+ * kho_map_withdraw - take out what lies in an extent that somebody else has
+ * @map: the map, just adopted
+ * @pfn: first frame of the extent
+ * @end: its end, exclusive
+ * @move: gets a page, of which nobody else knows, for a node that lies there
+ *
+ * A unit of which a part lies in the extent goes as a whole: it could not be
+ * restored. Nodes are moved, and are not marked at their new place. Costs a walk
+ * of the nodes if there is anything to take out, and next to nothing else.
+ *
+ * Takes no lock: runs in early boot.
+ *
+ * Return: number of frames that were preserved and are not any more, nodes not
+ * counted; or -ENOMEM when there is no page for a node: then the extent is in use
+ * by the map, which must not be used any more
+ */
+long kho_map_withdraw(struct kho_map *map, unsigned long pfn, unsigned long end,
+		      void *(*move)(void))
+{
+	struct withdrawal out = { .pfn = pfn, .end = end, .move = move };
+	struct node_walk walk = { .fn = move_children, .arg = &out };
+	unsigned long used, free;
+	__u64 root_pa;
+	long nr;
+	int rc;
+
+	if (kho_map_next_used(map, pfn, end) == end)
+		return 0;
+	root_pa = virt_to_phys(map->root);
+	rc = move_node(map, &root_pa, &out);
+	if (!rc) {
+		map->root = phys_to_virt(root_pa);
+		rc = map_walk(map, &walk);
+	}
+	if (rc)
+		return rc;
+
+	while (is_tail(map, pfn))
+		pfn--;
+	while (is_tail(map, end))
+		end++;
+	nr = -out.nr_moved;
+	for (used = kho_map_next_used(map, pfn, end); used < end;
+	     used = kho_map_next_used(map, free, end)) {
+		free = kho_map_next_free(map, used, end);
+		map_clear(map, used, free - used);
+		nr += free - used;
+	}
+	atomic_long_sub(nr, &map->nr_frames);
+	return nr;
 }
 
 struct disowning {

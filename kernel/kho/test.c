@@ -752,8 +752,8 @@ static void *find_sealed(const char *what, size_t *size)
 	return phys_to_virt(fdt64_to_cpu(*pa));
 }
 
-/* Flip a bit of what is sealed. */
-static int corrupt(const char *what, u64 bit)
+/* The byte of what is sealed in which a bit is, NULL if there is no such thing. */
+static u8 *sealed_byte(const char *what, u64 *bit)
 {
 	struct liveupdate_record_ser __maybe_unused *record;
 	struct kho_node_ser *node = kho_out_map.root;
@@ -762,7 +762,7 @@ static int corrupt(const char *what, u64 bit)
 	int level;
 
 	if (kho_get_state() != KHO_FINAL)
-		return -EINVAL;
+		return NULL;
 	if (!strcmp(what, "header")) {
 		target = phys_to_virt(kho_header_pa());
 	} else if (!strcmp(what, "stages")) {
@@ -788,13 +788,13 @@ static int corrupt(const char *what, u64 bit)
 		target = kho_session_fdt();
 		size = fdt_totalsize(target);
 	} else if (!strcmp(what, "record") &&
-		   kho_session_record(bit / (8 * sizeof(*record)))) {
-		record = kho_session_record(bit / (8 * sizeof(*record)));
+		   kho_session_record(*bit / (8 * sizeof(*record)))) {
+		record = kho_session_record(*bit / (8 * sizeof(*record)));
 		target = (u8 *)record;
 		size = sizeof(*record);
 	} else if (!strcmp(what, "data") &&
-		   kho_session_record(bit / (8 * PAGE_SIZE))) {
-		record = kho_session_record(bit / (8 * PAGE_SIZE));
+		   kho_session_record(*bit / (8 * PAGE_SIZE))) {
+		record = kho_session_record(*bit / (8 * PAGE_SIZE));
 		target = phys_to_virt(record->data);
 #endif
 	} else if (!strcmp(what, "subtree") && subtree) {
@@ -803,10 +803,32 @@ static int corrupt(const char *what, u64 bit)
 	} else {
 		target = find_sealed(what, &size);
 		if (!target)
-			return -EINVAL;
+			return NULL;
 	}
-	bit %= size * 8;
-	target[bit / 8] ^= 1 << (bit % 8);
+	*bit %= size * 8;
+	return target + *bit / 8;
+}
+
+/* Flip a bit of what is sealed. */
+static int corrupt(const char *what, u64 bit)
+{
+	u8 *byte = sealed_byte(what, &bit);
+
+	if (!byte)
+		return -EINVAL;
+	*byte ^= 1 << (bit % 8);
+	return 0;
+}
+
+/* Say where something lies that is sealed. */
+static int where(const char *what)
+{
+	u64 bit = 0;
+	u8 *byte = sealed_byte(what, &bit);
+
+	if (!byte || !virt_addr_valid(byte))
+		return -EINVAL;
+	pr_info("%s lies at %#llx\n", what, (u64)virt_to_phys(byte));
 	return 0;
 }
 
@@ -963,6 +985,8 @@ static int run_command(char *line)
 		return scatter(nr, order, seed);
 	if (sscanf(line, "look %llx %u %llu", &nr, &order, &seed) == 3)
 		return look(nr, order, seed);
+	if (sscanf(line, "where %31s", arg) == 1)
+		return where(arg);
 	if (sscanf(line, "corrupt %31s %llu", arg, &nr) == 2)
 		return corrupt(arg, nr);
 	if (sscanf(line, "forge %15s %llu %llu", arg, &nr, &seed) == 3)

@@ -23,6 +23,9 @@ static void find_item(struct findings *findings, const struct item *item)
 	else if (!strcmp(item->name, "/map"))
 		find(findings, FINDING_NO, "handed over", "cold boot",
 		     "the map was damaged: nothing can be handed on");
+	else if (!strcmp(item->name, "/reserved"))
+		find(findings, FINDING_NOTE, "handed over", NULL,
+		     "a part is lost: memory that this kernel reserved by address");
 	else if (!strcmp(item->name, "/blob"))
 		find(findings, FINDING_NOTE, "handed over", "khoctl discard /blob",
 		     "the blob was damaged: memory is held that nobody can restore");

@@ -51,8 +51,8 @@ static const struct command commands[] = {
 	  "  --json  as JSON\n"
 	  "\n"
 	  "NAME is as in the list: of a session, a subtree, a part of one such as pci/0000:03:00.0, a\n"
-	  "device's address, /memory, /blob, /map, /header or /damaged. One that begins with - comes\n"
-	  "behind --. Sessions need root.\n", false },
+	  "device's address, /memory, /blob, /map, /header, /reserved or /damaged. One that begins\n"
+	  "with - comes behind --. Sessions need root.\n", false },
 	{ "discard", cmd_discard, "[--yes] [--session | --subtree] NAME",
 	  "give up what was handed over to this kernel",
 	  "  --yes      do not ask\n"

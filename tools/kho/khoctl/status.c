@@ -51,6 +51,8 @@ static void add_item(struct pendings *list, const struct item *item)
 		remedy = "cold boot before you rely on this machine";
 	else if (!strcmp(item->name, "/map"))
 		remedy = "nothing can be restored or handed on: start another kernel, or cold boot";
+	else if (!strcmp(item->name, "/reserved"))
+		remedy = "take what reserves memory by address off the kernel's command line";
 	else if (!strcmp(item->name, "/blob"))
 		remedy = "khoctl discard /blob frees the memory";
 	else if (!strcmp(item->name, "/memory"))

@@ -770,6 +770,122 @@ static void test_merge(unsigned long rounds)
 	CHECK(nr_merged);
 }
 
+/* What is partly in the extent goes as a whole; returns how many frames. */
+static unsigned long model_withdraw(struct model *model, unsigned long pfn,
+				    unsigned long end)
+{
+	unsigned long nr = 0;
+	u8 *at;
+
+	while (model_at(model, pfn) == TAIL)
+		pfn--;
+	while (model_at(model, end) == TAIL)
+		end++;
+	for (; pfn < end; pfn++) {
+		at = model_range(model, pfn, 1);
+		if (!at || *at == FREE)
+			continue;
+		*at = FREE;
+		nr++;
+	}
+	model->nr_frames -= nr;
+	return nr;
+}
+
+static void *page_for_node(void)
+{
+	return kho_alloc_pages(0);
+}
+
+static void *nth_node;
+
+static int find_node(struct kho_map *map, void *node, int level, void *arg)
+{
+	if (!--*(unsigned long *)arg)
+		nth_node = node;
+	return 0;
+}
+
+/*
+ * Of a map that is sealed, extents are taken out at random, some of which hold a
+ * node. What is left is as the model has it, can be read through nodes that lie
+ * elsewhere, and can be deleted.
+ */
+static void test_withdraw(unsigned long rounds)
+{
+	unsigned long nr_taken = 0, nr_partly = 0, nr_moved = 0, nr_failed = 0;
+
+	while (rounds--) {
+		struct kho_map map = KHO_MAP_INIT(map);
+		struct model model = model_new();
+		unsigned long i, pfn, end, nr, nodes, moved = 0, want;
+		unsigned int order;
+		long rc;
+
+		arena_init_random(600, window, NR_WINDOWS);
+		for (i = 1 + random_below(20); i; i--) {
+			random_range(6, &pfn, &nr, &order);
+			CHECK(kho_map_add(&map, pfn, nr, order) ==
+			      model_add(&model, pfn, nr, order));
+		}
+		CHECK(!kho_map_seal(&map));
+		nodes = count_nodes(&map);
+		for (i = random_below(6); map.root && i; i--) {
+			struct kho_map before = map;
+
+			random_range(6, &pfn, &nr, &order);
+			end = pfn + nr;
+			nth_node = NULL;
+			if (!random_below(3)) {
+				nr = 1 + random_below(nodes);
+				map_walk(&map, &(struct node_walk){
+						.fn = find_node, .arg = &nr });
+				pfn = virt_to_phys(nth_node) >> PAGE_SHIFT;
+				end = pfn + 1;
+				/* As if the node's frame was reserved twice */
+				if (!kho_map_covers(&map, pfn, 1))
+					continue;
+			}
+			alloc_failed = false;
+			alloc_budget = random_below(4) ? -1 : 0;
+			rc = kho_map_withdraw(&map, pfn, end, page_for_node);
+			alloc_budget = -1;
+			if (alloc_failed) {
+				CHECK(rc == -ENOMEM && nth_node);
+				CHECK(map.root == before.root);
+				nr_failed++;
+				continue;
+			}
+			nr_partly += model_at(&model, pfn) == TAIL ||
+				     model_at(&model, end) == TAIL;
+			want = model_withdraw(&model, pfn, end);
+			CHECK(rc >= 0 && (unsigned long)rc == want);
+			nr_taken += want;
+			CHECK(!kho_map_withdraw(&map, pfn, end, page_for_node));
+			if (nth_node) {
+				moved++;
+				CHECK(!kho_map_covers(&map, pfn, 1));
+				free_page((unsigned long)nth_node);
+			}
+			compare(&map, &model);
+			CHECK(count_nodes(&map) == nodes);
+			CHECK(count_used(&map) == model.nr_frames + nodes - moved);
+		}
+		nr_moved += moved;
+		kho_map_disown(&map, disowned);
+		compare(&map, &model);
+		CHECK(count_used(&map) == model.nr_frames);
+		CHECK(arena_used() == nodes);
+		if (model.nr_frames)
+			delete_all(&map, &model);
+		else
+			CHECK(kho_map_trim(&map));
+		arena_exit();
+		model_free(&model);
+	}
+	CHECK(nr_taken && nr_partly && nr_moved && nr_failed);
+}
+
 int main(void)
 {
 	unsigned long count;
@@ -783,6 +899,7 @@ int main(void)
 	run(count / 100 + 1, 60, 8);
 	test_merge(count / 40 + 1);
 	test_fragments(count / 100 + 1);
+	test_withdraw(count / 40 + 1);
 	/* With orders up to 18. */
 	set_windows(1UL << 20);
 	run(count / 10000 + 1, 60, 18);

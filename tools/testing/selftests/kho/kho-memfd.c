@@ -12,7 +12,9 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <linux/mempolicy.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "kho-file.h"
@@ -25,10 +27,11 @@
 #define TWO_PAGES	600UL
 #define HOLE_PAGES	100000UL
 #define SWAP_PAGES	8192UL
+#define NODES_PAGES	512UL
 
 enum {
 	EMPTY, BYTE, SPARSE, DENSE, HUGE, SEALED, RING, HOLES, TMPFS, LATE, TWO, MIXED,
-	KILLED, WRONLY, NR
+	KILLED, WRONLY, NODES, NR
 };
 
 static int session;
@@ -102,6 +105,37 @@ static void *fill_holes(void *mem)
 		usleep(1000);
 	}
 	return NULL;
+}
+
+/* The node of a page of that file: they take turns, where there are two. */
+static int node_of(uint64_t page)
+{
+	return page / 16 % 2 && !access("/sys/devices/system/node/node1", F_OK);
+}
+
+static void fill_nodes(uint64_t *mem)
+{
+	for (uint64_t i = 0; i < NODES_PAGES; i++) {
+		unsigned long node = 1UL << node_of(i);
+
+		must(syscall(SYS_set_mempolicy, MPOL_BIND, &node,
+			     8 * sizeof(node)));
+		fill_page(mem + i * WORDS, NODES, i);
+	}
+	must(syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0));
+}
+
+/* Every page is on the node that it was on, with what it had. */
+static void check_nodes(uint64_t *mem)
+{
+	for (uint64_t i = 0; i < NODES_PAGES; i++) {
+		void *page = mem + i * WORDS;
+		int node = -1;
+
+		check(page_is(page, NODES, i));
+		must(syscall(SYS_move_pages, 0, 1UL, &page, NULL, &node, 0));
+		check(node == node_of(i));
+	}
 }
 
 static void make(void)
@@ -186,6 +220,11 @@ static void make(void)
 
 	fd[WRONLY] = must(open("/mnt/huge/wronly", O_WRONLY | O_CREAT, 0600));
 	must_all(5, write(fd[WRONLY], "write", 5));
+
+	fd[NODES] = new_file("nodes", NODES_PAGES);
+	mem = map(fd[NODES], NODES_PAGES);
+	fill_nodes(mem);
+	check_nodes(mem);
 
 	for (int i = 0; i < NR; i++) {
 		must(preserve(session, fd[i], i));
@@ -371,7 +410,7 @@ static void check_all(void)
 {
 	static const int order[NR] = {
 		TMPFS, RING, EMPTY, HUGE, SEALED, DENSE, BYTE, LATE, HOLES,
-		SPARSE, KILLED, TWO, WRONLY, MIXED,
+		SPARSE, KILLED, TWO, WRONLY, MIXED, NODES,
 	};
 	long huge = kib_of("ShmemHugePages");
 	uint64_t page[WORDS];
@@ -407,6 +446,7 @@ static void check_all(void)
 	check_ring(fd[KILLED]);
 	check_two(fd[TWO]);
 	check_mixed(fd[MIXED]);
+	check_nodes(map(fd[NODES], NODES_PAGES));
 	refused(EBADF, pread(fd[WRONLY], bytes, 1, 0));
 	check(lseek(fd[WRONLY], 0, SEEK_CUR) == 5);
 	check(pwrite(fd[WRONLY], "W", 1, 0) == 1);

@@ -167,7 +167,12 @@ void kho_holes_find(struct kho_holes *holes, const struct kho_map *map,
 		.must = must,
 		.nr_must = nr_must,
 	};
-	unsigned long places = KHO_MAX_LISTED - KHO_MAX_GROUPS - nr_must;
+	unsigned int i, nr_groups = 0;
+	unsigned long places;
+
+	for (i = 0; i < nr_ram; i++)
+		nr_groups = max(nr_groups, ram[i].group + 1);
+	places = KHO_MAX_LISTED - nr_groups - nr_must;
 
 	memset(holes, 0, sizeof(*holes));
 	walk_holes(map, ram, nr_ram, must, nr_must, count_hole,

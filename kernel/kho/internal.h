@@ -92,7 +92,7 @@ struct kho_range {
 	unsigned int group;
 };
 
-#define KHO_MAX_GROUPS	64
+#define KHO_MAX_GROUPS	128
 
 /* The rest of the header page is for spares. */
 #define KHO_MAX_LISTED	(KHO_MAX_HOLES - KHO_MAX_SPARES)

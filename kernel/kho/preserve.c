@@ -50,6 +50,20 @@ int kho_ram_ranges(struct kho_range **ranges, unsigned int *nr)
 	return 0;
 }
 
+/*
+ * A node, above or below 4 GiB; numbered as they come, so that few are given the same
+ * number even where there are many nodes with few of them below 4 GiB.
+ */
+static unsigned int group_of(int nid, bool high)
+{
+	static u16 groups[2][MAX_NUMNODES];
+	static unsigned int nr_groups;
+
+	if (!groups[high][nid])
+		groups[high][nid] = ++nr_groups;
+	return (groups[high][nid] - 1) % KHO_MAX_GROUPS;
+}
+
 static void add_ram(unsigned long start, unsigned long end)
 {
 	const unsigned long low_end = PFN_DOWN(SZ_4G);
@@ -65,8 +79,7 @@ static void add_ram(unsigned long start, unsigned long end)
 		if (ram) {
 			ram[nr_ram].start = start;
 			ram[nr_ram].end = stop;
-			ram[nr_ram].group = (2 * nid + (start >= low_end)) %
-					    KHO_MAX_GROUPS;
+			ram[nr_ram].group = group_of(nid, start >= low_end);
 		}
 		nr_ram++;
 		start = stop;

@@ -88,10 +88,13 @@ static void add_ram(unsigned long start, unsigned long end)
 
 static void walk_e820(void)
 {
+	/* More do not fit into the boot parameters of an image. */
+	unsigned int nr = min_t(u32, e820_table_kexec->nr_entries,
+				E820_MAX_ENTRIES_ZEROPAGE);
 	unsigned int i;
 
 	nr_ram = 0;
-	for (i = 0; i < e820_table_kexec->nr_entries; i++) {
+	for (i = 0; i < nr; i++) {
 		const struct e820_entry *entry = &e820_table_kexec->entries[i];
 
 		if (entry->type == E820_TYPE_RAM)
@@ -106,6 +109,9 @@ int kho_out_init(void)
 	struct kho_range *table;
 
 	walk_e820();
+	if (e820_table_kexec->nr_entries > E820_MAX_ENTRIES_ZEROPAGE)
+		pr_warn("the memory map has %u entries, of which kexec passes on %u: memory in the others cannot be handed over\n",
+			e820_table_kexec->nr_entries, E820_MAX_ENTRIES_ZEROPAGE);
 	table = kcalloc(nr_ram, sizeof(*table), GFP_KERNEL);
 	if (!table)
 		return -ENOMEM;

@@ -66,6 +66,7 @@ int kho_map_merge(struct kho_map *map, const struct kho_map *other);
 void kho_map_unmerge(struct kho_map *map, const struct kho_map *other);
 int kho_map_seal(struct kho_map *map);
 void kho_map_unseal(struct kho_map *map);
+int kho_map_add_nodes(struct kho_map *map, struct kho_map *other);
 bool kho_map_trim(struct kho_map *map);
 __u64 kho_map_checksum(const struct kho_map *map);
 int kho_map_adopt(struct kho_map *map, const struct kho_header_ser *header,
@@ -247,6 +248,7 @@ int kho_out_init(void);
  */
 extern struct mutex kho_blob_lock;
 phys_addr_t kho_header_pa(void);
+int kho_out_add_own(struct kho_map *map);
 int kho_out_seal(const struct kho_target *target);
 void kho_out_unseal(void);
 int kho_out_check_versions(const struct kho_image *kho);
@@ -333,6 +335,7 @@ enum kho_stamp {
 };
 
 phys_addr_t kho_stages_pa(void);
+phys_addr_t kho_stages_page(void);
 struct kho_stage_ser *kho_stage_open(const char *stage, const char *what);
 void kho_stage_close(struct kho_stage_ser *entry);
 void kho_stages_restart(bool activate);

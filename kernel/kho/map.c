@@ -904,6 +904,25 @@ void kho_map_unseal(struct kho_map *map)
 	up_write(&map->sem);
 }
 
+static int add_node(struct kho_map *map, void *node, int level, void *arg)
+{
+	return kho_map_add(arg, virt_to_phys(node) >> PAGE_SHIFT, 1, 0);
+}
+
+/**
+ * kho_map_add_nodes - mark the nodes of another map
+ * @map: an unsealed map
+ * @other: its nodes; the caller holds its sem
+ *
+ * Return: as kho_map_add(); on error, some are marked
+ */
+int kho_map_add_nodes(struct kho_map *map, struct kho_map *other)
+{
+	struct node_walk walk = { .fn = add_node, .arg = map };
+
+	return map_walk(other, &walk);
+}
+
 static int sum_node(struct kho_map *map, void *node, int level, void *arg)
 {
 	u64 *sum = arg;

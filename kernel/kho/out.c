@@ -58,6 +58,25 @@ phys_addr_t kho_header_pa(void)
 	return virt_to_phys(page);
 }
 
+/**
+ * kho_out_add_own - mark what a handover takes that is in no map before finalize
+ * @map: to mark it in; the caller holds the outgoing map's sem
+ *
+ * The nodes of the outgoing map, the header page and the timeline.
+ *
+ * Return: as kho_map_add()
+ */
+int kho_out_add_own(struct kho_map *map)
+{
+	int rc = kho_map_add_nodes(map, &kho_out_map);
+
+	if (!rc && header)
+		rc = kho_map_add(map, PHYS_PFN(virt_to_phys(header)), 1, 0);
+	if (!rc && kho_stages_page())
+		rc = kho_map_add(map, PHYS_PFN(kho_stages_page()), 1, 0);
+	return rc;
+}
+
 /* The version of a device tree, NULL if it has none that can be handed over. */
 static const char *subtree_version(const void *fdt)
 {

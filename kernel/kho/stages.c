@@ -104,9 +104,17 @@ phys_addr_t kho_stages_pa(void)
 
 		if (page)
 			page->magic = KHO_STAGES_MAGIC;
-		out = page;
+		WRITE_ONCE(out, page);
 	}
 	return out ? virt_to_phys(out) : 0;
+}
+
+/* The same without lock: 0 when there is none yet. It never goes away. */
+phys_addr_t kho_stages_page(void)
+{
+	void *page = READ_ONCE(out);
+
+	return page ? virt_to_phys(page) : 0;
 }
 
 /**

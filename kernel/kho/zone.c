@@ -10,8 +10,8 @@
  * 2. memory that is allocated for the purpose, until the image is unloaded;
  * 3. as 1, but also the memory map, parts of which are given to the page
  *    allocator when the struct pages of huge pages are optimised away;
- * 4. where nothing is preserved at present: what else is in that memory is dead
- *    after the jump;
+ * 4. where nothing is preserved at present, and nothing lies that is handed over
+ *    with it: what else is in that memory is dead after the jump;
  * 5. anywhere, as without a handover.
  *
  * Of 1 and 2 memory above 4 GiB comes first, if there is any.
@@ -251,6 +251,25 @@ static int try_allocation(struct kexec_buf *kbuf,
 static void free_block(struct block *block) { }
 #endif
 
+/*
+ * What the core itself hands over is in the outgoing map from finalize on only. It
+ * lies where it is before that, too.
+ */
+static struct kho_map own_map = KHO_MAP_INIT(own_map);
+
+static void clear_own(void)
+{
+	const unsigned long last = 1UL << KHO_MAP_PFN_BITS;
+	unsigned long pfn, end;
+
+	for (pfn = kho_map_next_used(&own_map, 0, last); pfn < last;
+	     pfn = kho_map_next_used(&own_map, end, last)) {
+		end = kho_map_next_free(&own_map, pfn, last);
+		kho_map_del(&own_map, pfn, end - pfn);
+	}
+	kho_map_trim(&own_map);
+}
+
 /* Is this frame preserved, or not to be used? Then *end is where that ends. */
 static bool is_taken(unsigned long pfn, unsigned long *end)
 {
@@ -272,14 +291,16 @@ static bool is_taken(unsigned long pfn, unsigned long *end)
 		if (keep[i].start > pfn)
 			*end = min(*end, keep[i].start);
 	}
-	free = max(kho_map_next_free(&kho_out_map, pfn, limit),
-		   kho_map_next_free(&kho_in_map, pfn, limit));
+	free = max3(kho_map_next_free(&kho_out_map, pfn, limit),
+		    kho_map_next_free(&kho_in_map, pfn, limit),
+		    kho_map_next_free(&own_map, pfn, limit));
 	if (free > pfn) {
 		*end = free;
 		return true;
 	}
 	*end = min(*end, kho_map_next_used(&kho_out_map, pfn, limit));
 	*end = min(*end, kho_map_next_used(&kho_in_map, pfn, limit));
+	*end = min(*end, kho_map_next_used(&own_map, pfn, limit));
 	return false;
 }
 
@@ -297,6 +318,9 @@ static int try_unpreserved(struct kexec_buf *kbuf,
 	/* No node may go away while the maps are looked at. */
 	down_write(&kho_out_map.sem);
 	down_write_nested(&kho_in_map.sem, SINGLE_DEPTH_NESTING);
+	/* Without memory for that, what comes of it is found out before the jump. */
+	if (!kho_out_map.sealed)
+		kho_out_add_own(&own_map);
 	while (!rc && nr_ram--) {
 		for (pfn = ram[nr_ram].start; !rc && pfn < ram[nr_ram].end;
 		     pfn = end) {
@@ -312,6 +336,7 @@ static int try_unpreserved(struct kexec_buf *kbuf,
 	}
 	up_write(&kho_in_map.sem);
 	up_write(&kho_out_map.sem);
+	clear_own();
 	return rc;
 }
 

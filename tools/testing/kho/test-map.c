@@ -770,6 +770,31 @@ static void test_merge(unsigned long rounds)
 	CHECK(nr_merged);
 }
 
+static int check_in_map(struct kho_map *map, void *node, int level, void *own)
+{
+	CHECK(kho_map_covers(own, virt_to_phys(node) >> PAGE_SHIFT, 1));
+	return 0;
+}
+
+/* The nodes of a map that is not sealed, all of them and nothing else, in another. */
+static void check_nodes(struct kho_map *map)
+{
+	struct kho_map own = KHO_MAP_INIT(own);
+	const unsigned long before = arena_used();
+	struct node_walk walk = { .fn = check_in_map, .arg = &own };
+	unsigned long pfn = 0, end, nr = 0;
+
+	CHECK(!kho_map_add_nodes(&own, map));
+	map_walk(map, &walk);
+	while ((pfn = kho_map_next_used(&own, pfn, ALL_FRAMES)) < ALL_FRAMES) {
+		end = kho_map_next_free(&own, pfn, ALL_FRAMES);
+		CHECK(!kho_map_del(&own, pfn, end - pfn));
+		nr += end - pfn;
+		pfn = end;
+	}
+	CHECK(nr == count_nodes(map) && arena_used() == before);
+}
+
 /* What is partly in the extent goes as a whole; returns how many frames. */
 static unsigned long model_withdraw(struct model *model, unsigned long pfn,
 				    unsigned long end)
@@ -828,6 +853,7 @@ static void test_withdraw(unsigned long rounds)
 			CHECK(kho_map_add(&map, pfn, nr, order) ==
 			      model_add(&model, pfn, nr, order));
 		}
+		check_nodes(&map);
 		CHECK(!kho_map_seal(&map));
 		nodes = count_nodes(&map);
 		for (i = random_below(6); map.root && i; i--) {

@@ -196,29 +196,52 @@ static bool __init is_ram(phys_addr_t pa)
 	       memblock_is_region_memory(pa, PAGE_SIZE);
 }
 
+static void __init add_boot_run(phys_addr_t start, phys_addr_t end)
+{
+	struct kho_hole_ser *run = &boot_runs[nr_boot_runs];
+
+	if (start < SZ_1M || end < start + MIN_BOOT_RUN ||
+	    nr_boot_runs == ARRAY_SIZE(boot_runs))
+		return;
+	run->start = PAGE_ALIGN(start);
+	run->size = PAGE_ALIGN_DOWN(end) - run->start;
+	/* Touching regions differ in node or flags only. */
+	if (nr_boot_runs && run[-1].start + run[-1].size == run->start)
+		run[-1].size += run->size;
+	else
+		nr_boot_runs++;
+}
+
+/*
+ * What is reserved but is no RAM in this kernel's table has been set aside for
+ * firmware, whose tables the next kernel reads as well.
+ */
+static void __init add_boot_runs(phys_addr_t start, phys_addr_t end)
+{
+	unsigned int i;
+
+	for (i = 0; i < e820_table->nr_entries; i++) {
+		const struct e820_entry *entry = &e820_table->entries[i];
+		phys_addr_t from = max(start, entry->addr);
+		phys_addr_t to = min(end, entry->addr + entry->size);
+
+		if (from < to && (entry->type == E820_TYPE_RAM ||
+				  entry->type == E820_TYPE_RESERVED_KERN))
+			add_boot_run(from, to);
+	}
+}
+
 static void __init record_boot_memory(void)
 {
 	struct memblock_region *region;
 
 	for_each_reserved_mem_region(region) {
 		phys_addr_t end = region->base + region->size;
-		struct kho_hole_ser *run = &boot_runs[nr_boot_runs];
 
 		/* Huge pages of the command line: not part of the need. */
 		if (!memblock_is_reserved_noinit(region))
 			early_need += PFN_UP(end) - PFN_DOWN(region->base);
-
-		if (region->base < SZ_1M || region->size < MIN_BOOT_RUN ||
-		    nr_boot_runs == ARRAY_SIZE(boot_runs))
-			continue;
-		run->start = PAGE_ALIGN(region->base);
-		run->size = PAGE_ALIGN_DOWN(end) - run->start;
-		/* Touching regions differ in node or flags only. */
-		if (nr_boot_runs &&
-		    run[-1].start + run[-1].size == run->start)
-			run[-1].size += run->size;
-		else
-			nr_boot_runs++;
+		add_boot_runs(region->base, end);
 	}
 }
 

@@ -6,7 +6,8 @@
  * known of what will be preserved. Candidates, in this order:
  *
  * 1. memory that this kernel took before it had a page allocator and has kept:
- *    it was never in the page allocator, so no owner can have it;
+ *    it was never in the page allocator, so no owner can have it. What it keeps for
+ *    firmware is none of it (early.c);
  * 2. memory that is allocated for the purpose, until the image is unloaded;
  * 3. as 1, but also the memory map, parts of which are given to the page
  *    allocator when the struct pages of huge pages are optimised away;

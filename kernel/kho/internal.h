@@ -238,10 +238,15 @@ bool kho_have_state(void);
  * preserve.c: the owners' interface to the outgoing map
  */
 bool kho_frames_ok(unsigned long pfn, unsigned long nr);
-void *kho_alloc_pages(unsigned int order);
 int kho_ram_ranges(struct kho_range **ranges, unsigned int *nr);
 u64 kho_preserved_frames(void);
 int kho_out_init(void);
+
+/*
+ * place.c: memory that lies where it can be preserved
+ */
+void *kho_alloc_pages(unsigned int order);
+void *kho_vzalloc(size_t size);
 
 /*
  * out.c: outgoing subtrees, blob and header

@@ -9,20 +9,18 @@
  *
  * Refused are frames that the next kernel could not leave alone: the first MiB,
  * memory that the kernel took at boot (PageReserved), and RAM that is not in the
- * memory map which the next kernel gets (hot-added).
+ * memory map which the next kernel gets (hot-added). place.c allocates elsewhere, and
+ * moves what files have there.
  *
  * Locks: the map's own (map.c). Everything here may sleep.
  */
 #define pr_fmt(fmt) "kho: " fmt
 
 #include <linux/export.h>
-#include <linux/gfp.h>
-#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
-#include <linux/vmalloc.h>
 #include <asm/e820/api.h>
 
 #include "internal.h"
@@ -156,37 +154,6 @@ u64 kho_preserved_frames(void)
 	return frames;
 }
 
-/**
- * kho_alloc_pages - allocate zeroed pages that can be handed over
- * @order: 1 << @order of them, as one folio
- *
- * They are charged to the memory cgroup of the caller, on whose behalf something is
- * preserved.
- *
- * Return: their address, to be freed with free_pages(), or NULL
- */
-void *kho_alloc_pages(unsigned int order)
-{
-	struct page *page, *next;
-	LIST_HEAD(unfit);
-	void *mem = NULL;
-	int tries;
-
-	for (tries = 0; !mem && tries < 64; tries++) {
-		page = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO |
-				   __GFP_COMP | __GFP_NOWARN, order);
-		if (!page)
-			break;
-		if (kho_frames_ok(page_to_pfn(page), 1UL << order))
-			mem = page_address(page);
-		else
-			list_add(&page->lru, &unfit);
-	}
-	list_for_each_entry_safe(page, next, &unfit, lru)
-		__free_pages(page, order);
-	return mem;
-}
-
 static int preserve(unsigned long pfn, unsigned long nr, unsigned int order)
 {
 	unsigned long i;
@@ -195,6 +162,9 @@ static int preserve(unsigned long pfn, unsigned long nr, unsigned int order)
 	if (!kho_is_enabled())
 		return -EOPNOTSUPP;
 	rc = kho_frames_ok(pfn, nr) ? 0 : -EINVAL;
+	if (rc)
+		pr_warn_ratelimited("memory at %#llx cannot be handed over: the next kernel is not told of it; memory that was added after boot cannot cross\n",
+				    (u64)PFN_PHYS(pfn));
 	/* Of a folio, looking at the first page will do. */
 	for (i = 0; !rc && i < nr; i += 1UL << order)
 		if (PageReserved(pfn_to_page(pfn + i)))

@@ -184,7 +184,7 @@ int kho_session_write(void)
 		return 0;
 	nr_records = count_records(&kho_sessions_in) +
 		     count_records(&kho_sessions_out) + nr_kept;
-	records = vzalloc(array_size(nr_records, sizeof(*records)));
+	records = kho_vzalloc(array_size(nr_records, sizeof(*records)));
 	if (!records) {
 		rc = -ENOMEM;
 		goto err;

@@ -600,7 +600,7 @@ static struct test_set *new_set(u32 kind, u32 order, u64 nr, u64 seed)
 	set->ser.order = order;
 	set->ser.seed = seed;
 	if (kind != KHO_TEST_VMALLOC) {
-		set->unit_pa = vcalloc(nr, sizeof(u64));
+		set->unit_pa = kho_vzalloc(array_size(nr, sizeof(u64)));
 		if (!set->unit_pa) {
 			kfree(set);
 			return NULL;

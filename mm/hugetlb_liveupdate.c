@@ -38,6 +38,7 @@
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kho.h>
+#include <linux/kho_place.h>
 #include <linux/kho/abi/hugetlb.h>
 #include <linux/kho_hwpoison.h>
 #include <linux/liveupdate.h>
@@ -178,7 +179,8 @@ static int add_page(struct chain *chain, struct folio *folio, u64 index)
 
 /*
  * Preserve and list the pages that the file has. Since its size was frozen none
- * went away, so what the chain has been is a part of what it becomes.
+ * went away, so what the chain has been is a part of what it becomes. Pages that lie
+ * where they cannot be preserved are moved, and looked for again.
  */
 static int collect(struct outgoing *out)
 {
@@ -188,18 +190,33 @@ static int collect(struct outgoing *out)
 	const struct hugetlb_entry_ser *known = next_entry(&cursor);
 	struct chain chain = {};
 	struct folio_batch batch;
+	struct kho_move move;
 	pgoff_t next = 0;
 	unsigned int i;
+	bool moving;
 	int rc = 0;
 
 	folio_batch_init(&batch);
+	kho_move_init(&move);
 	while (!rc && filemap_get_folios(mapping, &next,
 					 MAX_LFS_FILESIZE >> PAGE_SHIFT,
 					 &batch)) {
+		moving = false;
 		for (i = 0; !rc && i < folio_batch_count(&batch); i++) {
 			struct folio *folio = batch.folios[i];
 			u64 index = folio->index >> order;
 
+			if (!kho_fits(&move, folio)) {
+				if (!moving)
+					next = folio->index;
+				moving = true;
+				folio_get(folio);
+				rc = kho_move_add(&move, folio);
+				continue;
+			}
+			/* Others of these may have to move as well. */
+			if (moving)
+				continue;
 			if (known && known->index == index) {
 				rc = chain_add(&chain, index, known->pfn);
 				known = next_entry(&cursor);
@@ -208,6 +225,7 @@ static int collect(struct outgoing *out)
 			}
 		}
 		folio_batch_release(&batch);
+		rc = kho_move_run(&move, rc);
 		cond_resched();
 	}
 	if (rc) {

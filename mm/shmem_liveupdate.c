@@ -32,6 +32,7 @@
 #include <linux/io.h>
 #include <linux/jiffies.h>
 #include <linux/kho.h>
+#include <linux/kho_place.h>
 #include <linux/liveupdate.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -389,8 +390,9 @@ static int swap_in(struct liveupdate_file_op_args *args,
 }
 
 /*
- * Add all memory of a file to a list, but for what is in @known. Memory beyond
- * the end was allocated in advance and is empty: it does not cross.
+ * Add all memory of a file to a list, but for what is in @known. What lies where it
+ * cannot be preserved is moved, and looked for again. Memory beyond the end was
+ * allocated in advance and is empty: it does not cross.
  */
 static int scan(struct liveupdate_file_op_args *args, struct part *part,
 		struct shmem_record_iter *known)
@@ -398,9 +400,11 @@ static int scan(struct liveupdate_file_op_args *args, struct part *part,
 	struct inode *inode = file_inode(args->file);
 	pgoff_t start = 0, end = DIV_ROUND_UP(i_size_read(inode), PAGE_SIZE);
 	struct found found[32];
+	struct kho_move move;
+	bool again, moving;
 	int i, nr, rc = 0;
-	bool again;
 
+	kho_move_init(&move);
 	while (!rc && start < end) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -411,10 +415,11 @@ static int scan(struct liveupdate_file_op_args *args, struct part *part,
 		if (!nr)
 			break;
 		again = false;
+		moving = false;
 		for (i = 0; i < nr; i++) {
 			struct folio *folio = found[i].folio;
 
-			if (!folio && !rc && !again) {
+			if (!folio && !rc && !again && !moving) {
 				/* Look again: it may be of another size. */
 				rc = swap_in(args, &found[i]);
 				start = found[i].index;
@@ -423,6 +428,19 @@ static int scan(struct liveupdate_file_op_args *args, struct part *part,
 			if (!folio)
 				continue;
 			if (rc || again) {
+				folio_put(folio);
+				continue;
+			}
+			/* What is known has been preserved, so it fits. */
+			if (!kho_fits(&move, folio)) {
+				if (!moving)
+					start = folio->index;
+				moving = true;
+				rc = kho_move_add(&move, folio);
+				continue;
+			}
+			/* Others of these may have to move as well. */
+			if (moving) {
 				folio_put(folio);
 				continue;
 			}
@@ -437,6 +455,7 @@ static int scan(struct liveupdate_file_op_args *args, struct part *part,
 			else
 				rc = add_folio(part, folio);
 		}
+		rc = kho_move_run(&move, rc);
 		cond_resched();
 	}
 	return rc ?: flush_run(part);

@@ -144,7 +144,7 @@ static void add_file(struct liveupdate_session *session,
 	mutex_unlock(&session->list_lock);
 }
 
-static void remove_file(struct liveupdate_session *session,
+static void unlist_file(struct liveupdate_session *session,
 			struct kho_session_file *file)
 {
 	remove_token(session, file);
@@ -152,9 +152,16 @@ static void remove_file(struct liveupdate_session *session,
 	list_del(&file->list);
 	session->nr_files--;
 	mutex_unlock(&session->list_lock);
+}
+
+static void remove_file(struct liveupdate_session *session,
+			struct kho_session_file *file)
+{
+	unlist_file(session, file);
 	kfree(file);
 }
 
+/* While it is so, who has list_lock may look at handler and file. */
 static void set_retrieved(struct liveupdate_session *session,
 			  struct kho_session_file *file, bool retrieved)
 {
@@ -462,8 +469,8 @@ static int retrieve_one(struct liveupdate_session *session,
  * Context: may sleep.
  * Return: 0, -EINVAL for an outgoing session or a record that is damaged, -EBUSY
  * after finalize, -ENOENT for an unknown token, -EEXIST when it was retrieved
- * before, and somebody may have it; -EOPNOTSUPP when this kernel does not know the kind; or what the
- * handler returned, and it can be tried again
+ * before, and somebody may have it; -EOPNOTSUPP when this kernel does not know the
+ * kind; or what the handler returned, and it can be tried again
  */
 int kho_session_retrieve_file(struct liveupdate_session *session, u64 token,
 			      struct file **file)
@@ -511,14 +518,16 @@ static bool put_back(struct liveupdate_session *session,
 	if (!file->handler->ops->put_back)
 		return false;
 	fill_args(&args, session, file);
-	if (!file->handler->ops->put_back(&args))
+	set_retrieved(session, file, false);
+	if (!file->handler->ops->put_back(&args)) {
+		set_retrieved(session, file, true);
 		return false;
+	}
 	note(session, file, "put back", 0);
 	put_handler(file->handler);
 	file->handler = NULL;
 	file->file = NULL;
 	file->private_data = NULL;
-	set_retrieved(session, file, false);
 	return true;
 }
 
@@ -608,13 +617,14 @@ void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 		fill_args(&args, session, file);
 		file->handler->ops->finish(&args);
 		note(session, file, file->retrieved ? "finish" : "give up", 0);
+		unlist_file(session, file);
 		put_handler(file->handler);
 		/* Now: what is used is put back only if nobody has it any more. */
 		if (file->file && used)
 			__fput_sync(file->file);
 		else if (file->file)
 			fput(file->file);
-		remove_file(session, file);
+		kfree(file);
 	}
 }
 

@@ -346,6 +346,9 @@ void *kho_alloc_preserve(size_t size)
 	void *mem;
 	int rc;
 
+	/* No page fits then, and that is no lack of memory. */
+	if (!kho_is_enabled())
+		return ERR_PTR(-EOPNOTSUPP);
 	if (!size || order > MAX_PAGE_ORDER)
 		return ERR_PTR(-EINVAL);
 	mem = kho_alloc_pages(order);

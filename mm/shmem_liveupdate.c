@@ -475,8 +475,7 @@ static void fill_header(const struct preserved *p, struct file *file)
 	ser->tail_pa = tail ? virt_to_phys(p->tail.record.first) : 0;
 	ser->seals = SHMEM_I(inode)->seals;
 	ser->mode = inode->i_mode & 0777;
-	ser->flags = file->f_flags & (O_ACCMODE | O_APPEND | O_NONBLOCK |
-				      O_LARGEFILE);
+	ser->flags = file->f_flags & SHMEM_RECORD_FLAGS;
 	/* On tmpfs it may be given another one. */
 	take_dentry_name_snapshot(&name, file->f_path.dentry);
 	strscpy_pad(ser->name, name.name.name);

@@ -10,14 +10,19 @@
  * Locks: none; the caller sees to it that a record has one writer, or readers.
  */
 #include <linux/err.h>
+#include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/kho.h>
 #include <linux/kho/abi/handover.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 
 #include "liveupdate_seals.h"
 #include "shmem_record.h"
+
+#define ALL_SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | \
+			 F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC)
 
 static u64 page_checksum(const struct memfd_words_ser *page)
 {
@@ -182,12 +187,14 @@ bool shmem_record_seek(struct shmem_record_iter *iter, u64 index)
 static bool pages_sane(u64 pa, size_t header)
 {
 	const struct memfd_words_ser *page;
-	unsigned long nr = 0;
+	u64 nr = 0, passed = 0;
 
 	for (; pa; pa = page->next_pa) {
-		if (!PAGE_ALIGNED(pa) || !kho_is_pending(pa, PAGE_SIZE) ||
-		    nr++ > get_num_physpages())
+		/* A list that goes round gets to one that was passed. */
+		if (pa == passed || !kho_is_pending(pa, PAGE_SIZE))
 			return false;
+		if (is_power_of_2(++nr))
+			passed = pa;
 		page = phys_to_virt(pa);
 		if (page->checksum != page_checksum(page) ||
 		    page->nr > (PAGE_SIZE - header) / sizeof(u64))
@@ -205,11 +212,13 @@ static bool pages_sane(u64 pa, size_t header)
 static u64 memory_sane(struct shmem_record_iter iter, u64 size,
 		       struct shmem_record_iter *other)
 {
-	u64 end = 0, nr_pages = 0;
+	u64 end = 0, nr_pages = 0, last;
 
 	while (shmem_record_next(&iter)) {
+		/* Of a file that ends within it, a folio reaches beyond. */
+		last = iter.index + iter.nr - (1UL << iter.order);
 		if (iter.order > MAX_PAGE_ORDER || iter.index < end ||
-		    iter.index >= DIV_ROUND_UP(size, PAGE_SIZE) ||
+		    last >= DIV_ROUND_UP(size, PAGE_SIZE) ||
 		    !IS_ALIGNED(iter.index | iter.pfn, 1UL << iter.order) ||
 		    !kho_is_pending(PFN_PHYS(iter.pfn), iter.nr << PAGE_SHIFT))
 			return 0;
@@ -247,6 +256,8 @@ const struct memfd_ser *shmem_record_check(u64 first_pa)
 	    ser->reserved || ser->mode & ~0777 ||
 	    strnlen(ser->name, sizeof(ser->name)) == sizeof(ser->name) ||
 	    !pages_sane(ser->tail_pa, SHMEM_RECORD_TAIL))
+		return NULL;
+	if (ser->seals & ~ALL_SEALS || ser->flags & ~SHMEM_RECORD_FLAGS)
 		return NULL;
 
 	iter = shmem_record_start(&ser->words, SHMEM_RECORD_MAIN, 0);

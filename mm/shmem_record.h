@@ -3,11 +3,16 @@
 #ifndef _MM_SHMEM_RECORD_H
 #define _MM_SHMEM_RECORD_H
 
+#include <linux/fcntl.h>
 #include <linux/kho/abi/memfd.h>
 
 /* Where the words of a first page with a struct memfd_ser, or with none, begin. */
 #define SHMEM_RECORD_MAIN	sizeof(struct memfd_ser)
 #define SHMEM_RECORD_TAIL	sizeof(struct memfd_words_ser)
+
+/* What crosses of the flags of a descriptor */
+#define SHMEM_RECORD_FLAGS \
+	(O_ACCMODE | O_APPEND | O_NONBLOCK | O_LARGEFILE)
 
 /**
  * struct shmem_record - a list of words that is being written

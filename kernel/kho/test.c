@@ -834,7 +834,7 @@ static int where(const char *what)
 
 #ifdef CONFIG_LIVEUPDATE
 /* Make the second memory in the record of a shared-memory file the first once more. */
-static int forge_memfd(struct memfd_ser *ser)
+static int repeat_memory(struct memfd_ser *ser)
 {
 	u64 *words = (u64 *)(ser + 1), *first = NULL;
 	u64 i;
@@ -845,9 +845,6 @@ static int forge_memfd(struct memfd_ser *ser)
 		if (first) {
 			words[i] &= ~MEMFD_PFN_MASK;
 			words[i] |= *first & MEMFD_PFN_MASK;
-			ser->words.checksum =
-				kho_checksum(0, &ser->words.next_pa,
-					     MEMFD_SER_PAGE - sizeof(u64));
 			return 0;
 		}
 		first = &words[i];
@@ -866,6 +863,24 @@ static int alter_record(u64 nr, u32 offset, u8 value)
 	((u8 *)record)[offset] = value;
 	record->checksum = liveupdate_record_checksum(record);
 	return 0;
+}
+
+/* Make the record of a shared-memory file wrong, such that the checksum is right. */
+static int forge_memfd(struct memfd_ser *ser, const char *what, u64 bit)
+{
+	int rc = 0;
+
+	if (!strcmp(what, "header"))
+		((u8 *)ser)[bit / 8 % MEMFD_SER_PAGE] ^= 1 << (bit % 8);
+	else if (!strcmp(what, "round"))
+		ser->words.next_pa = virt_to_phys(ser);
+	else if (!strcmp(what, "twice"))
+		rc = repeat_memory(ser);
+	else
+		rc = -EINVAL;
+	ser->words.checksum = kho_checksum(0, &ser->words.next_pa,
+					   MEMFD_SER_PAGE - sizeof(u64));
+	return rc;
 }
 
 /* A word of the record of an iommufd, or of its first maps, so that checksums are right. */
@@ -905,7 +920,7 @@ static int forge(const char *what, u64 nr, u64 bit)
 	if (kho_get_state() != KHO_FINAL || !record)
 		return -EINVAL;
 	if (!strcmp(record->compatible, MEMFD_COMPATIBLE))
-		return forge_memfd(phys_to_virt(record->data));
+		return forge_memfd(phys_to_virt(record->data), what, bit);
 	if (strcmp(record->compatible, HUGETLB_LIVEUPDATE_COMPATIBLE))
 		return -EINVAL;
 	file = phys_to_virt(record->data);

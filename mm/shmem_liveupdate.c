@@ -574,6 +574,22 @@ static void set_final(struct inode *inode, bool on)
 		liveupdate_wake();
 }
 
+/*
+ * Does the file have more than preserve found? A page on its way to swap, or back, is
+ * counted in both places, so it cannot be missed where one of them cannot change.
+ */
+static bool has_more(struct inode *inode, const struct part *part)
+{
+	struct address_space *mapping = inode->i_mapping;
+	bool more;
+
+	xa_lock_irq(&mapping->i_pages);
+	more = mapping->nrpages != part->record.nr_pages ||
+	       READ_ONCE(SHMEM_I(inode)->swapped);
+	xa_unlock_irq(&mapping->i_pages);
+	return more;
+}
+
 static int shmem_freeze(struct liveupdate_file_op_args *args)
 {
 	struct inode *inode = file_inode(args->file);
@@ -586,8 +602,7 @@ static int shmem_freeze(struct liveupdate_file_op_args *args)
 		return rc;
 	}
 	set_final(inode, true);
-	if (inode->i_mapping->nrpages == p->main.record.nr_pages &&
-	    !SHMEM_I(inode)->swapped)
+	if (!has_more(inode, &p->main))
 		goto out;
 
 	rc = shmem_record_begin(&p->tail.record, SHMEM_RECORD_TAIL);

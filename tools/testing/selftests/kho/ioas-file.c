@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <linux/iommufd.h>
 #include <linux/memfd.h>
@@ -26,6 +27,10 @@
 #include "../../../drivers/iommu/iommufd/iommufd_test.h"
 #include "../../../kho/kho_vfio.h"
 #include "kselftest_harness.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
 
 #define PAGE		4096UL
 #define HUGE		(2UL << 20)
@@ -776,6 +781,46 @@ TEST_F(ioas_file, fallocated)
 	munmap(va, size);
 	EXPECT_EQ(0, unmap(b, b->ioas, iova, size));
 	close(fd);
+}
+
+static void *collapse(void *va)
+{
+	madvise(va, HUGE, MADV_COLLAPSE);
+	return NULL;
+}
+
+/* A huge page replaces the pages of a file while they are mapped. */
+TEST_F(ioas_file, collapsed)
+{
+	struct backend *b = &self->b;
+	__u8 page[PAGE], *room, *va;
+	unsigned long i, j;
+	pthread_t thread;
+	__u64 iova;
+	int fd;
+
+	for (i = 0; i < 12; i++) {
+		fd = memfd(HUGE, 0);
+		room = mmap(NULL, 2 * HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0);
+		ASSERT_NE(MAP_FAILED, room);
+		va = (__u8 *)(((uintptr_t)room + HUGE - 1) & -HUGE);
+		ASSERT_EQ(va, mmap(va, HUGE, PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_FIXED, fd, 0));
+		for (j = 0; j < HUGE / PAGE; j++)
+			fill(va + j * PAGE, j);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, collapse, va));
+		usleep(i * 300);
+		ASSERT_EQ(0, map_file(b, fd, 0, HUGE, &iova));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		fill(va + 5 * PAGE, 7000 + i);
+		ASSERT_EQ(0, device_reads(b, iova + 5 * PAGE, page));
+		EXPECT_TRUE(is_filled(page, 7000 + i));
+		EXPECT_EQ(0, mock_check(b, iova, HUGE, va));
+		EXPECT_EQ(0, unmap(b, b->ioas, iova, HUGE));
+		munmap(room, 2 * HUGE);
+		close(fd);
+	}
 }
 
 TEST_F(ioas_file, fixed)

@@ -12,6 +12,7 @@ if [ "$GENERATION" = 0 ]; then
 	kho-replace make || fail "making files"
 	load_next memfd-replace
 	activate 1
+	until [ -e /tmp/going ]; do usleep 1000; done
 	finalize 1
 	jump_next
 fi

@@ -273,12 +273,12 @@ struct found {
  * Return: how many; -EINTR
  */
 static int find_entries(struct address_space *mapping, pgoff_t start,
-			pgoff_t end, struct found *found, unsigned int max)
+			pgoff_t end, struct found *found, int max)
 {
 	XA_STATE(xas, &mapping->i_pages, start);
 	struct folio *busy;
-	unsigned int nr;
 	void *entry;
+	int nr;
 
 again:
 	nr = 0;

@@ -10,7 +10,6 @@
  * Locks: none; the caller sees to it that a record has one writer, or readers.
  */
 #include <linux/err.h>
-#include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/kho.h>
@@ -20,9 +19,6 @@
 
 #include "liveupdate_seals.h"
 #include "shmem_record.h"
-
-#define ALL_SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | \
-			 F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC)
 
 static u64 page_checksum(const struct memfd_words_ser *page)
 {
@@ -250,14 +246,13 @@ const struct memfd_ser *shmem_record_check(u64 first_pa)
 		return NULL;
 	ser = phys_to_virt(first_pa);
 	if (!liveupdate_seals_ok(ser->seals, ser->mode) ||
+	    ser->flags & ~SHMEM_RECORD_FLAGS ||
 	    (ser->flags & O_ACCMODE) == O_ACCMODE)
 		return NULL;
 	if (ser->size > MAX_LFS_FILESIZE || ser->pos > MAX_LFS_FILESIZE ||
 	    ser->reserved || ser->mode & ~0777 ||
 	    strnlen(ser->name, sizeof(ser->name)) == sizeof(ser->name) ||
 	    !pages_sane(ser->tail_pa, SHMEM_RECORD_TAIL))
-		return NULL;
-	if (ser->seals & ~ALL_SEALS || ser->flags & ~SHMEM_RECORD_FLAGS)
 		return NULL;
 
 	iter = shmem_record_start(&ser->words, SHMEM_RECORD_MAIN, 0);

@@ -79,12 +79,15 @@ static void kill_it(void)
 	must(preserve(session, fd, 1));
 }
 
-static void leave_memory(unsigned long size)
+/* What is said to be available is an estimate, so in steps */
+static void leave_memory(long size)
 {
-	unsigned long take = kib_of("MemAvailable") * 1024 - size;
+	long more;
 
-	check(mmap(NULL, take, PROT_READ | PROT_WRITE, MAP_PRIVATE |
-		   MAP_ANONYMOUS | MAP_POPULATE | MAP_LOCKED, -1, 0) != MAP_FAILED);
+	while ((more = kib_of("MemAvailable") * 1024 - size) > 0)
+		check(mmap(NULL, more / 2 + PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE |
+			   MAP_LOCKED, -1, 0) != MAP_FAILED);
 }
 
 static void room(void)

@@ -125,6 +125,7 @@ void kho_unpreserve_range(phys_addr_t phys, size_t size);
 int kho_restore_range(phys_addr_t phys, size_t size);
 int kho_discard_range(phys_addr_t phys, size_t size);
 bool kho_is_pending(phys_addr_t phys, size_t size);
+bool kho_was_withdrawn(phys_addr_t phys, size_t size);
 
 bool kho_is_kept(phys_addr_t phys, size_t size);
 
@@ -254,6 +255,11 @@ static inline bool kho_is_kept(phys_addr_t phys, size_t size)
 }
 
 static inline bool kho_is_pending(phys_addr_t phys, size_t size)
+{
+	return false;
+}
+
+static inline bool kho_was_withdrawn(phys_addr_t phys, size_t size)
 {
 	return false;
 }

@@ -46,7 +46,12 @@ static bool have_header __ro_after_init;
 static bool scoped;
 static bool map_usable __ro_after_init;
 static const char *damage __ro_after_init;
+
+/* What somebody reserved although it was handed over, as far as there is room. */
 static unsigned long nr_withdrawn __ro_after_init;
+static struct kho_range withdrawn[16] __ro_after_init;
+static unsigned int nr_withdrawn_ranges __ro_after_init;
+
 static void *blob_copy __ro_after_init;
 
 static unsigned long early_need __ro_after_init;
@@ -75,6 +80,26 @@ const char *kho_early_damage(void)
 unsigned long kho_early_withdrawn(void)
 {
 	return nr_withdrawn;
+}
+
+/**
+ * kho_was_withdrawn - does somebody else have some of this memory that was handed over?
+ * @phys: begin, page aligned
+ * @size: bytes, page aligned; 0 asks whether there is any such memory at all
+ *
+ * For owners of what lets devices write to memory: they must not any more.
+ */
+bool kho_was_withdrawn(phys_addr_t phys, size_t size)
+{
+	unsigned long pfn = PHYS_PFN(phys), end = pfn + PHYS_PFN(size);
+	unsigned int i;
+
+	if (!size || nr_withdrawn_ranges > ARRAY_SIZE(withdrawn))
+		return nr_withdrawn_ranges;
+	for (i = 0; i < nr_withdrawn_ranges; i++)
+		if (pfn < withdrawn[i].end && end > withdrawn[i].start)
+			return true;
+	return false;
 }
 
 /* The blob, when it lay in such frames: a copy in pages of its own, else NULL. */
@@ -274,10 +299,15 @@ static int __init withdraw(phys_addr_t start, phys_addr_t end)
 
 	if (keep_blob(pfn, end_pfn))
 		return -ENOMEM;
-	nr = kho_map_withdraw(&kho_in_map, pfn, end_pfn, new_node);
+	nr = kho_map_withdraw(&kho_in_map, &pfn, &end_pfn, new_node);
 	if (nr < 0)
 		return nr;
 	nr_withdrawn += nr;
+	if (nr_withdrawn_ranges < ARRAY_SIZE(withdrawn)) {
+		withdrawn[nr_withdrawn_ranges].start = pfn;
+		withdrawn[nr_withdrawn_ranges].end = end_pfn;
+	}
+	nr_withdrawn_ranges++;
 	pr_err("%ld KiB of what was handed over are lost: this kernel reserved [%pa-%pa) by address, there or around; look for an address on its command line\n",
 	       nr << (PAGE_SHIFT - 10), &start, &end);
 	return 0;

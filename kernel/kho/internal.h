@@ -71,8 +71,8 @@ bool kho_map_trim(struct kho_map *map);
 __u64 kho_map_checksum(const struct kho_map *map);
 int kho_map_adopt(struct kho_map *map, const struct kho_header_ser *header,
 		  bool (*readable)(phys_addr_t pa));
-long kho_map_withdraw(struct kho_map *map, unsigned long pfn, unsigned long end,
-		      void *(*move)(void));
+long kho_map_withdraw(struct kho_map *map, unsigned long *first,
+		      unsigned long *last, void *(*move)(void));
 void kho_map_disown(struct kho_map *map,
 		    void (*node)(struct kho_map *map, void *va));
 

@@ -1080,8 +1080,8 @@ static bool is_tail(const struct kho_map *map, unsigned long pfn)
 /**
  * kho_map_withdraw - take out what lies in an extent that somebody else has
  * @map: the map, just adopted
- * @pfn: first frame of the extent
- * @end: its end, exclusive
+ * @first: first frame of the extent; out: of the first unit that reached into it
+ * @last: its end, exclusive; out: of the last such unit
  * @move: gets a page, of which nobody else knows, for a node that lies there
  *
  * A unit of which a part lies in the extent goes as a whole: it could not be
@@ -1094,11 +1094,12 @@ static bool is_tail(const struct kho_map *map, unsigned long pfn)
  * counted; or -ENOMEM when there is no page for a node: then the extent is in use
  * by the map, which must not be used any more
  */
-long kho_map_withdraw(struct kho_map *map, unsigned long pfn, unsigned long end,
-		      void *(*move)(void))
+long kho_map_withdraw(struct kho_map *map, unsigned long *first,
+		      unsigned long *last, void *(*move)(void))
 {
-	struct withdrawal out = { .pfn = pfn, .end = end, .move = move };
+	struct withdrawal out = { .pfn = *first, .end = *last, .move = move };
 	struct node_walk walk = { .fn = move_children, .arg = &out };
+	unsigned long pfn = *first, end = *last;
 	unsigned long used, free;
 	__u64 root_pa;
 	long nr;
@@ -1127,6 +1128,8 @@ long kho_map_withdraw(struct kho_map *map, unsigned long pfn, unsigned long end,
 		nr += free - used;
 	}
 	atomic_long_sub(nr, &map->nr_frames);
+	*first = pfn;
+	*last = end;
 	return nr;
 }
 

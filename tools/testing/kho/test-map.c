@@ -796,17 +796,17 @@ static void check_nodes(struct kho_map *map)
 }
 
 /* What is partly in the extent goes as a whole; returns how many frames. */
-static unsigned long model_withdraw(struct model *model, unsigned long pfn,
-				    unsigned long end)
+static unsigned long model_withdraw(struct model *model, unsigned long *first,
+				    unsigned long *last)
 {
-	unsigned long nr = 0;
+	unsigned long pfn, end, nr = 0;
 	u8 *at;
 
-	while (model_at(model, pfn) == TAIL)
-		pfn--;
-	while (model_at(model, end) == TAIL)
-		end++;
-	for (; pfn < end; pfn++) {
+	while (model_at(model, *first) == TAIL)
+		--*first;
+	while (model_at(model, *last) == TAIL)
+		++*last;
+	for (pfn = *first, end = *last; pfn < end; pfn++) {
 		at = model_range(model, pfn, 1);
 		if (!at || *at == FREE)
 			continue;
@@ -843,7 +843,7 @@ static void test_withdraw(unsigned long rounds)
 	while (rounds--) {
 		struct kho_map map = KHO_MAP_INIT(map);
 		struct model model = model_new();
-		unsigned long i, pfn, end, nr, nodes, moved = 0, want;
+		unsigned long i, pfn, end, nr, nodes, moved = 0, want, first, last;
 		unsigned int order;
 		long rc;
 
@@ -874,7 +874,9 @@ static void test_withdraw(unsigned long rounds)
 			}
 			alloc_failed = false;
 			alloc_budget = random_below(4) ? -1 : 0;
-			rc = kho_map_withdraw(&map, pfn, end, page_for_node);
+			first = pfn;
+			last = end;
+			rc = kho_map_withdraw(&map, &first, &last, page_for_node);
 			alloc_budget = -1;
 			if (alloc_failed) {
 				CHECK(rc == -ENOMEM && nth_node);
@@ -884,10 +886,15 @@ static void test_withdraw(unsigned long rounds)
 			}
 			nr_partly += model_at(&model, pfn) == TAIL ||
 				     model_at(&model, end) == TAIL;
-			want = model_withdraw(&model, pfn, end);
+			want = model_withdraw(&model, &pfn, &end);
 			CHECK(rc >= 0 && (unsigned long)rc == want);
+			CHECK(nth_node || !want || (first == pfn && last == end));
 			nr_taken += want;
-			CHECK(!kho_map_withdraw(&map, pfn, end, page_for_node));
+			first = pfn;
+			last = end;
+			CHECK(!kho_map_withdraw(&map, &first, &last,
+						page_for_node));
+			CHECK(first == pfn && last == end);
 			if (nth_node) {
 				moved++;
 				CHECK(!kho_map_covers(&map, pfn, 1));

@@ -9,6 +9,7 @@
 #   subtree		of the subtree: the same
 #   off		intel_iommu=off in the next kernel: both
 #   mode		the next kernel's tables would be of another mode: both
+#   reserved		the next kernel reserves memory by address that the first device writes to: that device
 # Afterwards both are discarded, and are ordinary devices.
 set -e
 # shellcheck source=kho-lib.sh
@@ -38,6 +39,18 @@ ordinary() {
 	nic-rx "open $1" "memory 1024" attach start "go 2000" "receive 100" stop || fail "$1 is no ordinary device"
 }
 
+# block_of PID: an address of 2 MiB, most frames of which are in the first file for DMA of that process
+block_of() {
+	IFS='- ' read -r start end _ <<-EOF
+	$(grep -m 1 memfd:dma "/proc/$1/maps")
+	EOF
+	dd if="/proc/$1/pagemap" bs=8 skip=$((0x$start / 4096)) count=$(((0x$end - 0x$start) / 4096)) 2>/dev/null |
+		od -An -v -t x8 | tr -s ' ' '\n' | sed -n 's/^...\([0-9a-f]\{13\}\)$/\1/p' >/tmp/frames
+	while read -r frame; do
+		echo $((0x$frame / 512))
+	done </tmp/frames | sort -n | uniq -c | sort -n | tail -n 1 | awk '$1 > 256 { printf "%.0f\n", $2 * 2097152 }'
+}
+
 if [ "$GENERATION" = 0 ]; then
 	args=
 	case $case in
@@ -49,13 +62,21 @@ if [ "$GENERATION" = 0 ]; then
 	esac
 	for address in $first $second; do
 		to_vfio "$address"
-		nic-rx start "/tmp/$address" "open $address" "memory 16384" attach start || fail "$address does not start"
+		memory=16384
+		# (so much that it has some memory in one piece)
+		[ "$case" != reserved ] || memory=60000
+		nic-rx start "/tmp/$address" "open $address" "memory $memory" attach start || fail "$address does not start"
 		nic "/tmp/$address" "session $address" "preserve file 1" "preserve iommufd 2" "preserve device 3" "go 2000" "receive 500"
 	done
+	if [ "$case" = reserved ]; then
+		place=$(block_of "$(cat "/tmp/$first/pid")")
+		[ -n "$place" ] || fail "no 2 MiB are the device's"
+		args=$(printf 'cma=2M@%#x' "$place")
+	fi
 	# It is refused; but an operator can insist on it.
 	if [ -n "$args" ]; then
 		load EINVAL /boot/bzImage "$args"
-		error_says 'on its command line keeps the next kernel from taking over what translates'
+		error_says 'image: ' 'on its command line'
 		echo 1 >$kho/allow_unreadable
 	fi
 	live-update --load-only --append "$args" -- iommu-damage "$case" || fail "loading the next kernel: $?"
@@ -63,7 +84,10 @@ if [ "$GENERATION" = 0 ]; then
 	finalize 1
 	# (The emulated NIC goes on trying when it is blocked, and QEMU complains about each try.)
 	nic "/tmp/$first" stop
-	[ "$case" = device ] || nic "/tmp/$second" stop
+	case $case in
+	device | reserved) ;;
+	*) nic "/tmp/$second" stop ;;
+	esac
 	# A head and a unit of 32 bytes, two domains of 24, two devices of 40; see include/linux/kho/abi/iommu.h.
 	case $case in
 	device) control corrupt iommu:table $(((32 + 32 + 48 + 6) * 8)) ;;
@@ -75,8 +99,12 @@ if [ "$GENERATION" = 0 ]; then
 fi
 
 case $case in
-device)
-	blocked "$first" "its record is damaged"
+device | reserved)
+	if [ "$case" = device ]; then
+		blocked "$first" "its record is damaged"
+	else
+		blocked "$first" "memory that it uses was reserved by address"
+	fi
 	nic-rx start "/tmp/$second" "retrieve $second" "take file 1" resume || fail "$second: the file is lost"
 	goes_on "$second"
 	;;
@@ -99,7 +127,7 @@ dmesg >/tmp/log
 for address in $first $second; do
 	if [ -f "/tmp/$address/pid" ]; then
 		end_program "/tmp/$address"
-	else
+	elif [ "$case" != reserved ]; then
 		# Its memory is whole, with every frame until it was stopped.
 		nic-rx "retrieve $address" "take file 1" resume verify show || fail "$address: its memory is lost"
 	fi
@@ -107,6 +135,7 @@ for address in $first $second; do
 done
 case $case in
 head | subtree) discard iommu ;;
+reserved) discard /memory ;;
 off) exit 0 ;;
 esac
 ordinary "$first"

@@ -321,6 +321,7 @@ static inline int kho_cmdline_walk(const char *cmdline,
 {
 	return -EOPNOTSUPP;
 }
+
 static inline void kho_add_in_item(struct kho_in_item *item) { }
 
 static inline __printf(3, 4)

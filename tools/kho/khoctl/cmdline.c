@@ -175,11 +175,13 @@ uint64_t cmdline_huge(const char *cmdline)
 		else if (param_is(&param, "hugepagesz"))
 			size = parse_size(param.value, &end);
 		else if (param_is(&param, "default_hugepagesz"))
-			size = usual = parse_size(param.value, &end);
+			usual = parse_size(param.value, &end);
 		else if (param_is(&param, "hugepages") && size)
 			bytes += count_huge(param.value) * size;
 		else if (param_is(&param, "hugepages"))
 			nr_usual = count_huge(param.value);
+		if (param.value && param_is(&param, "default_hugepagesz"))
+			size = usual;
 		param_free(&param);
 	}
 	return bytes + nr_usual * usual;

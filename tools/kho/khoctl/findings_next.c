@@ -134,7 +134,8 @@ static void find_crash(struct findings *findings, uint64_t asked, uint64_t kept)
 	uint64_t here = text ? strtoull(text, NULL, 10) : 0;
 
 	if (asked > here && kept)
-		find(findings, FINDING_NOTE, "command line", "see /sys/kernel/kexec_crash_size then",
+		find(findings, FINDING_NOTE, "command line",
+		     "see /sys/kernel/kexec_crash_size then",
 		     "crashkernel= of the next kernel asks for %s, this one has %s set aside, and for more there may be no room beside what is preserved",
 		     format_bytes(asked_is, asked), format_bytes(here_is, here));
 	free(text);
@@ -152,7 +153,8 @@ static void find_crash(struct findings *findings, uint64_t asked, uint64_t kept)
 void find_huge(struct findings *findings, const struct image *image)
 {
 	char *cmdline = next_cmdline(findings->next), *info = read_text("/proc/meminfo");
-	char *kept_text = read_kho("preserved_bytes"), *total = info ? strstr(info, "MemTotal:") : NULL;
+	char *total = info ? strstr(info, "MemTotal:") : NULL;
+	char *kept_text = read_kho("preserved_bytes");
 	uint64_t asked = cmdline ? cmdline_huge(cmdline) : 0, kept, ram, rest;
 	char asked_is[32], kept_is[32], ram_is[32];
 

@@ -31,9 +31,10 @@
 #include <linux/types.h>
 
 /**
- * KHO_RESTORES - say that this kernel can restore a version: KHO_RESTORES(condition, version)
- * @condition: the code for it is in the kernel or in a module of this build
- * @version: string "<owner>-v<N>": of a subtree, or of a kind of file in a session
+ * KHO_RESTORES - say that this kernel can restore a version
+ * @...: first a condition: the code for it is in the kernel or in a module of this
+ *	 build; then the version, a string "<owner>-v<N>": of a subtree, or of a kind
+ *	 of file in a session
  *
  * One line, on a line of its own, in the header of what the version is the version
  * of; two when an older version can still be read. The build collects these lines

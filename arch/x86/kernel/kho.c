@@ -9,12 +9,12 @@
 #define pr_fmt(fmt) "kho: " fmt
 
 #include <linux/cc_platform.h>
+#include <linux/cpufeature.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kexec.h>
 #include <linux/kho/abi/handover.h>
 #include <asm/bootparam.h>
-#include <asm/cpufeature.h>
 #include <asm/kho.h>
 #include <asm/setup.h>
 

@@ -8,7 +8,7 @@
  *
  * - which memory there is, or how it is read: mem=, memmap=, initrdmem=, mem_encrypt=.
  *   Of a kernel with CONFIG_CMDLINE more is not known here; it ignores the first two
- *   itself when it receives something (arch/x86/kernel/kho.c).
+ *   itself when it receives something (arch/x86/kernel/kho_memory.c).
  * - memory at an address: cma=SIZE@START, crashkernel=SIZE@START
  * - memory that will be neither free nor what was handed over: hugepages=
  * - movable memory, where nothing can be pinned for DMA: kernelcore=, movablecore=

@@ -330,6 +330,9 @@ void *kho_vzalloc(size_t size)
 	struct page **pages;
 	void *page, *area;
 
+	/* Who wants to preserve it will be told. */
+	if (!kho_is_enabled())
+		return vzalloc(size);
 	if (!nr || nr > totalram_pages())
 		return NULL;
 	pages = kvcalloc(nr, sizeof(*pages), GFP_KERNEL_ACCOUNT);

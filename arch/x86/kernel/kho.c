@@ -8,8 +8,6 @@
  */
 #define pr_fmt(fmt) "kho: " fmt
 
-#include <linux/cc_platform.h>
-#include <linux/cpufeature.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kexec.h>
@@ -136,30 +134,4 @@ void __init kho_setup_data_parse(u64 pa, u32 len)
 	memcpy(&setup, data->data, sizeof(setup));
 	early_memunmap(data, sizeof(*data) + sizeof(setup));
 	kho_early_setup(setup.header_pa);
-}
-
-/**
- * kho_keeps_memory - is a parameter ignored that changes what memory there is?
- * @param: its name
- *
- * The old kernel refuses to start one with such a command line, but of one that is
- * compiled in (CONFIG_CMDLINE) it does not know.
- */
-bool __init kho_keeps_memory(const char *param)
-{
-	if (!kho_early_scoped())
-		return false;
-	pr_warn("%s= ignored: memory was handed over by kexec\n", param);
-	return true;
-}
-
-/**
- * kho_arch_encrypts_as - will the next kernel read memory as this one does?
- * @encrypts: mem_encrypt=on is on its command line
- */
-bool kho_arch_encrypts_as(bool encrypts)
-{
-	bool here = cc_platform_has(CC_ATTR_HOST_MEM_ENCRYPT);
-
-	return here == encrypts || !boot_cpu_has(X86_FEATURE_SME);
 }

@@ -48,6 +48,8 @@ enum { FREE, USED, ALLOCATED, BOOT, TEXT, CRASH, LOW_CRASH, OFFLINE };
 /* Frame i of the model is frame i of the memory, or HIGH + i - PART. */
 static u8 frame[FRAMES];
 static bool was_boot[FRAMES], in_zone_list[FRAMES], is_memmap[FRAMES], kept[FRAMES];
+/* Of those that are kept */
+static bool own[FRAMES];
 static u64 memmap_pa[2][MEMMAP_PAGES];
 static bool have_high, memmap_overflows, memmap_known;
 static struct kho_range ram[2];
@@ -163,6 +165,20 @@ static void free_contig_range(unsigned long pfn, unsigned long nr)
 		CHECK(frame[i] == ALLOCATED);
 		frame[i] = FREE;
 	}
+}
+
+/* What the core hands over itself and is in no map yet. There is memory for that. */
+static int kho_out_add_own(struct kho_map *map)
+{
+	long budget = alloc_budget;
+	unsigned long i;
+
+	alloc_budget = -1;
+	for (i = 0; i < FRAMES; i++)
+		if (own[i])
+			CHECK(!kho_map_add(map, to_pfn(i), 1, 0));
+	alloc_budget = budget;
+	return 0;
 }
 
 /* As the kernel is built */
@@ -298,11 +314,15 @@ static void preserve_some(void)
 	unsigned long i;
 
 	memset(kept, 0, sizeof(kept));
+	memset(own, 0, sizeof(own));
 	for (i = 1; i < FRAMES; i++) {
 		if (frame[i] > USED || random_below(random_below(4) ? 20 : 300))
 			continue;
 		kept[i] = true;
 		frame[i] = USED;
+		own[i] = !random_below(8);
+		if (own[i])
+			continue;
 		CHECK(!kho_map_add(random_below(2) ? &kho_out_map : &kho_in_map,
 				   to_pfn(i), 1, 0));
 	}

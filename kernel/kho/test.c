@@ -32,8 +32,11 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/oom.h>
 #include <linux/pci_liveupdate.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/timex.h>
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
@@ -707,23 +710,60 @@ static int scatter(u32 percent, u32 order, u64 seed)
 	return 0;
 }
 
+/* What churn() has taken; it ends when somebody else is out of memory. */
+static LIST_HEAD(churned);
+static DEFINE_SPINLOCK(churned_lock);
+static bool churned_enough;
+
+static unsigned long give_back_churned(unsigned long max)
+{
+	unsigned long nr;
+	struct page *page;
+
+	for (nr = 0; nr < max; nr++) {
+		spin_lock(&churned_lock);
+		page = list_first_entry_or_null(&churned, struct page, lru);
+		if (page)
+			list_del(&page->lru);
+		spin_unlock(&churned_lock);
+		if (!page)
+			break;
+		__free_page(page);
+	}
+	return nr;
+}
+
+static int give_way(struct notifier_block *nb, unsigned long unused, void *parm)
+{
+	unsigned long *freed = parm;
+
+	WRITE_ONCE(churned_enough, true);
+	*freed += give_back_churned(PFN_DOWN(SZ_4M));
+	return NOTIFY_OK;
+}
+
 /* Write to all memory that is free. */
 static int churn(void)
 {
+	struct notifier_block notifier = { .notifier_call = give_way };
 	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY;
-	struct page *page, *next;
 	unsigned long nr = 0;
-	LIST_HEAD(all);
+	struct page *page;
+	int rc;
 
-	while ((page = alloc_page(gfp))) {
+	churned_enough = false;
+	rc = register_oom_notifier(&notifier);
+	if (rc)
+		return rc;
+	while (!READ_ONCE(churned_enough) && (page = alloc_page(gfp))) {
 		memset(page_address(page), 0xa5, PAGE_SIZE);
-		list_add(&page->lru, &all);
+		spin_lock(&churned_lock);
+		list_add(&page->lru, &churned);
+		spin_unlock(&churned_lock);
 		nr++;
 	}
-	list_for_each_entry_safe(page, next, &all, lru) {
-		list_del(&page->lru);
-		__free_page(page);
-	}
+	give_back_churned(ULONG_MAX);
+	unregister_oom_notifier(&notifier);
 	pr_info("wrote to %lu KiB of free memory\n", nr << (PAGE_SHIFT - 10));
 	return 0;
 }

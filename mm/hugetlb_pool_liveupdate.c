@@ -193,6 +193,7 @@ static int __init pool_init(void)
 		return 0;
 	}
 	kho_restore_free(phys_to_virt(pa));
+	kho_finish_subtree(HUGETLB_POOL_NAME);
 	return 0;
 }
 postcore_initcall(pool_init);

@@ -349,6 +349,7 @@ static int __init hwpoison_init(void)
 		mark(list[i]);
 	pr_info("%zu bad frames stay out of use\n", nr);
 	kho_restore_free(tree);
+	kho_finish_subtree(HWPOISON_NAME);
 	return 0;
 }
 postcore_initcall(hwpoison_init);

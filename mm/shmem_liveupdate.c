@@ -508,6 +508,26 @@ static int lock_inode(struct inode *inode)
 	return 0;
 }
 
+/* Preserve and write down all that a file has; its inode is locked. */
+static int make_record(struct liveupdate_file_op_args *args,
+		       struct preserved *p)
+{
+	int rc = shmem_record_begin(&p->main.record, SHMEM_RECORD_MAIN);
+
+	if (rc)
+		return rc;
+	rc = scan(args, &p->main, NULL);
+	if (rc) {
+		undo(&p->main, SHMEM_RECORD_MAIN);
+		return rc;
+	}
+	shmem_record_end(&p->main.record);
+	fill_header(p, args->file);
+	args->serialized_data = virt_to_phys(p->main.record.first);
+	args->private_data = p;
+	return 0;
+}
+
 static int shmem_preserve(struct liveupdate_file_op_args *args)
 {
 	struct inode *inode = file_inode(args->file);
@@ -526,23 +546,12 @@ static int shmem_preserve(struct liveupdate_file_op_args *args)
 	rc = -EBUSY;
 	if (shmem_size_frozen(inode))
 		goto err_unlock;
-	rc = shmem_record_begin(&p->main.record, SHMEM_RECORD_MAIN);
-	if (rc)
-		goto err_unlock;
 	set_flags(inode, SHMEM_FROZEN, true);
-	rc = scan(args, &p->main, NULL);
-	if (rc)
-		goto err_undo;
-	shmem_record_end(&p->main.record);
-	fill_header(p, args->file);
-	inode_unlock(inode);
-
-	args->serialized_data = virt_to_phys(p->main.record.first);
-	args->private_data = p;
-	return 0;
-
-err_undo:
-	undo(&p->main, SHMEM_RECORD_MAIN);
+	rc = make_record(args, p);
+	if (!rc) {
+		inode_unlock(inode);
+		return 0;
+	}
 	set_flags(inode, SHMEM_FROZEN, false);
 err_unlock:
 	inode_unlock(inode);
@@ -716,22 +725,10 @@ static int shmem_keep(struct liveupdate_file_op_args *args)
 		return -ENOMEM;
 	inode_lock(inode);
 	shmem_restore_end(inode);
-	rc = shmem_record_begin(&p->main.record, SHMEM_RECORD_MAIN);
-	rc = rc ?: scan(args, &p->main, NULL);
+	rc = make_record(args, p);
+	inode_unlock(inode);
 	if (rc)
-		goto err_undo;
-	shmem_record_end(&p->main.record);
-	fill_header(p, args->file);
-	inode_unlock(inode);
-
-	args->serialized_data = virt_to_phys(p->main.record.first);
-	args->private_data = p;
-	return 0;
-
-err_undo:
-	undo(&p->main, SHMEM_RECORD_MAIN);
-	inode_unlock(inode);
-	kfree(p);
+		kfree(p);
 	return rc;
 }
 

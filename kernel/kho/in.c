@@ -353,8 +353,8 @@ bool kho_in_empty(void)
  * @phys: where the device tree is
  *
  * The tree is intact, and of a version that this kernel restores (KHO_RESTORES()) if
- * it restores any version of this owner. It lies in preserved memory, which is the owner's to
- * restore or free.
+ * it restores any version of this owner. It lies in preserved memory, which is the
+ * owner's to restore or free.
  *
  * Context: may sleep. Not before core_initcall.
  * Return: 0, -ENOENT when there is none or it was retrieved before, -EINVAL when

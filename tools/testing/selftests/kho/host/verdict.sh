@@ -109,6 +109,9 @@ exit 0 0" >&5; echo "$ends" >&3'
 	vm 7 "the command's exit status is 7" "${good/exit 0 0/exit 0 7}"
 	vm 254 'generation 0 ended with taint 512' "${good/taint 0 0/taint 0 512}"
 	vm 254 'KASAN: use-after-free' 'echo "BUG: KASAN: use-after-free" >&3; '"$good"
+	# what another processor says while the power goes off
+	vm 0 '' "$good"'; printf "[    2.1] clocksource: tsc\n[    2.1] clocksou" >&3'
+	vm 254 'WARNING: CPU: 1' "$good"'; echo "[    2.1] WARNING: CPU: 1" >&3'
 	# a report after the command's end
 	vm 254 'WARNING: CPU: 0' "${good%; echo*}"'; echo "WARNING: CPU: 0" >&3; echo "$ends" >&3'
 

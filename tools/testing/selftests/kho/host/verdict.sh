@@ -9,6 +9,8 @@
 # Both run in a copy of scripts/ that has nothing else beside it.
 # shellcheck disable=SC2016,SC2089,SC2090,SC2317 # scripts for stubs, as text; the last lines call what the argument names
 set -euo pipefail
+# What the run that this belongs to was asked for is not meant for the stubs.
+unset FULL AGAIN JOBS CONFIG KHO_ACCEL KHO_PASSED KHO_QEMU_CRASHES FAILED_LINES CONSOLE_LINES
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root

@@ -56,4 +56,8 @@ grep Huge /proc/meminfo
 for one in $(echo "$pools" | tr , ' '); do
 	emptied "${one%:*}"
 done
+# An earlier release has no owner for the list of pools.
+if grep -q '^hugetlb-pool pending .* no owner in this kernel' $kho/incoming; then
+	discard hugetlb-pool
+fi
 nothing_left

@@ -12,12 +12,14 @@
  * The next kernel copies the table before the first interrupt is set up, and keeps these
  * entries allocated: the device's message refers to them until a driver writes another
  * one. They are not freed one by one. At the next jump they are cleared, unless the
- * device is preserved again.
+ * device is preserved again and this kernel has set up none of its interrupts: then its
+ * messages still refer to them.
  *
  * Locks: none, at the jump and in early boot a single processor runs.
  */
 #define pr_fmt(fmt) "DMAR-IR: " fmt
 
+#include <linux/bitmap.h>
 #include <linux/dmar.h>
 #include <linux/io.h>
 #include <linux/kho.h>
@@ -29,6 +31,25 @@ static phys_addr_t old_irts[DMAR_UNITS_SUPPORTED];
 static unsigned int nr_old_irts;
 
 #define IRT_SIZE	(INTR_REMAP_TABLE_ENTRIES * sizeof(struct irte))
+
+/*
+ * Devices whose interrupts this kernel has set up. A device has an id of its own at each
+ * unit, so the ids of one unit at a time are enough.
+ */
+static DECLARE_BITMAP(set_up, U16_MAX + 1);
+
+static void find_set_up(const struct intel_iommu *iommu)
+{
+	unsigned int i;
+
+	bitmap_zero(set_up, U16_MAX + 1);
+	for (i = 0; i < INTR_REMAP_TABLE_ENTRIES; i++) {
+		const struct irte *irte = &iommu->ir_table->base[i];
+
+		if (irte->present)
+			__set_bit(irte->sid, set_up);
+	}
+}
 
 /**
  * vtd_shutdown_irt - leave nothing that delivers an interrupt
@@ -45,13 +66,15 @@ void vtd_shutdown_irt(struct intel_iommu *iommu, u32 unit,
 
 	if (!iommu->ir_table)
 		return;
+	find_set_up(iommu);
 	for (i = 0; i < INTR_REMAP_TABLE_ENTRIES; i++) {
 		struct irte *irte = &iommu->ir_table->base[i];
 		struct irte quiet = { .fpd = 1 };
 
 		if (!irte->low && !irte->high)
 			continue;
-		if (kept(unit, irte->sid))
+		if (kept(unit, irte->sid) &&
+		    (irte->present || !test_bit(irte->sid, set_up)))
 			quiet.high = irte->high;
 		else
 			quiet.low = 0;

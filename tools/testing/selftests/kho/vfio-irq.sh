@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # vfio-irq: interrupts that a device raises while nobody serves it are delivered when its user has set the eventfds again,
-# and every eventfd is signalled once besides, that time only. With "msi", the same for plain MSI, which keeps nothing.
+# and every eventfd is signalled once besides, that time only. With "msi", the same for plain MSI, which keeps nothing. With
+# "entries", the remapping entries that are handed over are those of the interrupts in use, however many handovers there were;
+# also when nobody sets up interrupts in between.
 set -e
 # shellcheck source=kho-lib.sh
 . kho-lib
@@ -55,5 +57,20 @@ msi1)
 	keep_try "retrieve s" "take device 3" iommufd bind "write 0 0xc8 4" "msi 1" "signals 1" "read 0 0xc0 0x80000004" \
 		"write 0 0xc8 4" "signals 1" "msi 1" "signals 0"
 	end_try
+	;;
+entries*)
+	[ "$GENERATION" = 0 ] || same "handed over" "$(dmesg | sed -n 's/.* stays on, with \([0-9]*\) entries of preserved devices$/\1/p')" 5
+	case $GENERATION in
+	0)
+		to_vfio "$address"
+		keep_try "open $address" iommufd bind "file 4" ioas "map 0 0x10000" attach "msix 5"
+		;;
+	2) keep_try "retrieve s" "take device 3" iommufd bind "take file 1" ioas "map 0 0x10000" attach finish ;;
+	*) keep_try "retrieve s" "take device 3" iommufd bind "msix 5" "take file 1" ioas "map 0 0x10000" attach finish ;;
+	esac
+	[ "$GENERATION" != 4 ] || exit 0
+	try "session s" "preserve file 1" "preserve iommufd 2" "preserve device 3"
+	live-update -- vfio-irq entries
+	fail "the jump was refused"
 	;;
 esac

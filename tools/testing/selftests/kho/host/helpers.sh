@@ -28,8 +28,8 @@ gives() {
 }
 
 build keeper $tests/host/keeper-try.c $tools/keeper.c $tools/kho_vfio.c -Wl,--wrap=pread,--wrap=pwrite,--wrap=ioctl
-build kho-try $tests/kho-try.c
-build kho-session $tests/kho-session.c
+build kho-try $tests/lib/kho-try.c
+build kho-session $tests/lib/kho-session.c
 k=$work/keeper long=$(printf '%*s' 600 '')
 
 # What is wanted
@@ -126,7 +126,7 @@ wait $!
 lib() {
 	# shellcheck disable=SC2016 # the inner shell's
 	gives "$1" "$2" env GENERATION=0 PATH="$work/bin:$PATH" work="$work" sh -ec '. "$1"; . "$2"; eval "$3"' test \
-		$tests/kho-lib.sh $tests/vfio-lib.sh "log() { echo \"[    3.000000] \$*\" >>'$work/log'; }; cd '$work'; $3"
+		$tests/lib/kho-lib.sh $tests/lib/vfio-lib.sh "log() { echo \"[    3.000000] \$*\" >>'$work/log'; }; cd '$work'; $3"
 }
 lib 0 '' 'log_says "new words" log "kho: new words"'
 lib 0 '' 'log_says one log_says two log one and two'
@@ -157,8 +157,8 @@ lib 1 'no device whose' 'configs_are "0000:00:01.0 00"'
 lib 1 'no memory was listed' 'bytes_are_there ""'
 
 # iommufd-selftest, of a program that says 190 times ok, and then ends in one way or another
-ln -s "$PWD/$tests/kho-lib.sh" "$work/bin/kho-lib"
-sed "s|/root/|$work/|; s|/proc/sys/vm/nr_hugepages|$work/pages|; s|/tmp/out|$work/said|" $tests/iommufd-selftest.sh >"$work/selftest"
+ln -s "$PWD/$tests/lib/kho-lib.sh" "$work/bin/kho-lib"
+sed "s|/root/|$work/|; s|/proc/sys/vm/nr_hugepages|$work/pages|; s|/tmp/out|$work/said|" $tests/devices/iommufd-selftest.sh >"$work/selftest"
 cat >"$work/iommufd" <<'END'
 #!/bin/sh
 for i in $(seq 189); do echo "ok $i case.$i"; done

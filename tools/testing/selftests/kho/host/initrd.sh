@@ -75,7 +75,8 @@ others=$(find "$repo/build/systemd" ! -type l ! -perm -go=r | head -n 3)
 
 anew "$repo/include/linux/kho/abi/handover.h"
 anew "$repo/include/uapi/linux/liveupdate.h"
-anew "$repo/tools/testing/selftests/kho/survive.sh"
+anew "$repo/tools/testing/selftests/kho/core/survive.sh"
+anew "$repo/tools/testing/selftests/kho/lib/kho-known.h"
 # (older than the archive, as what comes from elsewhere may be)
 touch -d 2024-12-01 "$repo/tools/kho/vmm.c"
 initrd
@@ -86,6 +87,14 @@ initrd
 rm "$repo/build/headers/include/linux/vfio.h"
 cp "$BUILD/headers/include/linux/vfio.h" "$repo/build/headers/include/linux/vfio.h"
 anew "$repo/build/headers/include/linux/vfio.h"
+
+# Two of one name would be one in the VM.
+for other in sessions/survive.sh bench/survive.c; do
+	cp "$repo/tools/testing/selftests/kho/core/survive.sh" "$repo/tools/testing/selftests/kho/$other"
+	if PATH=$work/bin:$PATH "$repo/scripts/initrd" >"$work/out" 2>&1; then fail "$other has the name of core/survive.sh"; fi
+	grep -q 'have the same name: survive$' "$work/out" || { cat "$work/out"; fail "it does not say that $other has a name twice"; }
+	rm "$repo/tools/testing/selftests/kho/$other"
+done
 
 # One that does not compile fails its own rows, and says why.
 "$repo/build/selftests/iommufd" || fail "the base tree's iommufd was not compiled"

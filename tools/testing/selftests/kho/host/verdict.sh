@@ -14,7 +14,7 @@ unset FULL AGAIN JOBS CONFIG KHO_ACCEL KHO_PASSED KHO_QEMU_CRASHES FAILED_LINES 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
-mkdir -p "$root/scripts" "$root/build/base/arch/x86/boot" "$root/tools/testing/selftests/kho" "$work/bin"
+mkdir -p "$root/scripts" "$root/build/base/arch/x86/boot" "$work/bin"
 cp scripts/vm scripts/test scripts/common.sh "$root/scripts/"
 : >"$root/build/base/arch/x86/boot/bzImage"
 : >"$root/build/initrd"
@@ -178,9 +178,17 @@ exit 0 0" >&5; echo "$ends" >&3'
 
 # --- scripts/test ---
 
+# (all parts of the plan are there, and one has the rows)
+tests=$root/tools/testing/selftests/kho
+part_of_plan=$tests/core/plan
+for part in tools/testing/selftests/kho/*/plan; do
+	mkdir -p "$root/${part%/*}"
+	: >"$root/$part"
+done
+
 # run_plan PLAN [ARG...]: leaves $status and $work/out
 run_plan() {
-	printf '%s\n' "$1" >"$root/tools/testing/selftests/kho/plan"
+	printf '%s\n' "$1" >"$part_of_plan"
 	status=0
 	"$root/scripts/test" "${@:2}" >"$work/out" 2>&1 || status=$?
 }
@@ -229,6 +237,15 @@ may-skip skip where there is nothing'
 may-skip bad because'
 	says 1 'test: plan: may-skip bad: there is no such test'
 
+	# parts: one that is not read, and one that is not there
+	mkdir "$tests/more"
+	mv "$part_of_plan" "$tests/more"
+	"$root/scripts/test" --list >"$work/out" 2>&1 && wrong "a part of the plan that is not read is not missed"
+	grep -q 'plan: more/plan is not read' "$work/out" || wrong "it does not say that more/plan is not read" "$(cat "$work/out")"
+	rm -r "$tests/more"
+	"$root/scripts/test" --list >"$work/out" 2>&1 && wrong "a part of the plan that is not there is not missed"
+	grep -q 'core/plan: No such file' "$work/out" || wrong "it does not say that there is no core/plan" "$(cat "$work/out")"
+
 	# tiers
 	run_plan 'a 5 short vm -- exit 0
 b 5 full vm -- exit 1'
@@ -252,7 +269,7 @@ without 5 short vm -- "echo again >>'"$work"'/without; exit 253"'
 
 	# No room for results: what is not written did not pass.
 	rm -rf "$root/build/results" "$root/build/logs"
-	printf '%s\n' 'full 5 short vm -- "exec head -c 200000 /dev/zero"' >"$root/tools/testing/selftests/kho/plan"
+	printf '%s\n' 'full 5 short vm -- "exec head -c 200000 /dev/zero"' >"$part_of_plan"
 	status=0
 	unshare -m bash -c 'mkdir -p "$1" && mount -t tmpfs -o size=64k none "$1" && cd "$2" && exec scripts/test' - \
 		"$root/build/logs" "$root" >"$work/out" 2>&1 || status=$?
@@ -261,7 +278,7 @@ without 5 short vm -- "echo again >>'"$work"'/without; exit 253"'
 	# Ended by TERM: what had not ended is not run, and nothing goes on.
 	printf '%s\n' "first 60 short vm -- 'echo \$\$ >$work/pid1; exec sleep 55'" \
 		"second 60 short host -- sh -c 'echo \$\$ >$work/pid2; exec sleep 55'" 'third 60 short vm -- exit 0' \
-		>"$root/tools/testing/selftests/kho/plan"
+		>"$part_of_plan"
 	"$root/scripts/test" >"$work/out" 2>&1 &
 	runner=$!
 	until [ -s "$work/pid1" ] && [ -s "$work/pid2" ]; do

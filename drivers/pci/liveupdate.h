@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * PCI devices that go on doing DMA across a kexec: between the files, each of which
+ * calls those above it here and none below it.
+ */
+#ifndef _PCI_LIVEUPDATE_PRIVATE_H
+#define _PCI_LIVEUPDATE_PRIVATE_H
+
+#include <linux/kho.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
+#include <linux/types.h>
+
+#include "liveupdate_record.h"
+
+/**
+ * struct lu_entry - a device or bridge that is preserved, or was handed over
+ * @list: in entries
+ * @dev: the device, with a reference; NULL when it is not there (any more)
+ * @record: where it is, and, incoming or since activate, what crosses the kexec
+ * @users: preserved devices: itself, or those below a bridge
+ * @incoming: was handed over, and is not finished
+ * @damaged: what is wrong with @record, which is handed on only; or NULL
+ * @gone: it was removed while it was preserved
+ * @listed: @item is in the core's list
+ * @item: what the operator sees
+ */
+struct lu_entry {
+	struct list_head list;
+	struct pci_dev *dev;
+	struct pci_dev_ser record;
+	unsigned int users;
+	bool incoming;
+	const char *damaged;
+	bool gone;
+	bool listed;
+	struct kho_in_item item;
+};
+
+static inline bool pci_lu_is_bridge(const struct pci_dev *dev)
+{
+	return dev->hdr_type == PCI_HEADER_TYPE_BRIDGE;
+}
+
+/* liveupdate.c: the list of them */
+extern struct mutex pci_lu_lock;
+extern struct list_head pci_lu_entries;
+
+struct lu_entry *pci_lu_entry_of(const struct pci_dev *dev);
+struct lu_entry *pci_lu_incoming_at(const struct pci_dev *dev);
+void pci_lu_set_flags(struct pci_dev *dev, unsigned long flags);
+void pci_lu_clear_flags(struct pci_dev *dev, unsigned long flags);
+void pci_lu_list_entry(struct lu_entry *entry, const char *state,
+		       const char *reason);
+void pci_lu_unlist_entry(struct lu_entry *entry);
+bool pci_lu_entry_unused(const struct lu_entry *entry);
+void pci_lu_free_entry(struct lu_entry *entry);
+
+/* liveupdate_config.c: configuration space */
+void pci_lu_stop_dma(struct pci_dev *dev);
+void pci_lu_read_header(struct pci_dev *dev, u32 *header);
+
+/*
+ * liveupdate_preserve.c, the old kernel, and liveupdate_restore.c, the next one: what
+ * they offer is in include/linux/pci_liveupdate.h.
+ */
+
+#endif /* _PCI_LIVEUPDATE_PRIVATE_H */

@@ -44,8 +44,8 @@
 #include <linux/swap.h>
 
 #include "internal.h"
+#include "shmem_liveupdate.h"
 #include "shmem_record.h"
-#include "shmem_restore.h"
 
 /* Pages that come back together: those that a read fault maps as well. */
 #define AROUND		(SZ_64K >> PAGE_SHIFT)

@@ -51,7 +51,7 @@ static inline bool hugetlb_held(struct inode *inode)
 
 vm_fault_t hugetlb_wait_thawed(struct vm_fault *vmf);
 
-/* For mm/hugetlb_liveupdate.c, in mm/hugetlb.c because of what is static there */
+/* For hugetlb_preserve.c and hugetlb_restore.c; in hugetlb.c as much is static there */
 int hugetlb_resv_add(struct inode *inode, long from, long to);
 void hugetlb_resv_clear(struct inode *inode);
 void hugetlb_fault_barrier(void);

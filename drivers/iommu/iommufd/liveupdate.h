@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What iommufd asks about a handover, and what it offers: see liveupdate.c.
+ * What iommufd asks about a handover, and what it offers: see liveupdate.c. Of
+ * liveupdate*.c each calls those above it here and none below it.
  */
 #ifndef __IOMMUFD_LIVEUPDATE_H
 #define __IOMMUFD_LIVEUPDATE_H
 
 #include <linux/iommu_liveupdate.h>
+#include <linux/kref.h>
 #include <linux/lockdep.h>
+#include <linux/mutex.h>
+#include <linux/xarray.h>
 
 #include "iommufd_private.h"
 
@@ -40,8 +44,18 @@ struct iommufd_maps_fault {
 	const char *why;
 };
 
-/* liveupdate.c */
-bool iommufd_set_preserved(struct iommufd_ctx *ictx, bool preserved);
+/* Changes the mark, or is false when it was like this before. */
+static inline bool iommufd_set_preserved(struct iommufd_ctx *ictx,
+					 bool preserved)
+{
+	bool ok;
+
+	xa_lock(&ictx->objects);
+	ok = ictx->preserved != preserved;
+	ictx->preserved = preserved;
+	xa_unlock(&ictx->objects);
+	return ok;
+}
 
 /* liveupdate_maps.c */
 int iommufd_maps_check(struct io_pagetable *iopt,
@@ -68,9 +82,38 @@ struct iommufd_record *iommufd_record_open(phys_addr_t phys);
 void iommufd_record_close(struct iommufd_record *record);
 const struct iommufd_map_ser *
 iommufd_record_map(const struct iommufd_record *record, u64 nr);
+u64 iommufd_record_first_map(const struct iommufd_record *record, u32 id);
 void iommufd_record_free(phys_addr_t phys);
 
-/* liveupdate_restore.c */
+/* liveupdate_preserve.c: file operations */
+int iommufd_liveupdate_preserve(struct liveupdate_file_op_args *args);
+void iommufd_liveupdate_unpreserve(struct liveupdate_file_op_args *args);
+int iommufd_liveupdate_freeze(struct liveupdate_file_op_args *args);
+void iommufd_liveupdate_unfreeze(struct liveupdate_file_op_args *args);
+
+/* liveupdate_restore_ioas.c */
+/**
+ * struct iommufd_restore - what an iommufd can be made of again
+ * @kref: of the iommufd, and of calls that are running
+ * @lock: of everything below
+ * @record: the record; NULL when the session is finished
+ * @files: those of the session that were mapped and could be retrieved, by token
+ * @sources: by their numbers in the record, to be shared by all that they are mapped by
+ * @new_ids: of @record's objects, 0 when they were not made again
+ */
+struct iommufd_restore {
+	struct kref kref;
+	struct mutex lock;	/* everything below */
+	struct iommufd_record *record;
+	struct xarray files;
+	struct iopt_pages **sources;
+	u32 *new_ids;
+};
+
+int iommufd_restore_one_ioas(struct iommufd_restore *restore,
+			     struct iommufd_ucmd *ucmd, u32 nr);
+
+/* liveupdate_restore.c: file operations, and calls */
 int iommufd_restore_retrieve(struct liveupdate_file_op_args *args);
 bool iommufd_restore_put_back(struct liveupdate_file_op_args *args);
 void iommufd_restore_finish(struct liveupdate_file_op_args *args);
@@ -79,6 +122,8 @@ void iommufd_restore_finish(struct liveupdate_file_op_args *args);
 int iommufd_restore_list(struct iommufd_ucmd *ucmd);
 int iommufd_restore_areas(struct iommufd_ucmd *ucmd);
 int iommufd_restore_ioas(struct iommufd_ucmd *ucmd);
+
+/* liveupdate.c */
 int iommufd_liveupdate_init(void);
 void iommufd_liveupdate_exit(void);
 #else

@@ -144,6 +144,22 @@ iommufd_record_map(const struct iommufd_record *record, u64 nr)
 		->map[nr % IOMMUFD_MAPS_SER_MAPS];
 }
 
+/* The first map or allowed range at or behind address space @id */
+u64 iommufd_record_first_map(const struct iommufd_record *record, u32 id)
+{
+	u64 low = 0, high = record->ser->nr_maps;
+
+	while (low < high) {
+		u64 middle = low + (high - low) / 2;
+
+		if (iommufd_record_map(record, middle)->ioas < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static int check_maps(const struct iommufd_record *record)
 {
 	const struct iommufd_map_ser *map, *before = NULL, **sources;

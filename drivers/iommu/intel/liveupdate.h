@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VT-d translation that stays in force across a kexec: liveupdate.c in the old kernel,
- * restore.c in the next one, liveupdate_irq.c and runs.c in both.
+ * VT-d translation that stays in force across a kexec: preserve.c in the old kernel,
+ * restore*.c in the next one, liveupdate_irq.c and runs.c in both.
  */
 #ifndef _INTEL_LIVEUPDATE_H
 #define _INTEL_LIVEUPDATE_H
@@ -50,6 +50,14 @@ static inline struct context_entry *vtd_context(const struct vtd_half *half,
 	return table + (scalable ? 2 * i : i);
 }
 
+static inline void vtd_clear_context(struct intel_iommu *iommu,
+				     struct context_entry *context)
+{
+	context_clear_present(context);
+	context_clear_entry(context);
+	__iommu_flush_cache(iommu, context, sizeof(*context));
+}
+
 static inline u16 vtd_half_sid(const struct vtd_half *half, unsigned int i)
 {
 	return PCI_DEVID(half->bus, half->first + i);
@@ -57,23 +65,38 @@ static inline u16 vtd_half_sid(const struct vtd_half *half, unsigned int i)
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
-/* Hooks */
-bool intel_liveupdate_shutdown(void);
+/*
+ * Hooks are intel_liveupdate_*(), the rest is for other files of ours: each calls those
+ * above it here and none below it.
+ */
+
+/* iommu.c */
+struct intel_iommu *device_lookup_iommu(struct device *dev, u8 *bus, u8 *devfn);
+
+/* runs.c */
+int vtd_next_run(struct iommu_domain *domain, u64 from, u64 last,
+		 struct iommu_run *run);
+
+/* liveupdate_irq.c */
+bool intel_liveupdate_take_irt(struct intel_iommu *iommu);
+void vtd_shutdown_irt(struct intel_iommu *iommu, u32 unit,
+		      bool (*kept)(u32 unit, u16 sid));
+
+/* restore.c, see restore.h */
+int vtd_discard(phys_addr_t fdt);
+
+/* restore_units.c */
 bool intel_liveupdate_take_over(struct intel_iommu *iommu);
 void intel_liveupdate_off(void);
+
+/* restore_devices.c */
 int intel_liveupdate_pasid_table(struct device *dev);
 void intel_liveupdate_probe(struct device *dev);
 void intel_liveupdate_release(struct device *dev);
-bool intel_liveupdate_take_irt(struct intel_iommu *iommu);
-
-/* Between the files */
-struct intel_iommu *device_lookup_iommu(struct device *dev, u8 *bus, u8 *devfn);
-void vtd_shutdown_irt(struct intel_iommu *iommu, u32 unit,
-		      bool (*kept)(u32 unit, u16 sid));
-int vtd_discard(phys_addr_t fdt);
 void vtd_forget(struct device *dev);
-int vtd_next_run(struct iommu_domain *domain, u64 from, u64 last,
-		 struct iommu_run *run);
+
+/* preserve.c */
+bool intel_liveupdate_shutdown(void);
 
 #else
 

@@ -10,6 +10,7 @@
 #include <linux/kref.h>
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
 #include <linux/xarray.h>
 
 #include "iommufd_private.h"
@@ -29,6 +30,28 @@ static inline bool iommufd_group_is_frozen(const struct iommufd_group *igroup)
 {
 	lockdep_assert_held(&igroup->lock);
 	return igroup->frozen;
+}
+
+/* The next object at or after @index that is wanted, with a reference, or NULL */
+static inline struct iommufd_object *
+iommufd_next_object(struct iommufd_ctx *ictx, unsigned long *index,
+		    bool (*wanted)(const struct iommufd_object *obj))
+{
+	struct iommufd_object *obj;
+
+	xa_lock(&ictx->objects);
+	for (obj = xa_find(&ictx->objects, index, ULONG_MAX, XA_PRESENT); obj;
+	     obj = xa_find_after(&ictx->objects, index, ULONG_MAX, XA_PRESENT))
+		if (wanted(obj) && iommufd_lock_obj(obj))
+			break;
+	xa_unlock(&ictx->objects);
+	return obj;
+}
+
+/* As it is recorded */
+static inline u64 iommufd_bdf_of(struct pci_dev *pdev)
+{
+	return (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
 }
 
 struct iommufd_map_ser;

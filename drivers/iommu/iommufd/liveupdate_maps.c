@@ -145,48 +145,6 @@ static int find_token(struct tokens *tokens, const struct file *file,
 	return 0;
 }
 
-/**
- * iommufd_maps_check - can the next kernel map again what is mapped now?
- * @iopt: mappings of an address space
- * @session: of which a file operation is running
- * @fault: out: what cannot be mapped again, and why
- *
- * More may be mapped afterwards, so this is not the last word.
- *
- * Context: may sleep; with the mutex of @session.
- * Return: 0; -EOPNOTSUPP for what is no part of a file; -ENXIO when the file is not
- * in the session
- */
-int iommufd_maps_check(struct io_pagetable *iopt,
-		       struct liveupdate_session *session,
-		       struct iommufd_maps_fault *fault)
-{
-	struct tokens tokens = { .session = session };
-	struct iopt_area *area;
-	int rc = 0;
-
-	down_read(&iopt->iova_rwsem);
-	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
-		if (in_transit(area))
-			continue;
-		fault->why = area_fault(area);
-		if (fault->why)
-			rc = -EOPNOTSUPP;
-		else
-			rc = find_token(&tokens, area->pages->origin.file,
-					&fault->why);
-		if (rc) {
-			fault->iova = iopt_area_iova(area);
-			fault->length = iopt_area_length(area);
-			break;
-		}
-		cond_resched();
-	}
-	up_read(&iopt->iova_rwsem);
-	return rc;
-}
-
 /* Are these the pages of the file from byte @pos on? */
 static bool are_of_file(phys_addr_t pa, u64 length, const struct file *file,
 			u64 pos)
@@ -232,6 +190,59 @@ static const char *area_pages_fault(struct iopt_area *area,
 	return NULL;
 }
 
+/* For a session @tokens, for a page table @domain; the other one is NULL. */
+static int check_areas(struct io_pagetable *iopt, struct tokens *tokens,
+		       struct iommu_domain *domain,
+		       struct iommufd_maps_fault *fault)
+{
+	struct iopt_area *area;
+	int rc = 0;
+
+	down_read(&iopt->iova_rwsem);
+	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
+		if (in_transit(area))
+			continue;
+		fault->why = area_fault(area);
+		if (!fault->why && domain)
+			fault->why = area_pages_fault(area, domain);
+		if (fault->why)
+			rc = -EOPNOTSUPP;
+		else if (tokens)
+			rc = find_token(tokens, area->pages->origin.file,
+					&fault->why);
+		if (rc) {
+			fault->iova = iopt_area_iova(area);
+			fault->length = iopt_area_length(area);
+			break;
+		}
+		cond_resched();
+	}
+	up_read(&iopt->iova_rwsem);
+	return rc;
+}
+
+/**
+ * iommufd_maps_check - can the next kernel map again what is mapped now?
+ * @iopt: mappings of an address space
+ * @session: of which a file operation is running
+ * @fault: out: what cannot be mapped again, and why
+ *
+ * More may be mapped afterwards, so this is not the last word.
+ *
+ * Context: may sleep; with the mutex of @session.
+ * Return: 0; -EOPNOTSUPP for what is no part of a file; -ENXIO when the file is not
+ * in the session
+ */
+int iommufd_maps_check(struct io_pagetable *iopt,
+		       struct liveupdate_session *session,
+		       struct iommufd_maps_fault *fault)
+{
+	struct tokens tokens = { .session = session };
+
+	return check_areas(iopt, &tokens, NULL, fault);
+}
+
 /**
  * iommufd_maps_verify - the same at activate, and does the page table say so?
  * @iopt: mappings that are frozen
@@ -244,24 +255,7 @@ static const char *area_pages_fault(struct iopt_area *area,
 int iommufd_maps_verify(struct io_pagetable *iopt, struct iommu_domain *domain,
 			struct iommufd_maps_fault *fault)
 {
-	struct iopt_area *area;
-	int rc = 0;
-
-	down_read(&iopt->iova_rwsem);
-	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
-		if (in_transit(area))
-			continue;
-		fault->why = area_fault(area) ?: area_pages_fault(area, domain);
-		if (fault->why) {
-			fault->iova = iopt_area_iova(area);
-			fault->length = iopt_area_length(area);
-			rc = -EOPNOTSUPP;
-			break;
-		}
-	}
-	up_read(&iopt->iova_rwsem);
-	return rc;
+	return check_areas(iopt, NULL, domain, fault);
 }
 
 /* --- Writing the record --- */

@@ -111,6 +111,18 @@ static void set_frozen(struct io_pagetable *iopt, struct iommufd_group *igroup,
 	igroup->frozen += change;
 }
 
+/* What there is to undo; with the group's lock, which it drops */
+static void undo_freeze(struct iommufd_preserved *preserved)
+{
+	struct iommufd_group *igroup = preserved->idev->igroup;
+
+	if (preserved->iopt)
+		set_frozen(preserved->iopt, igroup, -1);
+	preserved->iopt = NULL;
+	mutex_unlock(&igroup->lock);
+	preserved->ops->thaw(preserved->data);
+}
+
 static int preserved_freeze(void *user)
 {
 	struct iommufd_preserved *preserved = user;
@@ -129,7 +141,7 @@ static int preserved_freeze(void *user)
 	if (rc) {
 		iommu_liveupdate_refuse("%s: its page table %s: attach it to another one",
 					dev_name(idev->dev), why);
-		goto err_unlock;
+		goto err_undo;
 	}
 	preserved->iopt = &to_hwpt_paging(igroup->hwpt)->ioas->iopt;
 	set_frozen(preserved->iopt, igroup, 1);
@@ -138,30 +150,22 @@ static int preserved_freeze(void *user)
 		iommu_liveupdate_refuse("%s: what is mapped at %#lx (%#zx bytes) %s",
 					dev_name(idev->dev), fault.iova,
 					fault.length, fault.why);
-		goto err_thaw;
+		goto err_undo;
 	}
 	mutex_unlock(&igroup->lock);
 	return 0;
 
-err_thaw:
-	set_frozen(preserved->iopt, igroup, -1);
-	preserved->iopt = NULL;
-err_unlock:
-	mutex_unlock(&igroup->lock);
-	preserved->ops->thaw(preserved->data);
+err_undo:
+	undo_freeze(preserved);
 	return rc;
 }
 
 static void preserved_thaw(void *user)
 {
 	struct iommufd_preserved *preserved = user;
-	struct iommufd_group *igroup = preserved->idev->igroup;
 
-	mutex_lock(&igroup->lock);
-	set_frozen(preserved->iopt, igroup, -1);
-	preserved->iopt = NULL;
-	mutex_unlock(&igroup->lock);
-	preserved->ops->thaw(preserved->data);
+	mutex_lock(&preserved->idev->igroup->lock);
+	undo_freeze(preserved);
 }
 
 static const struct iommu_preserve_ops preserved_ops = {
@@ -295,8 +299,6 @@ static u32 count_objects(struct iommufd_ctx *ictx)
 static void write_device(struct iommufd_object_ser *out,
 			 struct iommufd_device *idev)
 {
-	struct pci_dev *pdev;
-
 	out->type = IOMMUFD_SER_DEVICE;
 	mutex_lock(&idev->igroup->lock);
 	if (is_attached(idev)) {
@@ -305,11 +307,8 @@ static void write_device(struct iommufd_object_ser *out,
 			out->flags |= IOMMUFD_SER_PRESERVED;
 	}
 	mutex_unlock(&idev->igroup->lock);
-	out->bdf = IOMMUFD_SER_NO_BDF;
-	if (!dev_is_pci(idev->dev))
-		return;
-	pdev = to_pci_dev(idev->dev);
-	out->bdf = (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
+	out->bdf = dev_is_pci(idev->dev) ? iommufd_bdf_of(to_pci_dev(idev->dev)) :
+					   IOMMUFD_SER_NO_BDF;
 }
 
 static void write_ioas(struct iommufd_object_ser *out,
@@ -340,12 +339,7 @@ static bool write_next(struct iommufd_ctx *ictx, unsigned long *index,
 	struct iommufd_object *obj;
 
 	*out = (struct iommufd_object_ser) {};
-	xa_lock(&ictx->objects);
-	for (obj = xa_find(&ictx->objects, index, ULONG_MAX, XA_PRESENT); obj;
-	     obj = xa_find_after(&ictx->objects, index, ULONG_MAX, XA_PRESENT))
-		if (is_listed(obj) && iommufd_lock_obj(obj))
-			break;
-	xa_unlock(&ictx->objects);
+	obj = iommufd_next_object(ictx, index, is_listed);
 	if (!obj)
 		return false;
 	out->id = obj->id;

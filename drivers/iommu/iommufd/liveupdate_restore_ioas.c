@@ -143,33 +143,35 @@ static void drop_unused_sources(struct iommufd_restore *restore)
 
 static bool is_at(struct device *dev, u64 bdf)
 {
-	struct pci_dev *pdev;
+	return dev_is_pci(dev) && iommufd_bdf_of(to_pci_dev(dev)) == bdf;
+}
 
-	if (!dev_is_pci(dev))
-		return false;
-	pdev = to_pci_dev(dev);
-	return ((u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev)) == bdf;
+static bool is_device(const struct iommufd_object *obj)
+{
+	return obj->type == IOMMUFD_OBJ_DEVICE;
+}
+
+/* The next device at or after @index, with a reference, or NULL */
+static struct iommufd_device *next_device(struct iommufd_ctx *ictx,
+					  unsigned long *index)
+{
+	struct iommufd_object *obj = iommufd_next_object(ictx, index, is_device);
+
+	return obj ? container_of(obj, struct iommufd_device, obj) : NULL;
 }
 
 /* The device if it is bound to the iommufd, with a reference, or NULL */
 static struct iommufd_device *get_bound(struct iommufd_ctx *ictx, u64 bdf)
 {
-	struct iommufd_device *idev, *found = NULL;
-	struct iommufd_object *obj;
-	unsigned long index;
+	struct iommufd_device *idev;
+	unsigned long index = 0;
 
-	xa_lock(&ictx->objects);
-	xa_for_each(&ictx->objects, index, obj) {
-		if (obj->type != IOMMUFD_OBJ_DEVICE)
-			continue;
-		idev = container_of(obj, struct iommufd_device, obj);
-		if (!is_at(idev->dev, bdf) || !iommufd_lock_obj(obj))
-			continue;
-		found = idev;
-		break;
+	for (; (idev = next_device(ictx, &index)); index++) {
+		if (is_at(idev->dev, bdf))
+			return idev;
+		iommufd_put_object(ictx, &idev->obj);
 	}
-	xa_unlock(&ictx->objects);
-	return found;
+	return NULL;
 }
 
 static bool was_attached(const struct iommufd_ser *ser, struct device *dev)
@@ -192,30 +194,19 @@ static int check_bound(struct iommufd_restore *restore,
 		       struct iommufd_ctx *ictx)
 {
 	struct iommufd_device *idev;
-	struct iommufd_object *obj;
 	unsigned long index = 0;
 	bool foreign;
 
-	for (;; index++) {
-		xa_lock(&ictx->objects);
-		for (obj = xa_find(&ictx->objects, &index, ULONG_MAX, XA_PRESENT);
-		     obj; obj = xa_find_after(&ictx->objects, &index, ULONG_MAX,
-					      XA_PRESENT))
-			if (obj->type == IOMMUFD_OBJ_DEVICE &&
-			    iommufd_lock_obj(obj))
-				break;
-		xa_unlock(&ictx->objects);
-		if (!obj)
-			return 0;
-		idev = container_of(obj, struct iommufd_device, obj);
+	for (; (idev = next_device(ictx, &index)); index++) {
 		foreign = iommu_device_is_restored(idev->dev) &&
 			  !was_attached(restore->record->ser, idev->dev);
 		if (foreign)
 			dev_err(idev->dev, "was not attached in this iommufd in the old kernel: bind it to another one\n");
-		iommufd_put_object(ictx, obj);
+		iommufd_put_object(ictx, &idev->obj);
 		if (foreign)
 			return -EINVAL;
 	}
+	return 0;
 }
 
 static bool still_restored(u64 bdf)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * VT-d translation that stays in force across a kexec: preserve.c in the old kernel,
- * restore*.c in the next one, liveupdate_irq.c and runs.c in both.
+ * restore*.c in the next one, liveupdate_irq.c, walk.c and runs.c in both.
  */
 #ifndef _INTEL_LIVEUPDATE_H
 #define _INTEL_LIVEUPDATE_H
@@ -58,6 +58,15 @@ static inline void vtd_clear_context(struct intel_iommu *iommu,
 	__iommu_flush_cache(iommu, context, sizeof(*context));
 }
 
+/* Whatever hardware has cached of the unit's tables */
+static inline void vtd_flush_all(struct intel_iommu *iommu)
+{
+	iommu->flush.flush_context(iommu, 0, 0, 0, DMA_CCMD_GLOBAL_INVL);
+	if (sm_supported(iommu))
+		qi_flush_pasid_cache(iommu, 0, QI_PC_GLOBAL, 0);
+	iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
+}
+
 static inline u16 vtd_half_sid(const struct vtd_half *half, unsigned int i)
 {
 	return PCI_DEVID(half->bus, half->first + i);
@@ -76,6 +85,32 @@ struct intel_iommu *device_lookup_iommu(struct device *dev, u8 *bus, u8 *devfn);
 /* runs.c */
 int vtd_next_run(struct iommu_domain *domain, u64 from, u64 last,
 		 struct iommu_run *run);
+
+/* walk.c */
+/**
+ * struct vtd_walk - what is called for what a page table has
+ * @table: each page of the table, before what it points to
+ * @leaf: each extent of memory that is mapped
+ * @foreign: it is another kernel's: what it points to has to be checked
+ * @count: pages, for the caller
+ * @begin: of an extent, for the caller
+ * @end: its end
+ */
+struct vtd_walk {
+	int (*table)(struct vtd_walk *walk, struct dma_pte *table);
+	int (*leaf)(struct vtd_walk *walk, phys_addr_t pa, size_t size);
+	bool foreign;
+	unsigned long count;
+	phys_addr_t begin, end;
+};
+
+int vtd_walk_table(struct vtd_walk *walk, struct dma_pte *table, int level);
+
+static inline int vtd_walk_domain(struct vtd_walk *walk,
+				  struct dmar_domain *domain)
+{
+	return vtd_walk_table(walk, domain->pgd, agaw_to_level(domain->agaw));
+}
 
 /* liveupdate_irq.c */
 bool intel_liveupdate_take_irt(struct intel_iommu *iommu);

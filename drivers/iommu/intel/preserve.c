@@ -55,58 +55,7 @@ static struct {
 
 /* --- Page tables --- */
 
-struct table_walk {
-	/* Each page of the table, before what it points to */
-	int (*table)(struct table_walk *walk, struct dma_pte *table);
-	/* Each extent of memory that is mapped */
-	int (*leaf)(struct table_walk *walk, phys_addr_t pa, size_t size);
-	/* The old kernel's: what it points to has to be checked */
-	bool foreign;
-	unsigned long count;
-	phys_addr_t begin, end;
-};
-
-static int walk_table(struct table_walk *walk, struct dma_pte *table, int level)
-{
-	unsigned int i;
-	int rc;
-
-	if (walk->table) {
-		rc = walk->table(walk, table);
-		if (rc)
-			return rc;
-	}
-	if (level == 1 && !walk->leaf)
-		return 0;
-	for (i = 0; i < VTD_ENTRIES; i++) {
-		struct dma_pte *pte = &table[i];
-		phys_addr_t pa = dma_pte_addr(pte);
-
-		if (!dma_pte_present(pte))
-			continue;
-		if (level == 1 || dma_pte_superpage(pte)) {
-			rc = 0;
-			if (walk->leaf)
-				rc = walk->leaf(walk, pa, VTD_PAGE_SIZE <<
-						((level - 1) * LEVEL_STRIDE));
-		} else if (walk->foreign && !kho_is_pending(pa, PAGE_SIZE)) {
-			rc = -EIO;
-		} else {
-			rc = walk_table(walk, phys_to_virt(pa), level - 1);
-		}
-		if (rc)
-			return rc;
-	}
-	cond_resched();
-	return 0;
-}
-
-static int walk_domain(struct table_walk *walk, struct dmar_domain *domain)
-{
-	return walk_table(walk, domain->pgd, agaw_to_level(domain->agaw));
-}
-
-static int preserve_table(struct table_walk *walk, struct dma_pte *table)
+static int preserve_table(struct vtd_walk *walk, struct dma_pte *table)
 {
 	int rc = 0;
 
@@ -118,7 +67,7 @@ static int preserve_table(struct table_walk *walk, struct dma_pte *table)
 }
 
 /* Tables do not change, so a walk is the same again. */
-static int unpreserve_table(struct table_walk *walk, struct dma_pte *table)
+static int unpreserve_table(struct vtd_walk *walk, struct dma_pte *table)
 {
 	if (!walk->count)
 		return 1;
@@ -129,22 +78,22 @@ static int unpreserve_table(struct table_walk *walk, struct dma_pte *table)
 
 static void unpreserve_domain(struct dmar_domain *domain, unsigned long count)
 {
-	struct table_walk walk = { .table = unpreserve_table, .count = count };
+	struct vtd_walk walk = { .table = unpreserve_table, .count = count };
 
-	walk_domain(&walk, domain);
+	vtd_walk_domain(&walk, domain);
 }
 
 static int preserve_domain(struct dmar_domain *domain)
 {
-	struct table_walk walk = { .table = preserve_table };
-	int rc = walk_domain(&walk, domain);
+	struct vtd_walk walk = { .table = preserve_table };
+	int rc = vtd_walk_domain(&walk, domain);
 
 	if (rc)
 		unpreserve_domain(domain, walk.count);
 	return rc;
 }
 
-static int check_extent(struct table_walk *walk)
+static int check_extent(struct vtd_walk *walk)
 {
 	if (walk->begin == walk->end ||
 	    kho_is_kept(walk->begin, walk->end - walk->begin))
@@ -152,7 +101,7 @@ static int check_extent(struct table_walk *walk)
 	return -EINVAL;
 }
 
-static int check_leaf(struct table_walk *walk, phys_addr_t pa, size_t size)
+static int check_leaf(struct vtd_walk *walk, phys_addr_t pa, size_t size)
 {
 	int rc;
 
@@ -171,11 +120,11 @@ static int check_leaf(struct table_walk *walk, phys_addr_t pa, size_t size)
 /* Memory that a device can reach is preserved, or it would write into the next kernel. */
 static int check_frames(struct device *dev, struct dmar_domain *domain)
 {
-	struct table_walk walk = {
+	struct vtd_walk walk = {
 		.leaf = check_leaf,
 		.foreign = iommu_domain_is_restored(&domain->domain),
 	};
-	int rc = walk_domain(&walk, domain) ?: check_extent(&walk);
+	int rc = vtd_walk_domain(&walk, domain) ?: check_extent(&walk);
 
 	if (rc == -EINVAL) {
 		/* Everybody may read last_error; where memory lies is for the log. */
@@ -589,15 +538,10 @@ static void clear_others(struct intel_iommu *iommu, u32 unit)
 			if (keeps(unit, vtd_half_sid(&half, j)))
 				continue;
 			context = vtd_context(&half, scalable, j);
-			context_clear_present(context);
-			context_clear_entry(context);
-			__iommu_flush_cache(iommu, context, sizeof(*context));
+			vtd_clear_context(iommu, context);
 		}
 	}
-	iommu->flush.flush_context(iommu, 0, 0, 0, DMA_CCMD_GLOBAL_INVL);
-	if (scalable)
-		qi_flush_pasid_cache(iommu, 0, QI_PC_GLOBAL, 0);
-	iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
+	vtd_flush_all(iommu);
 }
 
 /**

@@ -42,10 +42,7 @@ static void stop_translating(struct device *dev)
 	if (context)
 		vtd_clear_context(iommu, context);
 	spin_unlock(&iommu->lock);
-	iommu->flush.flush_context(iommu, 0, 0, 0, DMA_CCMD_GLOBAL_INVL);
-	if (sm_supported(iommu))
-		qi_flush_pasid_cache(iommu, 0, QI_PC_GLOBAL, 0);
-	iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
+	vtd_flush_all(iommu);
 }
 
 static bool is_handed_over(struct device *dev)

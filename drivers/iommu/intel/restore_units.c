@@ -84,29 +84,21 @@ static bool context_matches(const struct iommu_device_ser *ser,
 	       (type == CONTEXT_TT_MULTI_LEVEL || type == CONTEXT_TT_DEV_IOTLB);
 }
 
+static int is_withdrawn(struct vtd_walk *walk, phys_addr_t pa, size_t size)
+{
+	return kho_was_withdrawn(pa, size);
+}
+
 /*
  * Does a page table lead to memory that this kernel has reserved for somebody? Or did
  * one of its pages lie there, so that nobody knows.
  */
-static bool leads_to_withdrawn(phys_addr_t table_pa, int level)
+static bool leads_to_withdrawn(const struct iommu_domain_ser *domain)
 {
-	struct dma_pte *pte = phys_to_virt(table_pa);
-	unsigned int i, shift = VTD_PAGE_SHIFT + (level - 1) * LEVEL_STRIDE;
+	struct vtd_walk walk = { .leaf = is_withdrawn, .foreign = true };
 
-	for (i = 0; i < BIT(LEVEL_STRIDE); i++, pte++) {
-		phys_addr_t pa = dma_pte_addr(pte);
-
-		if (!dma_pte_present(pte))
-			continue;
-		if (level == 1 || dma_pte_superpage(pte)) {
-			if (kho_was_withdrawn(pa, 1UL << shift))
-				return true;
-		} else if (!kho_is_pending(pa, VTD_PAGE_SIZE) ||
-			   leads_to_withdrawn(pa, level - 1)) {
-			return true;
-		}
-	}
-	return false;
+	return vtd_walk_table(&walk, phys_to_virt(domain->pgd_pa),
+			      agaw_to_level(domain->agaw));
 }
 
 /* What hardware uses is what was recorded. */
@@ -131,8 +123,7 @@ static const char *entry_fault(u32 i, u32 unit, bool scalable,
 		       !context_matches(ser, domain, context))
 		return "its tables are not those that were recorded";
 	/* A look at all that it maps, only if there is reason to. */
-	if (kho_was_withdrawn(0, 0) &&
-	    leads_to_withdrawn(domain->pgd_pa, agaw_to_level(domain->agaw)))
+	if (kho_was_withdrawn(0, 0) && leads_to_withdrawn(domain))
 		return "memory that it uses was reserved by address";
 	return NULL;
 }

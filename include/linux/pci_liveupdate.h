@@ -13,6 +13,18 @@
 #include <linux/pci.h>
 #include <linux/types.h>
 
+/**
+ * pci_liveupdate_get_dev - find a device by what a record says
+ * @segment: its segment
+ * @id: bus << 8 | devfn
+ *
+ * Return: the device, with a reference; NULL when there is none
+ */
+static inline struct pci_dev *pci_liveupdate_get_dev(int segment, u16 id)
+{
+	return pci_get_domain_bus_and_slot(segment, PCI_BUS_NUM(id), id & 0xff);
+}
+
 #ifdef CONFIG_PCI_LIVEUPDATE
 
 /* Old kernel */

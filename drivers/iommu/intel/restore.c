@@ -119,7 +119,7 @@ void vtd_block_id(u32 segment, u16 sid, const char *reason)
 
 	pr_err("%04x:%02x:%02x.%d is blocked: %s\n", segment, PCI_BUS_NUM(sid),
 	       PCI_SLOT(sid), PCI_FUNC(sid), reason);
-	pdev = pci_get_domain_bus_and_slot(segment, PCI_BUS_NUM(sid), sid & 0xff);
+	pdev = pci_liveupdate_get_dev(segment, sid);
 	if (!pdev)
 		return;
 	pci_liveupdate_block(pdev, "%s", reason);

@@ -17,6 +17,7 @@
 #include <linux/iommu_liveupdate.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
 #include <linux/slab.h>
 #include <uapi/linux/iommufd_liveupdate.h>
 
@@ -214,7 +215,7 @@ static bool still_restored(u64 bdf)
 	struct pci_dev *pdev;
 	bool restored;
 
-	pdev = pci_get_domain_bus_and_slot(bdf >> 16, PCI_BUS_NUM(bdf), bdf & 0xff);
+	pdev = pci_liveupdate_get_dev(bdf >> 16, bdf);
 	if (!pdev)
 		return false;
 	restored = iommu_device_is_restored(&pdev->dev);

@@ -89,8 +89,7 @@ static struct pci_dev *find_device(const struct vfio_pci_id_ser *id)
 
 	if (!id)
 		return NULL;
-	pdev = pci_get_domain_bus_and_slot(id->segment, PCI_BUS_NUM(id->bdf),
-					   id->bdf & 0xff);
+	pdev = pci_liveupdate_get_dev(id->segment, id->bdf);
 	if (pdev && pci_liveupdate_is_incoming(pdev))
 		return pdev;
 	pci_dev_put(pdev);

@@ -202,14 +202,21 @@ static void make(void)
 	fd[TWO] = new_file("two", TWO_PAGES);
 	two = map(fd[TWO], TWO_PAGES);
 
-	/* A part of a huge page is taken out, so that it is split. */
+	/*
+	 * A part of a huge page is taken out, so that it is split. While somebody else has
+	 * a reference to it, the kernel fills that part with zeroes instead.
+	 */
 	fd[MIXED] = must(open("/mnt/huge/mixed", O_RDWR | O_CREAT, 0600));
 	must(ftruncate(fd[MIXED], MIXED_PAGES * PAGE));
 	mem = map(fd[MIXED], MIXED_PAGES);
 	for (uint64_t i = 0; i < MIXED_PAGES; i++)
 		fill_page(mem + i * WORDS, MIXED, i);
-	must(fallocate(fd[MIXED], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		       600 * PAGE, 3 * PAGE));
+	for (int tries = 0; lseek(fd[MIXED], 599 * PAGE, SEEK_HOLE) != 600 * PAGE; tries++) {
+		check(tries < 1000);
+		must(fallocate(fd[MIXED], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			       600 * PAGE, 3 * PAGE));
+		usleep(1000);
+	}
 
 	/* Who writes to it gets killed, in the middle of it. */
 	fd[KILLED] = new_file("killed", RING_PAGES);

@@ -45,6 +45,8 @@ refused "no patch touches mm/memblock.c" "$repo/scripts/refresh"
 git -C "$tree" commit -qm 'mm: spell thirty' -m 'Because.' -- mm/memblock.c
 refresh
 grep -q '^+thirty' "$repo/patches/0001-mm-spell-thirty.patch" || wrong "no such patch"
+grep -qE '^index [0-9a-f]{40}\.\.[0-9a-f]{40} 100644$' "$repo/patches/0001-mm-spell-thirty.patch" ||
+	wrong "the patch cannot be merged into another base: it has no blob ids"
 refresh --check
 
 step "preparing again changes nothing"
@@ -133,6 +135,9 @@ grep -qx THIRTY "$tree/mm/memblock.c" || wrong "the changed patch was not applie
 refresh --check
 
 step "and so does an interrupted refresh"
+# (of a patch that refresh wrote: in one that was changed by hand, the blob ids are those of before)
+sed -i 's/^THIRTY$/Thirty/' "$tree/mm/memblock.c"
+refresh
 cp "$repo/patches/0001-mm-spell-thirty.patch" "$work/saved"
 head -n 5 "$work/saved" >"$repo/patches/0001-mm-spell-thirty.patch"
 refused "patches/ was changed by hand" "$repo/scripts/refresh"
@@ -143,6 +148,17 @@ refresh
 cmp "$work/saved" "$repo/patches/0001-mm-spell-thirty.patch" || wrong "the patch is not what it was"
 prepare
 refresh --check
+
+step "a base with other context takes the series by a three-way merge"
+next() { git -C "$work/next" "$@" >"$work/out" 2>&1; }
+git -C "$tree" worktree add -q --detach "$work/next" base
+sed -i 's/^28$/28 changed/' "$work/next/mm/memblock.c"
+next commit -am 'the next base'
+if next am "$repo"/patches/*.patch; then wrong "the context does not matter"; fi
+next am --abort
+next am -3 "$repo"/patches/*.patch || wrong "git am -3 does not merge"
+grep -qx Thirty "$work/next/mm/memblock.c" || wrong "the change was not merged"
+git -C "$tree" worktree remove --force "$work/next"
 
 step "a build folder of an earlier version"
 echo "$KERNEL_SRC" >"$state/base"

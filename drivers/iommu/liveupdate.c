@@ -13,9 +13,11 @@
  * group's DMA ownership, so that nobody else can claim it. Once the device was
  * retrieved, its user can claim it; the restored domain stays in force until that
  * user attaches another one, and is freed when the last device has left it. A user that
- * goes away before gives the device back to the handover. Or the device is discarded: it
- * goes to the default domain. If nothing happens, the device is in the list of those
- * that are kept, and the next kexec hands it on.
+ * goes away before gives the device back to the handover. Or the device is given up, and
+ * when all devices of its group are, the group goes to the default domain; if one of
+ * them could not be reset, to the blocking domain, where it waits for a user that claims
+ * it. If nothing happens, the device is in the list of those that are kept, and the next
+ * kexec hands it on.
  *
  * Locks, outer ones first: the handover's (Documentation/core-api/kho/owners.rst),
  * preserve_lock, the users' own, the group's mutex, kept_lock. Users call with none of
@@ -30,6 +32,7 @@
 #include <linux/kho/abi/iommu.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -409,22 +412,41 @@ int iommu_restored_add(struct device *dev, struct iommu_domain *domain)
 	return rc;
 }
 
+/*
+ * A device is not in its restored domain any more, or will not be at once.
+ *
+ * Return: the domain, when it was the last one in there, for the caller to free
+ */
+static struct iommu_domain *take_out(struct device *dev)
+{
+	struct iommu_kept *kept, *other;
+	struct iommu_domain *domain;
+
+	guard(mutex)(&kept_lock);
+	kept = find_kept(dev);
+	if (!kept || !kept->domain)
+		return NULL;
+	domain = kept->domain;
+	kept->domain = NULL;
+	kept->dev = NULL;
+	list_for_each_entry(other, &kept_devices, list)
+		if (other->domain == domain)
+			return NULL;
+	return domain;
+}
+
 /**
  * iommu_restored_remove - the device goes away
- * @dev: the device
+ * @dev: the device, which its driver has attached to something else
  *
  * Context: may sleep.
  */
 void iommu_restored_remove(struct device *dev)
 {
-	struct iommu_kept *kept;
+	struct iommu_domain *unused = take_out(dev);
 
-	guard(mutex)(&kept_lock);
-	kept = find_kept(dev);
-	if (!kept || !kept->domain)
-		return;
-	kept->domain = NULL;
-	kept->dev = NULL;
+	if (unused)
+		iommu_domain_free(unused);
 }
 
 static struct iommu_domain *restored_domain(struct device *dev)
@@ -548,18 +570,53 @@ int iommu_restored_device_compare(struct device *dev,
 }
 EXPORT_SYMBOL_GPL(iommu_restored_device_compare);
 
+/* What becomes of a group when a device of it was given up */
+enum verdict {
+	STAYS,		/* others go on doing DMA */
+	LEAVES,
+	IS_BLOCKED,	/* one of them could go on where it was */
+};
+
+static enum verdict give_up(struct iommu_group *group, struct device *dev)
+{
+	enum verdict verdict = LEAVES;
+	struct group_device *gdev;
+	struct iommu_kept *kept;
+
+	lockdep_assert_held(&group->mutex);
+	guard(mutex)(&kept_lock);
+	kept = find_kept(dev);
+	if (!kept || !kept->domain)
+		return STAYS;
+	kept->given_up = true;
+	list_for_each_entry(gdev, &group->devices, list) {
+		kept = find_kept(gdev->dev);
+		if (!kept || !kept->domain)
+			continue;
+		if (!kept->given_up)
+			return STAYS;
+		if (dev_is_pci(gdev->dev) &&
+		    pci_liveupdate_is_unreset(to_pci_dev(gdev->dev)))
+			verdict = IS_BLOCKED;
+	}
+	return verdict;
+}
+
 /**
  * iommu_restored_device_discard - give up a restored device's old translation
  * @dev: the device, which does no DMA any more and has no DMA owner but the handover
  *
- * All devices of its group go to the default domain. If it could not be restored,
- * what was kept of its translation is freed.
+ * When all devices of its group are given up the group goes to the default domain. If
+ * one of them could not be reset it goes to the blocking domain, and waits for a user
+ * that claims its DMA ownership, or for being removed. If the device's translation could
+ * not be restored, what was kept of it is freed.
  *
  * Context: may sleep. Not between activate and its undoing.
  */
 void iommu_restored_device_discard(struct device *dev)
 {
 	struct iommu_group *group = dev->iommu_group;
+	enum verdict verdict = STAYS;
 	bool owned;
 
 	if (!iommu_device_is_restored(dev)) {
@@ -569,10 +626,20 @@ void iommu_restored_device_discard(struct device *dev)
 	}
 	mutex_lock(&group->mutex);
 	owned = group->owner == handover;
+	if (owned)
+		verdict = give_up(group, dev);
 	mutex_unlock(&group->mutex);
 	if (WARN_ON(!owned))
 		return;
-	iommu_device_release_dma_owner(dev);
+	/* Nobody claims the group before all of its devices are retrieved. */
+	if (verdict == IS_BLOCKED) {
+		dev_warn(dev, "its DMA stays blocked, as its group could not be reset: remove it, or open it with vfio\n");
+		if (!iommu_group_replace_domain(group, group->blocking_domain))
+			return;
+		/* Firmware wants a mapping of its own for it. */
+	}
+	if (verdict != STAYS)
+		iommu_device_release_dma_owner(dev);
 }
 EXPORT_SYMBOL_GPL(iommu_restored_device_discard);
 
@@ -680,17 +747,6 @@ bool iommu_restored_may_leave(struct iommu_group *group)
 	return !leaving_denied;
 }
 
-static bool is_used(const struct iommu_domain *domain)
-{
-	struct iommu_kept *kept;
-
-	guard(mutex)(&kept_lock);
-	list_for_each_entry(kept, &kept_devices, list)
-		if (kept->domain == domain)
-			return true;
-	return false;
-}
-
 /**
  * iommu_restored_leave - a group's devices were attached to another domain
  * @group: the group
@@ -698,17 +754,49 @@ static bool is_used(const struct iommu_domain *domain)
  */
 void iommu_restored_leave(struct iommu_group *group, struct iommu_domain *to)
 {
-	struct iommu_domain *domain = group->domain;
+	struct iommu_domain *domain = group->domain, *unused;
 	struct group_device *gdev;
 
 	lockdep_assert_held(&group->mutex);
 	if (!domain || domain == to || !iommu_domain_is_restored(domain))
 		return;
 	list_for_each_entry(gdev, &group->devices, list) {
-		iommu_restored_remove(gdev->dev);
+		unused = take_out(gdev->dev);
 		kho_note_device(gdev->dev, "leave restored domain", 0);
+		if (unused)
+			iommu_domain_free(unused);
 	}
-	/* Another group may still be in it. */
-	if (!is_used(domain))
-		iommu_domain_free(domain);
+}
+
+/**
+ * iommu_restored_empty - a device has left its group
+ * @group: the group
+ *
+ * Of the last one the handover gives up DMA ownership, as nobody else can. The driver
+ * takes it out of a restored domain, which is freed then: iommu_restored_remove().
+ */
+void iommu_restored_empty(struct iommu_group *group)
+{
+	lockdep_assert_held(&group->mutex);
+	if (!list_empty(&group->devices) || group->owner != handover)
+		return;
+	group->owner = NULL;
+	group->owner_cnt = 0;
+	group->domain = group->default_domain;
+}
+
+/**
+ * iommu_restored_dma_domain - the domain for the DMA API
+ * @dev: a device that is set up
+ *
+ * Return: of a device in a restored domain the one that its own driver will find when
+ * the restored one was left; NULL for others
+ */
+struct iommu_domain *iommu_restored_dma_domain(struct device *dev)
+{
+	struct iommu_group *group = dev->iommu_group;
+
+	if (!group || !group->domain || !iommu_domain_is_restored(group->domain))
+		return NULL;
+	return group->default_domain;
 }

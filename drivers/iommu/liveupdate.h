@@ -32,6 +32,7 @@ static inline bool iommu_domain_is_restored(const struct iommu_domain *domain)
  * @user: for @ops
  * @domain: the restored domain, until the device has left it
  * @retrieved: its DMA ownership may be claimed
+ * @given_up: it does no DMA any more, and leaves the domain with the others of its group
  * @frozen: @ops->freeze was called
  * @active: the driver's activate was called
  */
@@ -42,6 +43,7 @@ struct iommu_kept {
 	void *user;
 	struct iommu_domain *domain;
 	bool retrieved;
+	bool given_up;
 	bool frozen;
 	bool active;
 };
@@ -87,6 +89,8 @@ void iommu_restored_claim(struct iommu_group *group, void *owner);
 bool iommu_restored_put_back(struct iommu_group *group);
 bool iommu_restored_may_leave(struct iommu_group *group);
 void iommu_restored_leave(struct iommu_group *group, struct iommu_domain *to);
+void iommu_restored_empty(struct iommu_group *group);
+struct iommu_domain *iommu_restored_dma_domain(struct device *dev);
 
 #else
 
@@ -112,6 +116,15 @@ static inline bool iommu_restored_may_leave(struct iommu_group *group)
 static inline void iommu_restored_leave(struct iommu_group *group,
 					struct iommu_domain *to)
 {
+}
+
+static inline void iommu_restored_empty(struct iommu_group *group)
+{
+}
+
+static inline struct iommu_domain *iommu_restored_dma_domain(struct device *dev)
+{
+	return NULL;
 }
 
 #endif /* CONFIG_IOMMU_LIVEUPDATE */

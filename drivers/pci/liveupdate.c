@@ -29,8 +29,8 @@
  * Locks: pci_lu_lock for the entries, the records, and the flags in struct pci_dev,
  * which are read without it. It is taken below kho_lock, sessions' mutexes and
  * the lock for rescanning and removing devices, and held over nothing but
- * reading and writing configuration space, and functions of the handover core
- * for memory, subtrees and items.
+ * reading and writing configuration space, waiting for the end of a reset, and
+ * functions of the handover core for memory, subtrees and items.
  */
 #include <linux/kho.h>
 #include <linux/list.h>
@@ -76,16 +76,41 @@ struct lu_entry *pci_lu_incoming_at(const struct pci_dev *dev)
 	return NULL;
 }
 
-void pci_lu_set_flags(struct pci_dev *dev, unsigned long flags)
+/*
+ * Whether a device is frozen changes only while no reset is under way, which is when
+ * somebody has locked its configuration space: a reset leaves a frozen device alone from
+ * its beginning to its end, see pci_dev_save_and_disable().
+ */
+static void change_flags(struct pci_dev *dev, unsigned long set,
+			 unsigned long clear)
 {
 	lockdep_assert_held(&pci_lu_lock);
-	WRITE_ONCE(dev->liveupdate, dev->liveupdate | flags);
+	WRITE_ONCE(dev->liveupdate, (dev->liveupdate | set) & ~clear);
+}
+
+/* Resets end by themselves: each has a time-out. */
+void pci_lu_set_flags(struct pci_dev *dev, unsigned long flags)
+{
+	pci_cfg_access_lock(dev);
+	change_flags(dev, flags, 0);
+	pci_cfg_access_unlock(dev);
 }
 
 void pci_lu_clear_flags(struct pci_dev *dev, unsigned long flags)
 {
-	lockdep_assert_held(&pci_lu_lock);
-	WRITE_ONCE(dev->liveupdate, dev->liveupdate & ~flags);
+	pci_cfg_access_lock(dev);
+	change_flags(dev, 0, flags);
+	pci_cfg_access_unlock(dev);
+}
+
+/* Return: false when it is being reset */
+bool pci_lu_try_set_flags(struct pci_dev *dev, unsigned long flags)
+{
+	if (!pci_cfg_access_trylock(dev))
+		return false;
+	change_flags(dev, flags, 0);
+	pci_cfg_access_unlock(dev);
+	return true;
 }
 
 /* To an operator, and to a log */
@@ -125,28 +150,4 @@ void pci_lu_free_entry(struct lu_entry *entry)
 	list_del(&entry->list);
 	pci_dev_put(entry->dev);
 	kfree(entry);
-}
-
-/* Removal cannot be refused: the device may have been pulled. */
-void __pci_liveupdate_remove(struct pci_dev *dev)
-{
-	struct lu_entry *entry;
-
-	mutex_lock(&pci_lu_lock);
-	entry = pci_lu_entry_of(dev);
-	if (!entry)
-		goto out_unlock;
-	if (entry->users) {
-		pci_err(dev, "was removed: it cannot go on through a kexec\n");
-		entry->gone = true;
-	}
-	if (entry->incoming) {
-		pci_err(dev, "was removed: it is not handed on\n");
-		entry->incoming = false;
-	}
-	pci_lu_clear_flags(dev, ~0UL);
-	if (pci_lu_entry_unused(entry))
-		pci_lu_free_entry(entry);
-out_unlock:
-	mutex_unlock(&pci_lu_lock);
 }

@@ -52,6 +52,7 @@ struct lu_entry *pci_lu_entry_of(const struct pci_dev *dev);
 struct lu_entry *pci_lu_incoming_at(const struct pci_dev *dev);
 void pci_lu_set_flags(struct pci_dev *dev, unsigned long flags);
 void pci_lu_clear_flags(struct pci_dev *dev, unsigned long flags);
+bool pci_lu_try_set_flags(struct pci_dev *dev, unsigned long flags);
 void pci_lu_list_entry(struct lu_entry *entry, const char *state,
 		       const char *reason);
 void pci_lu_unlist_entry(struct lu_entry *entry);

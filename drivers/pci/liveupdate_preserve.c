@@ -144,10 +144,6 @@ static int check_device(struct pci_dev *dev, const char **why)
 	rc = check_common(dev, why);
 	if (rc)
 		return rc;
-	if (dev->block_cfg_access) {
-		*why = "it is being reset; wait";
-		return -EBUSY;
-	}
 	if (pci_num_vf(dev)) {
 		*why = "it has virtual functions; write 0 to its sriov_numvfs";
 		return -EBUSY;
@@ -492,15 +488,43 @@ err_free_records:
 	return rc;
 }
 
+/* From now on resets leave it alone. */
+static int freeze_all(struct kho_owner *owner)
+{
+	struct lu_entry *entry;
+
+	list_for_each_entry(entry, &pci_lu_entries, list) {
+		if (!entry->users ||
+		    pci_lu_try_set_flags(entry->dev, PCI_LIVEUPDATE_FROZEN))
+			continue;
+		return refuse(owner, entry->dev, "it is being reset; wait",
+			      -EBUSY);
+	}
+	return 0;
+}
+
+static void thaw_all(void)
+{
+	struct lu_entry *entry;
+
+	list_for_each_entry(entry, &pci_lu_entries, list)
+		if (entry->dev &&
+		    pci_liveupdate_flags(entry->dev) & PCI_LIVEUPDATE_FROZEN)
+			pci_lu_clear_flags(entry->dev, PCI_LIVEUPDATE_FROZEN);
+}
+
 static int lu_activate(struct kho_owner *owner)
 {
 	struct lu_entry *entry;
 	int rc, nr = 0;
 
 	mutex_lock(&pci_lu_lock);
-	rc = check_preserved(owner);
+	subtree = NULL;
+	/* First of all, or what is looked at could be reset afterwards. */
+	rc = freeze_all(owner);
+	rc = rc ?: check_preserved(owner);
 	if (rc)
-		goto out_unlock;
+		goto err_thaw;
 	list_for_each_entry(entry, &pci_lu_entries, list) {
 		if (entry->dev) {
 			fill_record(&entry->record, entry->dev);
@@ -508,29 +532,25 @@ static int lu_activate(struct kho_owner *owner)
 		}
 		nr++;
 	}
-	subtree = NULL;
 	if (nr)
 		rc = make_subtree(owner, nr);
 	if (rc)
-		goto out_unlock;
-	list_for_each_entry(entry, &pci_lu_entries, list)
-		if (entry->users)
-			pci_lu_set_flags(entry->dev, PCI_LIVEUPDATE_FROZEN);
+		goto err_thaw;
 	active = true;
-out_unlock:
+	mutex_unlock(&pci_lu_lock);
+	return 0;
+
+err_thaw:
+	thaw_all();
 	mutex_unlock(&pci_lu_lock);
 	return rc;
 }
 
 static void lu_deactivate(struct kho_owner *owner)
 {
-	struct lu_entry *entry;
-
 	mutex_lock(&pci_lu_lock);
 	active = false;
-	list_for_each_entry(entry, &pci_lu_entries, list)
-		if (entry->dev)
-			pci_lu_clear_flags(entry->dev, PCI_LIVEUPDATE_FROZEN);
+	thaw_all();
 	if (subtree) {
 		kho_remove_subtree(subtree);
 		kho_unpreserve_free(subtree);

@@ -239,12 +239,13 @@ static bool bridge_needed(const struct pci_dev *bridge)
 
 	list_for_each_entry(entry, &pci_lu_entries, list)
 		if (entry->incoming && entry->dev && !pci_lu_is_bridge(entry->dev) &&
+		    !pci_liveupdate_is_unreset(entry->dev) &&
 		    is_above(bridge, entry->dev))
 			return true;
 	return false;
 }
 
-/* Bridges above nothing that was handed over are ordinary ones again. */
+/* Bridges above nothing that goes on are ordinary ones again. */
 static void release_bridges(void)
 {
 	struct lu_entry *entry, *next;
@@ -295,16 +296,61 @@ static void disable_msi(struct pci_dev *dev)
 	}
 }
 
+struct bus_search {
+	const struct iommu_group *group;
+	bool in_use;
+};
+
+static int look_for_user(struct pci_dev *dev, void *data)
+{
+	struct bus_search *search = data;
+
+	search->in_use = dev->dev.iommu_group != search->group ||
+			 !pci_liveupdate_is_unreset(dev);
+	return search->in_use;
+}
+
+static int clear_unreset(struct pci_dev *dev, void *unused)
+{
+	pci_lu_clear_flags(dev, PCI_LIVEUPDATE_UNRESET);
+	return 0;
+}
+
+/*
+ * A device without a reset of its own is reset with its whole bus, when all that is
+ * there was given up, as one group, of which nobody can have become the user.
+ */
+static int reset_bus(struct pci_dev *dev)
+{
+	struct bus_search search = { .group = dev->dev.iommu_group };
+	int rc;
+
+	if (pci_is_root_bus(dev->bus) || !search.group)
+		return -ENOTTY;
+	pci_walk_bus(dev->bus, look_for_user, &search);
+	if (search.in_use)
+		return -ENOTTY;
+	rc = pci_reset_bus(dev);
+	if (rc)
+		return rc;
+	mutex_lock(&pci_lu_lock);
+	pci_walk_bus(dev->bus, clear_unreset, NULL);
+	mutex_unlock(&pci_lu_lock);
+	return 0;
+}
+
 /**
  * pci_liveupdate_discard - give a device up that was handed over
  * @dev: the device, not in use
  *
- * Its bus master is switched off and it is reset. It is an ordinary device then,
- * for any driver. To be called before what it did DMA to is freed.
+ * Its bus master is switched off and it is reset, with the others on its bus if there is
+ * no other way, when they were given up before. It is an ordinary device then, for any
+ * driver. To be called before what it did DMA to is freed.
  *
  * Context: may sleep; without the device's lock.
  * Return: 0; -ENOENT when it was not handed over; or why it could not be reset, and
- * it is an ordinary device, with bus master off, nevertheless
+ * it is an ordinary device, with bus master off, nevertheless, for which
+ * pci_liveupdate_is_unreset() is true
  */
 int pci_liveupdate_discard(struct pci_dev *dev)
 {
@@ -318,12 +364,20 @@ int pci_liveupdate_discard(struct pci_dev *dev)
 		return -ENOENT;
 	}
 	pci_lu_clear_flags(dev, PCI_LIVEUPDATE_HELD);
-	pci_lu_set_flags(dev, PCI_LIVEUPDATE_BLOCKED);
 	pci_lu_stop_dma(dev);
+	pci_lu_set_flags(dev, PCI_LIVEUPDATE_BLOCKED | PCI_LIVEUPDATE_UNRESET);
+	/* The bridge above it may be what resets it. */
+	release_bridges();
 	mutex_unlock(&pci_lu_lock);
 
 	disable_msi(dev);
 	rc = pci_reset_function(dev);
+	if (rc && !reset_bus(dev))
+		rc = 0;
+	mutex_lock(&pci_lu_lock);
+	if (!rc)
+		pci_lu_clear_flags(dev, PCI_LIVEUPDATE_UNRESET);
+	mutex_unlock(&pci_lu_lock);
 	kho_note_device(&dev->dev, "discard", rc);
 	if (rc)
 		pci_warn(dev, "is discarded with bus master off, but cannot be reset: %d\n",
@@ -364,6 +418,33 @@ void pci_liveupdate_block(struct pci_dev *dev, const char *fmt, ...)
 	mutex_unlock(&pci_lu_lock);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_block);
+
+/*
+ * Hook in pci_stop_dev(). Removal cannot be refused: the device may have been pulled.
+ */
+void __pci_liveupdate_remove(struct pci_dev *dev)
+{
+	struct lu_entry *entry;
+
+	mutex_lock(&pci_lu_lock);
+	entry = pci_lu_entry_of(dev);
+	if (!entry)
+		goto out_unlock;
+	if (entry->users) {
+		pci_err(dev, "was removed: it cannot go on through a kexec\n");
+		entry->gone = true;
+	}
+	if (entry->incoming) {
+		pci_err(dev, "was removed: it is not handed on\n");
+		entry->incoming = false;
+	}
+	pci_lu_clear_flags(dev, ~0UL);
+	if (pci_lu_entry_unused(entry))
+		pci_lu_free_entry(entry);
+	release_bridges();
+out_unlock:
+	mutex_unlock(&pci_lu_lock);
+}
 
 /*
  * Next kernel: reading the record

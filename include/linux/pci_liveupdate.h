@@ -46,6 +46,7 @@ void pci_liveupdate_block(struct pci_dev *dev, const char *fmt, ...);
 #define PCI_LIVEUPDATE_INCOMING		BIT(2)
 #define PCI_LIVEUPDATE_HELD		BIT(3)	/* incoming, and no driver yet */
 #define PCI_LIVEUPDATE_BLOCKED		BIT(4)	/* incoming, but unusable */
+#define PCI_LIVEUPDATE_UNRESET		BIT(5)	/* given up without a reset */
 
 static inline unsigned long pci_liveupdate_flags(const struct pci_dev *dev)
 {
@@ -81,6 +82,17 @@ static inline bool pci_liveupdate_is_incoming(const struct pci_dev *dev)
 static inline bool pci_liveupdate_is_blocked(const struct pci_dev *dev)
 {
 	return pci_liveupdate_flags(dev) & PCI_LIVEUPDATE_BLOCKED;
+}
+
+/**
+ * pci_liveupdate_is_unreset - was this device given up, and could not be reset?
+ * @dev: the device
+ *
+ * Its bus master is off. With it on, the device might go on where it was.
+ */
+static inline bool pci_liveupdate_is_unreset(const struct pci_dev *dev)
+{
+	return pci_liveupdate_flags(dev) & PCI_LIVEUPDATE_UNRESET;
 }
 
 /* Hooks in the PCI core */
@@ -142,6 +154,11 @@ static inline bool pci_liveupdate_is_incoming(const struct pci_dev *dev)
 }
 
 static inline bool pci_liveupdate_is_blocked(const struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_is_unreset(const struct pci_dev *dev)
 {
 	return false;
 }

@@ -250,18 +250,15 @@ static void give_up(const struct vfio_pci_id_ser *id)
 {
 	struct pci_dev *pdev = find_device(id);
 	struct vfio_pci_core_device *vdev;
-	int rc;
 
 	if (!pdev)
 		return;
-	rc = pci_liveupdate_discard(pdev);
-	if (rc)
-		pci_err(pdev, "cannot be quiesced: %d\n", rc);
-	else
+	/* Whether it could be reset or not, it does no DMA any more. */
+	if (pci_liveupdate_discard(pdev) != -ENOENT)
 		iommu_restored_device_discard(&pdev->dev);
 	device_lock(&pdev->dev);
 	vdev = find_vdev(pdev);
-	if (vdev && !rc)
+	if (vdev)
 		end_inheritance(vdev);
 	device_unlock(&pdev->dev);
 	pci_dev_put(pdev);
@@ -369,6 +366,18 @@ int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev)
 	return 0;
 }
 
+/*
+ * Old kernels put the number of vectors that can be had into the id of MSI's capability,
+ * instead of into the register behind it.
+ */
+static bool same_cap(u8 id, u8 recorded)
+{
+	u8 altered = id == PCI_CAP_ID_MSI ? PCI_MSI_FLAGS_QMASK : 0;
+
+	return !((id ^ recorded) & ~altered);
+}
+
+/* @a is the device's, @b the record's. */
 static bool caps_match(const u8 *a, const u8 *b, unsigned int size)
 {
 	unsigned int i, pos;
@@ -378,7 +387,8 @@ static bool caps_match(const u8 *a, const u8 *b, unsigned int size)
 		return false;
 	pos = a[PCI_CAPABILITY_LIST] & ~3;
 	for (i = 0; pos && i < MAX_CAPS; i++) {
-		if (memcmp(a + pos, b + pos, 2))
+		if (!same_cap(a[pos], b[pos]) ||
+		    a[pos + PCI_CAP_LIST_NEXT] != b[pos + PCI_CAP_LIST_NEXT])
 			return false;
 		pos = a[pos + PCI_CAP_LIST_NEXT] & ~3;
 	}
@@ -422,6 +432,8 @@ int vfio_pci_liveupdate_restore_config(struct vfio_pci_core_device *vdev)
 	pin = vdev->vconfig[PCI_INTERRUPT_PIN];
 	memcpy(vdev->vconfig, state->vconfig, pdev->cfg_size);
 	vdev->vconfig[PCI_INTERRUPT_PIN] = pin;
+	if (pdev->msi_cap)
+		vdev->vconfig[pdev->msi_cap] = PCI_CAP_ID_MSI;
 	vdev->virq_disabled = state->flags & VFIO_PCI_SER_VIRQ_DISABLED;
 	vdev->bardirty = state->flags & VFIO_PCI_SER_BARDIRTY;
 	vdev->msi_qmax = state->msi_qmax;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Kexec handover: memory that survives a kexec, and owners that take part.
+ * Kexec handover: memory that survives a kexec, and owners that participate.
  *
- * Three groups of users, three groups of declarations: owners (drivers and
- * subsystems that hand something over), the hooks in existing kernel code, and
- * nothing else. What is private to the core is in kernel/kho/internal.h; what
- * crosses the kexec is in include/linux/kho/abi/.
+ * Two groups of users, two groups of declarations: owners (drivers and subsystems
+ * that hand something over), and the hooks in existing kernel code. What is
+ * private to the core is in kernel/kho/internal.h; what crosses the kexec is in
+ * include/linux/kho/abi/.
  */
 #ifndef _LINUX_KHO_H
 #define _LINUX_KHO_H
@@ -36,7 +36,7 @@ struct kho_vmalloc {
 };
 
 /**
- * struct kho_owner_ops - how an owner takes part in a handover
+ * struct kho_owner_ops - how an owner participates in a handover
  * @activate: start of preparation: serialise in bulk, freeze layouts; guests
  *	      and DMA go on. Refusing is returning an errno.
  * @deactivate: undo @activate

@@ -1,157 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The state machine of a handover, and the owners that take part.
+ * The steps of a handover from state to state (state.c), and the owners that take part.
  *
- * Life cycle: idle -> active -> final -> the jump. Each step calls the owners in
- * the order of their registration; if one refuses, those before it are undone in
- * reverse order and the state stays as it was. Each step can be undone.
+ * Each step calls the owners in the order of their registration; if one refuses, those
+ * before it are undone in reverse order and the state stays as it was. Each step can be
+ * undone.
  *
- *   idle    owners preserve and unpreserve as they like
- *   active  layouts are frozen by their owners; preserving goes on and is included
- *   final   map, blob and header are sealed; preserve and restore give -EBUSY
- *
- * Locks: kho_lock protects the state and the list of owners, and is held over
- * callbacks. The kexec lock is not: a panic that finds it taken starts no crash
- * kernel. It is taken below kho_lock, for a look at the image that takes some
- * instructions, at the begin and at the end of a step; see image.c.
+ * Locks: kho_lock protects the list of owners, and is held over callbacks. The kexec
+ * lock is not: a panic that finds it taken starts no crash kernel. It is taken below
+ * kho_lock, for a look at the image that takes some instructions, at the begin and at the
+ * end of a step; see image.c.
  */
 #define pr_fmt(fmt) "kho: " fmt
 
 #include <linux/export.h>
 #include <linux/init.h>
 #include <linux/mm.h>
-#include <linux/spinlock.h>
 
 #include "internal.h"
 #include "trace.h"
 
-#define ERROR_MAX	256
-
-/* The state and the owners; held over owners' callbacks. */
-DEFINE_MUTEX(kho_lock);
-static enum kho_state state;
 static LIST_HEAD(owners);
-/* The kernel leaves: what is final stays so. Set under kho_lock, for good. */
-static bool jumping;
-
-static DEFINE_SPINLOCK(error_lock);
-static char last_error[ERROR_MAX];
-
-static bool wanted __ro_after_init = true;
-static bool started __ro_after_init;
-
-static int __init kho_param(char *arg)
-{
-	return kstrtobool(arg, &wanted);
-}
-early_param("kho", kho_param);
-
-/**
- * kho_is_enabled - can this kernel hand over?
- *
- * False with kho=off, unless something was handed over to this kernel: that has
- * to be handed on.
- */
-bool kho_is_enabled(void)
-{
-	return started;
-}
-EXPORT_SYMBOL_GPL(kho_is_enabled);
-
-enum kho_state kho_get_state(void)
-{
-	return state;
-}
-
-/* Its name, as the operator reads it. */
-const char *kho_state_name(enum kho_state which)
-{
-	static const char * const names[] = {
-		[KHO_IDLE] = "idle",
-		[KHO_ACTIVE] = "active",
-		[KHO_FINAL] = "final",
-	};
-
-	return names[which];
-}
-
-/* Is a jump under way that cannot be refused any more? kho_lock is held. */
-bool kho_is_jumping(void)
-{
-	lockdep_assert_held(&kho_lock);
-	return jumping;
-}
-
-/* The kexec lock is held besides, and will be until the end. */
-void kho_set_jumping(void)
-{
-	lockdep_assert_held(&kho_lock);
-	jumping = true;
-}
-
-static void set_state(enum kho_state to)
-{
-	trace_kho_state(kho_state_name(state), kho_state_name(to));
-	pr_debug("%s -> %s\n", kho_state_name(state), kho_state_name(to));
-	state = to;
-}
-
-/**
- * kho_last_error - who refused last, and why
- *
- * Return: a string that changes only under kho_lock, or while a load fails
- */
-const char *kho_last_error(void)
-{
-	return last_error;
-}
-
-static void clear_error(void)
-{
-	spin_lock(&error_lock);
-	last_error[0] = '\0';
-	spin_unlock(&error_lock);
-}
-
-static void set_error(const char *name, struct va_format *why)
-{
-	spin_lock(&error_lock);
-	snprintf(last_error, sizeof(last_error), "%s%s%pV", name ?: "",
-		 name ? ": " : "", why);
-	spin_unlock(&error_lock);
-	pr_err("%s\n", last_error);
-}
-
-/* The core's own reasons. */
-void kho_set_err(const char *fmt, ...)
-{
-	struct va_format why = { .fmt = fmt };
-	va_list args;
-
-	va_start(args, fmt);
-	why.va = &args;
-	set_error(NULL, &why);
-	va_end(args);
-}
-
-/**
- * kho_refuse - say why an owner refuses
- * @owner: the owner
- * @fmt: the reason and, if there is one, the remedy
- *
- * To be called in activate() or finalize() before these return an errno.
- */
-void kho_refuse(struct kho_owner *owner, const char *fmt, ...)
-{
-	struct va_format why = { .fmt = fmt };
-	va_list args;
-
-	va_start(args, fmt);
-	why.va = &args;
-	set_error(owner->name, &why);
-	va_end(args);
-}
-EXPORT_SYMBOL_GPL(kho_refuse);
 
 static int call_owner(struct kho_owner *owner, const char *step,
 		      int (*op)(struct kho_owner *owner))
@@ -181,7 +50,7 @@ static void undo_owner(struct kho_owner *owner, const char *step,
 
 static void refused(const struct kho_owner *owner, const char *step, int rc)
 {
-	if (!last_error[0])
+	if (!kho_last_error()[0])
 		kho_set_err("%s: %s failed: %d", owner->name, step, rc);
 }
 
@@ -197,7 +66,7 @@ int kho_register_owner(struct kho_owner *owner)
 	int rc = 0;
 
 	mutex_lock(&kho_lock);
-	if (state != KHO_IDLE)
+	if (kho_get_state() != KHO_IDLE)
 		rc = -EBUSY;
 	else if (kho_find_owner(owner->name))
 		rc = -EEXIST;
@@ -222,9 +91,9 @@ EXPORT_SYMBOL_GPL(kho_register_owner);
 void kho_unregister_owner(struct kho_owner *owner)
 {
 	mutex_lock(&kho_lock);
-	if (!jumping && state == KHO_FINAL)
+	if (!kho_is_jumping() && kho_get_state() == KHO_FINAL)
 		kho_unfinalize();
-	if (!jumping && state == KHO_ACTIVE)
+	if (!kho_is_jumping() && kho_get_state() == KHO_ACTIVE)
 		kho_deactivate();
 	list_del(&owner->list);
 	mutex_unlock(&kho_lock);
@@ -279,8 +148,8 @@ int kho_activate(void)
 	int rc;
 
 	lockdep_assert_held(&kho_lock);
-	clear_error();
-	if (state != KHO_IDLE) {
+	kho_clear_err();
+	if (kho_get_state() != KHO_IDLE) {
 		kho_set_err("core: already active");
 		return -EINVAL;
 	}
@@ -303,7 +172,7 @@ int kho_activate(void)
 		goto err_deactivate;
 	kho_target_put(&target);
 	kho_stage_close(stage);
-	set_state(KHO_ACTIVE);
+	kho_set_state(KHO_ACTIVE);
 	return 0;
 
 err_deactivate:
@@ -320,13 +189,13 @@ err_deactivate:
 int kho_deactivate(void)
 {
 	lockdep_assert_held(&kho_lock);
-	if (state != KHO_ACTIVE) {
-		kho_set_err(state == KHO_FINAL ?
+	if (kho_get_state() != KHO_ACTIVE) {
+		kho_set_err(kho_get_state() == KHO_FINAL ?
 			      "core: undo finalize first" : "core: not active");
 		return -EINVAL;
 	}
 	deactivate_before(past_owners());
-	set_state(KHO_IDLE);
+	kho_set_state(KHO_IDLE);
 	return 0;
 }
 
@@ -349,9 +218,9 @@ int kho_finalize(void)
 	int rc;
 
 	lockdep_assert_held(&kho_lock);
-	clear_error();
-	if (state != KHO_ACTIVE) {
-		kho_set_err(state == KHO_FINAL ?
+	kho_clear_err();
+	if (kho_get_state() != KHO_ACTIVE) {
+		kho_set_err(kho_get_state() == KHO_FINAL ?
 			      "core: already final" : "core: activate first");
 		return -EINVAL;
 	}
@@ -373,7 +242,7 @@ int kho_finalize(void)
 	if (rc)
 		goto err_unfinalize;
 	kho_stage_close(stage);
-	set_state(KHO_FINAL);
+	kho_set_state(KHO_FINAL);
 	return 0;
 
 err_unfinalize:
@@ -390,12 +259,12 @@ err_unfinalize:
 int kho_unfinalize(void)
 {
 	lockdep_assert_held(&kho_lock);
-	if (state != KHO_FINAL) {
+	if (kho_get_state() != KHO_FINAL) {
 		kho_set_err("core: not final");
 		return -EINVAL;
 	}
 	kho_out_unseal();
-	set_state(KHO_ACTIVE);
+	kho_set_state(KHO_ACTIVE);
 	unfinalize_before(past_owners());
 	return 0;
 }
@@ -404,7 +273,7 @@ static int __init kho_init(void)
 {
 	int rc;
 
-	if (!wanted && !is_kho_boot())
+	if (!kho_is_wanted() && !is_kho_boot())
 		return 0;
 	rc = kho_out_init();
 	if (rc)
@@ -412,11 +281,11 @@ static int __init kho_init(void)
 	rc = kho_in_init();
 	if (rc)
 		goto err;
-	started = true;
+	kho_set_enabled(true);
 	rc = kho_sysfs_init();
 	if (!rc)
 		return 0;
-	started = false;
+	kho_set_enabled(false);
 err:
 	pr_err("not started: %d\n", rc);
 	return rc;

@@ -209,7 +209,15 @@ bool kho_image_reads(const struct kho_image *kho, const char *compatible);
 bool kho_frames_unused(unsigned long pfn, unsigned long end);
 
 /*
- * core.c: state machine and owners
+ * error.c: what the operator is told
+ */
+const char *kho_last_error(void);
+void kho_clear_err(void);
+__printf(1, 2) void kho_set_err(const char *fmt, ...);
+size_t kho_escape(char *buf, const char *s);
+
+/*
+ * state.c: how far a handover has come
  */
 
 enum kho_state {
@@ -219,24 +227,30 @@ enum kho_state {
 };
 
 extern struct mutex kho_lock;
-extern struct kho_map kho_out_map;
+extern bool kho_allow_unreadable;
 
+bool kho_is_wanted(void);
+void kho_set_enabled(bool enabled);
 enum kho_state kho_get_state(void);
 const char *kho_state_name(enum kho_state which);
+void kho_set_state(enum kho_state to);
 bool kho_is_jumping(void);
 void kho_set_jumping(void);
+
+/*
+ * core.c: the steps, and owners
+ */
 int kho_activate(void);
 int kho_deactivate(void);
 int kho_finalize(void);
 int kho_unfinalize(void);
-const char *kho_last_error(void);
-__printf(1, 2) void kho_set_err(const char *fmt, ...);
 struct kho_owner *kho_find_owner(const char *name);
 bool kho_have_state(void);
 
 /*
  * preserve.c: the owners' interface to the outgoing map
  */
+extern struct kho_map kho_out_map;
 bool kho_frames_ok(unsigned long pfn, unsigned long nr);
 int kho_ram_ranges(struct kho_range **ranges, unsigned int *nr);
 u64 kho_preserved_frames(void);
@@ -360,9 +374,7 @@ void kho_test_hold(const char *step);
  * sysfs.c
  */
 int kho_sysfs_init(void);
-size_t kho_escape(char *buf, const char *s);
 extern struct kobject *kho_kobj;
-extern bool kho_allow_unreadable;
 
 #endif /* __KERNEL__ */
 #endif /* _KERNEL_KHO_INTERNAL_H */

@@ -8,7 +8,6 @@
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
-#include <linux/ctype.h>
 #include <linux/debugfs.h>
 #include <linux/fs.h>
 #include <linux/init.h>
@@ -20,32 +19,6 @@
 #include <linux/sysfs.h>
 
 #include "internal.h"
-
-bool kho_allow_unreadable;
-
-/**
- * kho_escape - write a name as one word
- * @buf: room for four bytes for each of the name; it is not terminated
- * @s: the name
- *
- * What is not printable, blanks, backslashes and a slash at the beginning become
- * three octal digits after a backslash.
- *
- * Return: bytes written
- */
-size_t kho_escape(char *buf, const char *s)
-{
-	char *p = buf;
-
-	for (; *s; s++) {
-		if (isascii(*s) && isgraph(*s) && *s != '\\' &&
-		    (*s != '/' || p != buf))
-			*p++ = *s;
-		else
-			p += sprintf(p, "\\%03o", (unsigned char)*s);
-	}
-	return p - buf;
-}
 
 static int step(int (*up_or_down)(void))
 {

@@ -275,7 +275,7 @@ static int __init kho_init(void)
 
 	if (!kho_is_wanted() && !is_kho_boot())
 		return 0;
-	rc = kho_out_init();
+	rc = kho_ram_init();
 	if (rc)
 		goto err;
 	rc = kho_in_init();

@@ -251,14 +251,20 @@ bool kho_have_state(void);
  * preserve.c: the owners' interface to the outgoing map
  */
 extern struct kho_map kho_out_map;
-bool kho_frames_ok(unsigned long pfn, unsigned long nr);
-int kho_ram_ranges(struct kho_range **ranges, unsigned int *nr);
 u64 kho_preserved_frames(void);
-int kho_out_init(void);
 
 /*
- * place.c: memory that lies where it can be preserved
+ * ram.c: RAM as the next kernel will see it
  */
+bool kho_frames_ok(unsigned long pfn, unsigned long nr);
+int kho_ram_ranges(struct kho_range **ranges, unsigned int *nr);
+int kho_ram_init(void);
+
+/*
+ * alloc.c: memory that lies where it can be preserved
+ */
+struct page *kho_alloc_fit(gfp_t gfp, unsigned int order, int nid,
+			   unsigned int tries);
 void *kho_alloc_pages(unsigned int order);
 void *kho_vzalloc(size_t size);
 

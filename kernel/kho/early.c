@@ -22,6 +22,7 @@
  */
 #define pr_fmt(fmt) "kho: " fmt
 
+#include <linux/export.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/memblock.h>
@@ -62,6 +63,21 @@ static unsigned int nr_boot_runs __ro_after_init;
 const struct kho_header_ser *kho_early_header(void)
 {
 	return have_header ? &early.header : NULL;
+}
+
+/**
+ * is_kho_boot - was something handed over to this kernel?
+ */
+bool is_kho_boot(void)
+{
+	return kho_early_header();
+}
+EXPORT_SYMBOL_GPL(is_kho_boot);
+
+/* Handovers since the last cold boot. */
+u64 kho_generation(void)
+{
+	return is_kho_boot() ? kho_early_header()->generation : 0;
 }
 
 /* Where the header page is of which kho_early_header() is a copy. */

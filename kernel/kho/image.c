@@ -75,27 +75,6 @@ static int check_properties(const struct kho_image *kho)
 	return kho_cmdline_check(kho) ?: kho_out_check_versions(kho);
 }
 
-/**
- * kho_frames_unused - is nothing preserved in an extent?
- * @pfn: first frame
- * @end: end, exclusive
- *
- * Context: may sleep.
- */
-bool kho_frames_unused(unsigned long pfn, unsigned long end)
-{
-	bool unused;
-
-	/* No node may go away while the maps are looked at. */
-	down_write(&kho_out_map.sem);
-	down_write_nested(&kho_in_map.sem, SINGLE_DEPTH_NESTING);
-	unused = kho_map_next_used(&kho_out_map, pfn, end) == end &&
-		 kho_map_next_used(&kho_in_map, pfn, end) == end;
-	up_write(&kho_in_map.sem);
-	up_write(&kho_out_map.sem);
-	return unused;
-}
-
 static void put_image(struct kho_image *kho)
 {
 	if (!kho || !refcount_dec_and_test(&kho->refs))

@@ -206,7 +206,6 @@ void kho_target_put(struct kho_target *target);
 int kho_target_check(const struct kho_target *target);
 int kho_target_look(struct kho_target *target);
 bool kho_image_reads(const struct kho_image *kho, const char *compatible);
-bool kho_frames_unused(unsigned long pfn, unsigned long end);
 
 /*
  * error.c: what the operator is told
@@ -252,6 +251,15 @@ bool kho_have_state(void);
  */
 extern struct kho_map kho_out_map;
 u64 kho_preserved_frames(void);
+bool kho_frames_unused(unsigned long pfn, unsigned long end);
+
+/*
+ * restore.c: the owners' interface to the incoming map
+ */
+extern struct kho_map kho_in_map;
+bool kho_frames_sane(unsigned long pfn, unsigned long nr);
+void kho_in_freeze(void);
+void kho_in_thaw(void);
 
 /*
  * ram.c: RAM as the next kernel will see it
@@ -299,7 +307,6 @@ int kho_cmdline_check(const struct kho_image *kho);
 /*
  * in.c: what was handed over to this kernel
  */
-extern struct kho_map kho_in_map;
 int kho_in_init(void);
 bool kho_in_empty(void);
 bool kho_reads(const char *versions, size_t size, const char *compatible,
@@ -307,9 +314,6 @@ bool kho_reads(const char *versions, size_t size, const char *compatible,
 bool kho_reads_kind(const char *versions, size_t size, const char *compatible);
 extern struct list_head kho_in_subtrees;
 bool kho_in_has_pending(const char *name);
-void kho_in_freeze(void);
-void kho_in_thaw(void);
-u64 kho_generation(void);
 int kho_in_discard(const char *name);
 int kho_in_show(char *buf, int size);
 
@@ -318,6 +322,7 @@ int kho_in_show(char *buf, int size);
  */
 const struct kho_header_ser *kho_early_header(void);
 phys_addr_t kho_early_header_pa(void);
+u64 kho_generation(void);
 const char *kho_early_damage(void);
 unsigned long kho_early_withdrawn(void);
 void *kho_early_blob(void);
@@ -351,6 +356,7 @@ static inline void kho_note_poison(struct folio *folio) { }
  * stages.c: how long the stages of a handover take
  */
 struct kho_stage_ser;
+struct kho_stages_ser;
 
 /* Places in early boot */
 enum kho_stamp {
@@ -366,7 +372,7 @@ void kho_stage_close(struct kho_stage_ser *entry);
 void kho_stages_restart(bool activate);
 void kho_stages_jump(u64 begin);
 void kho_stage_stamp(enum kho_stamp stamp);
-void kho_stages_init(phys_addr_t pa);
+void kho_stages_init(struct kho_stages_ser *page);
 ssize_t kho_stages_read(char *buf, loff_t pos, size_t count, bool names);
 
 /*

@@ -215,6 +215,27 @@ bool kho_is_kept(phys_addr_t phys, size_t size)
 EXPORT_SYMBOL_GPL(kho_is_kept);
 
 /**
+ * kho_frames_unused - is nothing preserved in an extent?
+ * @pfn: first frame
+ * @end: end, exclusive
+ *
+ * Context: may sleep.
+ */
+bool kho_frames_unused(unsigned long pfn, unsigned long end)
+{
+	bool unused;
+
+	/* No node may go away while the maps are looked at. */
+	down_write(&kho_out_map.sem);
+	down_write_nested(&kho_in_map.sem, SINGLE_DEPTH_NESTING);
+	unused = kho_map_next_used(&kho_out_map, pfn, end) == end &&
+		 kho_map_next_used(&kho_in_map, pfn, end) == end;
+	up_write(&kho_in_map.sem);
+	up_write(&kho_out_map.sem);
+	return unused;
+}
+
+/**
  * kho_alloc_preserve - allocate zeroed memory and preserve it
  * @size: bytes; rounded up to a power of 2 of pages
  *

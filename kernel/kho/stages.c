@@ -287,20 +287,12 @@ static void __init add_boot(const struct kho_stages_ser *page)
 
 /**
  * kho_stages_init - take over what the old kernel noted
- * @pa: the page, 0 if there is none
+ * @page: its page, which has been restored
  *
- * Context: core_initcall, the map is in use.
+ * Context: core_initcall.
  */
-void __init kho_stages_init(phys_addr_t pa)
+void __init kho_stages_init(struct kho_stages_ser *page)
 {
-	struct kho_stages_ser *page;
-
-	if (!pa || !kho_restore_pages(pa, 1)) {
-		if (pa)
-			pr_warn("no timeline: its page is not preserved\n");
-		return;
-	}
-	page = phys_to_virt(pa);
 	in_new = kcalloc(IN_STAGES_MAX, sizeof(*in_new), GFP_KERNEL);
 	if (!in_new || !page_ok(page)) {
 		pr_warn("no timeline: %s\n", in_new ?

@@ -123,14 +123,22 @@ static int read_subtree(const void *blob, int node, struct kho_subtree *subtree)
 	return 0;
 }
 
-static bool has_name(struct list_head *subtrees, const char *name)
+/**
+ * kho_subtree_find - find a subtree by its name
+ * @subtrees: list of struct kho_subtree
+ * @name: the name
+ *
+ * Return: the subtree or NULL
+ */
+struct kho_subtree *kho_subtree_find(struct list_head *subtrees,
+				     const char *name)
 {
-	const struct kho_subtree *subtree;
+	struct kho_subtree *subtree;
 
 	list_for_each_entry(subtree, subtrees, list)
 		if (!strcmp(subtree->name, name))
-			return true;
-	return false;
+			return subtree;
+	return NULL;
 }
 
 /**
@@ -178,7 +186,7 @@ int kho_blob_read(const void *blob, size_t size, struct list_head *subtrees)
 		if (!subtree)
 			goto err_free;
 		rc = read_subtree(blob, node, subtree);
-		if (!rc && has_name(subtrees, subtree->name))
+		if (!rc && kho_subtree_find(subtrees, subtree->name))
 			rc = -EINVAL;
 		if (rc) {
 			kfree(subtree);

@@ -32,14 +32,6 @@
 #include "internal.h"
 
 /**
- * kho_have_state - is there anything that a jump could lose?
- */
-bool kho_have_state(void)
-{
-	return !kho_out_empty() || !kho_in_empty();
-}
-
-/**
  * kho_image_receives - does an image know the handover record?
  * @image: the image, may be a crash image or from kexec_load()
  */
@@ -72,7 +64,7 @@ static int check_properties(const struct kho_image *kho)
 		kho_set_err("image: the loaded kernel cannot receive a handover; load one that can, with kexec -s");
 		return -ENOEXEC;
 	}
-	return kho_cmdline_check(kho) ?: kho_out_check_versions(kho);
+	return kho_cmdline_check(kho) ?: kho_needs_check(kho);
 }
 
 static void put_image(struct kho_image *kho)

@@ -47,22 +47,13 @@ static const char versions[] = ""
 	;
 #undef KHO_VERSION
 
-static struct kho_subtree *find_subtree(const char *name)
+/* Is a subtree of this name waiting? kho_blob_lock is held. */
+bool kho_in_has_pending(const char *name)
 {
 	struct kho_subtree *subtree;
 
 	lockdep_assert_held(&kho_blob_lock);
-	list_for_each_entry(subtree, &kho_in_subtrees, list)
-		if (!strcmp(subtree->name, name))
-			return subtree;
-	return NULL;
-}
-
-/* Is a subtree of this name waiting? kho_blob_lock is held. */
-bool kho_in_has_pending(const char *name)
-{
-	struct kho_subtree *subtree = find_subtree(name);
-
+	subtree = kho_subtree_find(&kho_in_subtrees, name);
 	return subtree && subtree->state == KHO_PENDING;
 }
 
@@ -106,7 +97,7 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys)
 	int rc = 0;
 
 	mutex_lock(&kho_blob_lock);
-	subtree = find_subtree(name);
+	subtree = kho_subtree_find(&kho_in_subtrees, name);
 	if (!subtree || subtree->state != KHO_PENDING)
 		rc = -ENOENT;
 	else if (subtree->unusable)
@@ -141,7 +132,7 @@ void kho_reject_subtree(const char *name, const char *reason)
 
 	mutex_lock(&kho_blob_lock);
 	pr_err("%s: not restored: %s\n", name, reason);
-	subtree = find_subtree(name);
+	subtree = kho_subtree_find(&kho_in_subtrees, name);
 	if (subtree && subtree->state == KHO_RESTORED &&
 	    !kho_out_map.sealed && !kho_out_has(name)) {
 		subtree->state = KHO_PENDING;
@@ -166,7 +157,7 @@ void kho_finish_subtree(const char *name)
 	struct kho_subtree *subtree;
 
 	mutex_lock(&kho_blob_lock);
-	subtree = find_subtree(name);
+	subtree = kho_subtree_find(&kho_in_subtrees, name);
 	if (subtree && subtree->state == KHO_RESTORED)
 		subtree->finished = true;
 	mutex_unlock(&kho_blob_lock);
@@ -305,7 +296,7 @@ int kho_in_discard(const char *name)
 		return -EBUSY;
 
 	mutex_lock(&kho_blob_lock);
-	subtree = find_subtree(name);
+	subtree = kho_subtree_find(&kho_in_subtrees, name);
 	if (!strcmp(name, BLOB_NAME) && blob_damaged)
 		blob_damaged = false;
 	else if (!strcmp(name, MEMORY_NAME) && is_kho_boot())

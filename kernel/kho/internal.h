@@ -174,6 +174,8 @@ int kho_blob_write(void *buf, size_t size, struct list_head *own,
 		   struct list_head *inherited);
 int kho_blob_read(const void *blob, size_t size, struct list_head *subtrees);
 void kho_blob_free(struct list_head *subtrees);
+struct kho_subtree *kho_subtree_find(struct list_head *subtrees,
+				     const char *name);
 
 #ifdef __KERNEL__
 
@@ -244,7 +246,6 @@ int kho_deactivate(void);
 int kho_finalize(void);
 int kho_unfinalize(void);
 struct kho_owner *kho_find_owner(const char *name);
-bool kho_have_state(void);
 
 /*
  * preserve.c: the owners' interface to the outgoing map
@@ -277,23 +278,36 @@ void *kho_alloc_pages(unsigned int order);
 void *kho_vzalloc(size_t size);
 
 /*
- * out.c: outgoing subtrees, blob and header
+ * own.c: what the core itself hands over
+ */
+phys_addr_t kho_header_pa(void);
+int kho_own_mark(struct kho_map *map);
+int kho_own_add(const void *blob, unsigned int order);
+void kho_own_del(const void *blob, unsigned int order);
+unsigned long kho_own_frames(void);
+
+/*
+ * out.c: outgoing subtrees
  */
 extern struct mutex kho_blob_lock;
-phys_addr_t kho_header_pa(void);
-int kho_out_add_own(struct kho_map *map);
-int kho_out_seal(const struct kho_target *target);
-void kho_out_unseal(void);
-int kho_out_check_versions(const struct kho_image *kho);
+extern struct list_head kho_out_subtrees;
 bool kho_out_empty(void);
 bool kho_out_has(const char *name);
 void *kho_out_fdt(const char *name);
+int kho_out_measure(void);
+bool kho_have_state(void);
+
+/*
+ * seal.c: map, blob and header become final
+ */
+int kho_out_seal(const struct kho_target *target);
+void kho_out_unseal(void);
 int kho_out_reseal_header(const struct kho_target *target);
 bool kho_out_hole_covers(u64 start, u64 end);
 void kho_out_show_blob(struct seq_file *m);
 
 /*
- * needs.c: what the next kernel has to be able to restore besides
+ * needs.c: what the next kernel has to be able to restore
  */
 int kho_needs_check(const struct kho_image *kho);
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the next kernel has to be able to restore, besides the subtrees: versions of
+ * What the next kernel has to be able to restore: the versions of the subtrees, and of
  * what lies within them, such as kinds of files in sessions.
  *
- * Life cycle: an owner says that it needs a version when it preserves something
- * that only a kernel with this version can restore, and takes that back when it
- * unpreserves it. An image that is loaded is asked about all that are needed then, and
- * again at activate, at finalize and before the jump.
+ * Life cycle: the version of a subtree is needed while it is there. An owner says that it
+ * needs another one when it preserves something that only a kernel with this version can
+ * restore, and takes that back when it unpreserves it. An image that is loaded is asked
+ * about all that are needed then, and again at activate, at finalize and before the jump.
  *
- * Locks: needs_lock, innermost.
+ * Locks: kho_blob_lock for the subtrees; needs_lock for the rest, innermost.
  */
 #define pr_fmt(fmt) "kho: " fmt
 
@@ -103,14 +103,27 @@ void kho_unneed_version(const char *version)
 }
 EXPORT_SYMBOL_GPL(kho_unneed_version);
 
-/**
- * kho_needs_check - can an image restore all that is needed?
- * @kho: what is known of the loaded image
- *
- * Context: may sleep.
- * Return: 0, or -EPROTONOSUPPORT with the version named in last_error
- */
-int kho_needs_check(const struct kho_image *kho)
+/* What this kernel only hands on is not asked about. */
+static int check_subtrees(const struct kho_image *kho)
+{
+	struct kho_subtree *subtree;
+	int rc = 0;
+
+	mutex_lock(&kho_blob_lock);
+	list_for_each_entry(subtree, &kho_out_subtrees, list) {
+		if (subtree->optional ||
+		    kho_image_reads(kho, subtree->compatible))
+			continue;
+		kho_set_err("image: cannot restore %s (%s); load a kernel that can, or write 1 to allow_unreadable",
+			    subtree->name, subtree->compatible);
+		rc = -EPROTONOSUPPORT;
+		break;
+	}
+	mutex_unlock(&kho_blob_lock);
+	return rc;
+}
+
+static int check_needs(const struct kho_image *kho)
 {
 	struct need *need;
 	int rc = 0;
@@ -127,4 +140,18 @@ int kho_needs_check(const struct kho_image *kho)
 	}
 	mutex_unlock(&needs_lock);
 	return rc;
+}
+
+/**
+ * kho_needs_check - can an image restore what this kernel's owners made?
+ * @kho: what is known of the loaded image
+ *
+ * Context: may sleep.
+ * Return: 0, or -EPROTONOSUPPORT with the version named in last_error
+ */
+int kho_needs_check(const struct kho_image *kho)
+{
+	if (kho_allow_unreadable)
+		return 0;
+	return check_subtrees(kho) ?: check_needs(kho);
 }

@@ -321,7 +321,7 @@ static int try_unpreserved(struct kexec_buf *kbuf,
 	down_write_nested(&kho_in_map.sem, SINGLE_DEPTH_NESTING);
 	/* Without memory for that, what comes of it is found out before the jump. */
 	if (!kho_out_map.sealed)
-		kho_out_add_own(&own_map);
+		kho_own_mark(&own_map);
 	while (!rc && nr_ram--) {
 		for (pfn = ram[nr_ram].start; !rc && pfn < ram[nr_ram].end;
 		     pfn = end) {

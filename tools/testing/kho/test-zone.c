@@ -168,7 +168,7 @@ static void free_contig_range(unsigned long pfn, unsigned long nr)
 }
 
 /* What the core hands over itself and is in no map yet. There is memory for that. */
-static int kho_out_add_own(struct kho_map *map)
+static int kho_own_mark(struct kho_map *map)
 {
 	long budget = alloc_budget;
 	unsigned long i;

@@ -77,7 +77,7 @@ static void put_image(struct kho_image *kho)
 }
 
 /*
- * Tries of kho_target_get() and lock_target(), and the time between two, in
+ * Tries of kho_target_get() and kho_target_lock(), and the time between two, in
  * microseconds: a second in all. Whoever only looks is gone by then, and most loads
  * are.
  */
@@ -105,7 +105,8 @@ static void unlock_after_look(void)
 	preempt_enable();
 }
 
-static int busy(void)
+/* The kexec lock cannot be had. */
+int kho_image_busy(void)
 {
 	kho_set_err("image: one is being loaded or unloaded; try again");
 	return -EBUSY;
@@ -163,16 +164,21 @@ static bool is_loaded(const struct kho_target *target)
 	       !kexec_image->preserve_context;
 }
 
-/*
- * Take the kexec lock to keep it. 1 when another image is loaded than the one that
- * was looked at, or none.
+/**
+ * kho_target_lock - take the kexec lock to keep it
+ * @target: the image that was looked at
+ *
+ * Context: may sleep.
+ * Return: 0; 1 when another image is loaded than the one that was looked at, or none;
+ * -EBUSY when the lock cannot be had, or the image that is loaded comes back: last_error
+ * is set
  */
-static int lock_target(const struct kho_target *target)
+int kho_target_lock(const struct kho_target *target)
 {
 	bool comes_back;
 
 	if (lock_for_a_look())
-		return busy();
+		return kho_image_busy();
 	if (is_loaded(target)) {
 		preempt_enable();
 		return 0;
@@ -233,7 +239,7 @@ int kho_target_look(struct kho_target *target)
 
 	lockdep_assert_held(&kho_lock);
 	if (kho_target_get(target))
-		return busy();
+		return kho_image_busy();
 	rc = kho_target_check(target);
 	if (rc)
 		kho_target_put(target);
@@ -310,109 +316,4 @@ void kho_image_free(struct kimage *image)
 	image->kho = NULL;
 	kho_zone_free(kho);
 	put_image(kho);
-}
-
-/* What kho_kexec_prepare() did, and has to undo when the jump is refused */
-struct steps {
-	bool activated;
-	bool finalized;
-	bool hands_over;
-};
-
-/* Make the handover ready for an image, as far as it is not. */
-static int prepare(const struct kho_target *target, struct steps *done)
-{
-	unsigned int i;
-	int rc;
-
-	if (!target->image) {
-		kho_set_err("image: none is loaded any more");
-		return -EINVAL;
-	}
-	/* A kernel that cannot receive may be started when nothing is lost. */
-	done->hands_over = (target->kho && target->kho->receives) ||
-			   kho_have_state();
-	if (!done->hands_over)
-		return 0;
-
-	if (kho_get_state() == KHO_IDLE) {
-		rc = kho_activate();
-		if (rc)
-			return rc;
-		done->activated = true;
-	}
-	if (kho_get_state() == KHO_ACTIVE) {
-		rc = kho_finalize();
-		if (rc)
-			return rc;
-		done->finalized = true;
-	}
-
-	/* An image that was loaded since finalize has another landing zone. */
-	rc = kho_target_check(target);
-	if (rc)
-		return rc;
-	for (i = 0; i < target->nr_segments; i++)
-		if (!kho_out_hole_covers(PFN_PHYS(target->segment[i].start),
-					 PFN_PHYS(target->segment[i].end)))
-			return kho_out_reseal_header(target);
-	return 0;
-}
-
-/**
- * kho_kexec_prepare - the last point before a jump at which it can be refused
- *
- * Activates and finalizes if nobody did. On error everything is as it was.
- *
- * Owners' callbacks take long, and a panic has to find the kexec lock free then. So
- * the lock is given up meanwhile, and the image that it is taken with again need not
- * be the one that was there: it is checked anew. Of two callers one waits for the
- * other to be refused, or to jump.
- *
- * Context: kexec lock held, may sleep. The lock is held on success, and is not when
- * an errno is returned.
- * Return: 0 or the errno for the caller of reboot(2)
- */
-int kho_kexec_prepare(void)
-{
-	u64 begin = kho_stage_begin();
-	struct kho_target target;
-	struct steps done = { };
-	int rc;
-
-	if (!kho_is_enabled())
-		return 0;
-	kexec_unlock();
-	mutex_lock(&kho_lock);
-	if (kho_is_jumping()) {
-		mutex_unlock(&kho_lock);
-		return -EBUSY;
-	}
-
-	do {
-		if (kho_target_get(&target)) {
-			rc = busy();
-			break;
-		}
-		rc = prepare(&target, &done);
-		if (!rc)
-			rc = lock_target(&target);
-		kho_target_put(&target);
-	} while (rc > 0);
-
-	if (rc) {
-		if (done.finalized)
-			kho_unfinalize();
-		if (done.activated)
-			kho_deactivate();
-		pr_err("kexec refused (%d): %s\n", rc, kho_last_error());
-	} else {
-		kho_set_jumping();
-		if (done.hands_over) {
-			kho_stages_jump(begin);
-			pr_info("handing over to the next kernel\n");
-		}
-	}
-	mutex_unlock(&kho_lock);
-	return rc;
 }

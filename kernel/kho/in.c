@@ -8,10 +8,6 @@
  * (restore.c). What is not restored is discarded, or stays as it is and is handed
  * on by the next kexec.
  *
- * Memory of a subtree without a usable owner is known to nobody. It is freed when
- * that subtree is discarded and no other can have a claim: when all others are
- * discarded, or their owners have said that they are finished.
- *
  * Locks: kho_blob_lock for the list and the states, the map has its own.
  */
 #define pr_fmt(fmt) "kho: " fmt
@@ -22,7 +18,6 @@
 #include <linux/libfdt.h>
 #include <linux/mm.h>
 #include <linux/pgalloc_tag.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -30,13 +25,11 @@
 
 LIST_HEAD(kho_in_subtrees);
 
-/* Names of the core's own data; owners' names have no slash. */
-#define BLOB_NAME	"/blob"
 #define MAP_NAME	"/map"
-#define MEMORY_NAME	"/memory"
 #define RESERVED_NAME	"/reserved"
 
-static bool blob_damaged;
+/* Given up by kho_in_discard(); kho_blob_lock */
+bool kho_in_blob_damaged;
 
 /* Parts of subtrees, see kho_add_in_item(); kho_blob_lock */
 static LIST_HEAD(in_items);
@@ -64,7 +57,7 @@ static bool any_pending(void)
 	list_for_each_entry(subtree, &kho_in_subtrees, list)
 		if (subtree->state == KHO_PENDING)
 			return true;
-	return blob_damaged;
+	return kho_in_blob_damaged;
 }
 
 /* Is nothing left that a further kexec would have to hand on? */
@@ -234,99 +227,6 @@ static int show_items(char *buf, int size, const char *owner)
 	return len;
 }
 
-static bool claims_left(void)
-{
-	struct kho_subtree *subtree;
-
-	list_for_each_entry(subtree, &kho_in_subtrees, list)
-		if (subtree->state == KHO_PENDING ||
-		    (subtree->state == KHO_RESTORED && !subtree->finished))
-			return true;
-	return blob_damaged;
-}
-
-/* Frames to which no subtree has a claim any more. */
-static void free_leftovers(void)
-{
-	unsigned long last = 1UL << KHO_MAP_PFN_BITS;
-	unsigned long pfn = 0, end, freed = 0;
-
-	while (atomic_long_read(&kho_in_map.nr_frames)) {
-		pfn = kho_map_next_used(&kho_in_map, pfn, last);
-		if (pfn == last)
-			break;
-		end = pfn + max(kho_map_unit(&kho_in_map, pfn), 1UL);
-		if (!kho_discard_range(PFN_PHYS(pfn), PFN_PHYS(end - pfn)))
-			freed += end - pfn;
-		pfn = end;
-		cond_resched();
-	}
-	pr_info("%lu KiB of discarded memory freed\n", freed << (PAGE_SHIFT - 10));
-}
-
-static int discard_subtree(struct kho_subtree *subtree)
-{
-	struct kho_owner *owner = kho_find_owner(subtree->name);
-	int rc = 0;
-
-	if (owner && owner->ops->discard && !subtree->unusable)
-		rc = owner->ops->discard(owner, subtree->fdt_pa);
-	pr_info("%s: %s\n", subtree->name, rc ? "not discarded" : "discarded");
-	return rc;
-}
-
-/**
- * kho_in_discard - give up a subtree that nobody restored
- * @name: its name, BLOB_NAME when the blob was damaged, or MEMORY_NAME for what
- *	  belongs to no subtree
- *
- * Context: kho_lock held, may sleep.
- * Return: 0, -ENOENT, -EBUSY after finalize or, for MEMORY_NAME, while a subtree
- * may have a claim to it; or what the owner returned
- */
-int kho_in_discard(const char *name)
-{
-	bool tried = false, leftovers;
-	u64 begin = kho_stage_begin();
-	struct kho_subtree *subtree;
-	int rc = 0;
-
-	lockdep_assert_held(&kho_lock);
-	if (kho_get_state() == KHO_FINAL)
-		return -EBUSY;
-
-	mutex_lock(&kho_blob_lock);
-	subtree = kho_subtree_find(&kho_in_subtrees, name);
-	if (!strcmp(name, BLOB_NAME) && blob_damaged)
-		blob_damaged = false;
-	else if (!strcmp(name, MEMORY_NAME) && is_kho_boot())
-		rc = claims_left() ? -EBUSY : 0;
-	else if (subtree && subtree->state == KHO_PENDING)
-		tried = true;
-	else
-		rc = -ENOENT;
-	if (tried)
-		subtree->state = KHO_DISCARDED;
-	mutex_unlock(&kho_blob_lock);
-
-	/* The owner's own locks come before ours. */
-	if (tried)
-		rc = discard_subtree(subtree);
-
-	mutex_lock(&kho_blob_lock);
-	if (rc && tried)
-		subtree->state = KHO_PENDING;
-	leftovers = !rc && !claims_left();
-	mutex_unlock(&kho_blob_lock);
-
-	if (leftovers)
-		free_leftovers();
-	trace_kho_subtree(name, "discard", rc);
-	if (!rc)
-		kho_stage_end("discard", name, begin);
-	return rc;
-}
-
 /**
  * kho_in_show - list what was handed over
  * @buf: where
@@ -357,9 +257,9 @@ int kho_in_show(char *buf, int size)
 		len += scnprintf(buf + len, size - len,
 				 RESERVED_NAME " lost - %lu KiB that was reserved by address\n",
 				 kho_early_withdrawn() << (PAGE_SHIFT - 10));
-	if (blob_damaged)
+	if (kho_in_blob_damaged)
 		len += scnprintf(buf + len, size - len,
-				 BLOB_NAME " pending - damaged\n");
+				 KHO_BLOB_NAME " pending - damaged\n");
 	list_for_each_entry(subtree, &kho_in_subtrees, list) {
 		len += scnprintf(buf + len, size - len, "%s %s %s%s%s\n",
 				 subtree->name, states[subtree->state],
@@ -371,7 +271,7 @@ int kho_in_show(char *buf, int size)
 	frames = atomic_long_read(&kho_in_map.nr_frames);
 	if (frames)
 		len += scnprintf(buf + len, size - len,
-				 MEMORY_NAME " pending - %lu KiB not restored\n",
+				 KHO_MEMORY_NAME " pending - %lu KiB not restored\n",
 				 frames << (PAGE_SHIFT - 10));
 	mutex_unlock(&kho_blob_lock);
 	return len;
@@ -429,7 +329,7 @@ static void __init read_blob(const struct kho_header_ser *header)
 		pr_err("blob damaged: %lu KiB stay preserved but cannot be restored; write /blob to discard to free them\n",
 		       atomic_long_read(&kho_in_map.nr_frames) <<
 		       (PAGE_SHIFT - 10));
-		blob_damaged = true;
+		kho_in_blob_damaged = true;
 		return;
 	}
 	list_for_each_entry(subtree, &kho_in_subtrees, list)

@@ -207,6 +207,8 @@ int kho_target_get(struct kho_target *target);
 void kho_target_put(struct kho_target *target);
 int kho_target_check(const struct kho_target *target);
 int kho_target_look(struct kho_target *target);
+int kho_target_lock(const struct kho_target *target);
+int kho_image_busy(void);
 bool kho_image_reads(const struct kho_image *kho, const char *compatible);
 
 /*
@@ -239,13 +241,26 @@ bool kho_is_jumping(void);
 void kho_set_jumping(void);
 
 /*
- * core.c: the steps, and owners
+ * owners.c: the owners that take part
+ */
+struct kho_owner *kho_find_owner(const char *name);
+int kho_owners_activate(void);
+void kho_owners_deactivate(void);
+int kho_owners_finalize(void);
+void kho_owners_unfinalize(void);
+
+/*
+ * machine.c: the steps
  */
 int kho_activate(void);
 int kho_deactivate(void);
 int kho_finalize(void);
 int kho_unfinalize(void);
-struct kho_owner *kho_find_owner(const char *name);
+
+/*
+ * discard.c: giving up what nobody has restored
+ */
+int kho_in_discard(const char *name);
 
 /*
  * preserve.c: the owners' interface to the outgoing map
@@ -321,6 +336,11 @@ int kho_cmdline_check(const struct kho_image *kho);
 /*
  * in.c: what was handed over to this kernel
  */
+/* Names of the core's own data; owners' names have no slash. */
+#define KHO_BLOB_NAME	"/blob"
+#define KHO_MEMORY_NAME	"/memory"
+
+extern bool kho_in_blob_damaged;
 int kho_in_init(void);
 bool kho_in_empty(void);
 bool kho_reads(const char *versions, size_t size, const char *compatible,
@@ -328,7 +348,6 @@ bool kho_reads(const char *versions, size_t size, const char *compatible,
 bool kho_reads_kind(const char *versions, size_t size, const char *compatible);
 extern struct list_head kho_in_subtrees;
 bool kho_in_has_pending(const char *name);
-int kho_in_discard(const char *name);
 int kho_in_show(char *buf, int size);
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Bad frames in memory that was handed over, see kernel/kho/hwpoison.c. */
+/* Bad frames in memory that was handed over, see kernel/kho/poison.c. */
 #ifndef _LINUX_KHO_HWPOISON_H
 #define _LINUX_KHO_HWPOISON_H
 

@@ -377,7 +377,7 @@ int kho_spares_cut(const struct kho_range *spare, unsigned int nr_spares,
 		   struct kho_range **ram, unsigned int *nr_ram);
 
 /*
- * hwpoison.c: bad frames
+ * poison.c: bad frames in restored memory
  */
 #ifdef CONFIG_MEMORY_FAILURE
 void kho_note_poison(struct folio *folio);

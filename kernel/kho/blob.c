@@ -156,6 +156,42 @@ void kho_blob_free(struct list_head *subtrees)
 }
 
 /**
+ * kho_fdt_ok - may a flattened device tree be looked at?
+ * @fdt: page aligned
+ * @size: bytes that may be read
+ *
+ * libfdt checks every later access against the header's sizes.
+ */
+bool kho_fdt_ok(const void *fdt, size_t size)
+{
+	return size >= sizeof(struct fdt_header) && size <= INT_MAX &&
+	       !fdt_check_header(fdt) && fdt_totalsize(fdt) <= size;
+}
+
+/**
+ * kho_blob_find - read one subtree of a blob
+ * @blob: page aligned
+ * @size: bytes that may be read
+ * @name: name of the subtree
+ * @subtree: filled in; it is in no list
+ *
+ * Allocates nothing, for early boot.
+ *
+ * Return: 0, -ENOENT, or -EINVAL as of kho_blob_read()
+ */
+int kho_blob_find(const void *blob, size_t size, const char *name,
+		  struct kho_subtree *subtree)
+{
+	int node;
+
+	memset(subtree, 0, sizeof(*subtree));
+	if (!kho_fdt_ok(blob, size))
+		return -EINVAL;
+	node = fdt_subnode_offset(blob, 0, name);
+	return node < 0 ? -ENOENT : read_subtree(blob, node, subtree);
+}
+
+/**
  * kho_blob_read - read a blob
  * @blob: page aligned
  * @size: bytes that may be read
@@ -170,9 +206,7 @@ int kho_blob_read(const void *blob, size_t size, struct list_head *subtrees)
 	char compatible[KHO_NAME_MAX + 1];
 	int node, depth = 0, rc;
 
-	/* libfdt checks every later access against the header's sizes. */
-	if (size < sizeof(struct fdt_header) || size > INT_MAX ||
-	    fdt_check_header(blob) || fdt_totalsize(blob) > size)
+	if (!kho_fdt_ok(blob, size))
 		return -EINVAL;
 	if (read_string(blob, 0, KHO_PROP_COMPATIBLE, compatible) ||
 	    strcmp(compatible, KHO_BLOB_COMPATIBLE))

@@ -15,7 +15,6 @@
 #include <linux/export.h>
 #include <linux/init.h>
 #include <linux/io.h>
-#include <linux/libfdt.h>
 #include <linux/mm.h>
 #include <linux/pgalloc_tag.h>
 #include <linux/slab.h>
@@ -295,8 +294,7 @@ static void __init check_subtree(struct kho_subtree *subtree)
 	    !kho_frames_sane(pfn, PFN_UP(subtree->size)))
 		mark_unusable(subtree, "damaged: not in preserved memory");
 	else if (kho_checksum(0, fdt, subtree->size) != subtree->checksum ||
-		 subtree->size < sizeof(struct fdt_header) ||
-		 fdt_check_header(fdt) || fdt_totalsize(fdt) > subtree->size)
+		 !kho_fdt_ok(fdt, subtree->size))
 		mark_unusable(subtree, "damaged");
 	else if (kho_reads(versions, sizeof(versions), subtree->compatible,
 			   &same_owner))

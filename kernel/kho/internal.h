@@ -173,6 +173,9 @@ struct kho_subtree {
 int kho_blob_write(void *buf, size_t size, struct list_head *own,
 		   struct list_head *inherited);
 int kho_blob_read(const void *blob, size_t size, struct list_head *subtrees);
+int kho_blob_find(const void *blob, size_t size, const char *name,
+		  struct kho_subtree *subtree);
+bool kho_fdt_ok(const void *fdt, size_t size);
 void kho_blob_free(struct list_head *subtrees);
 struct kho_subtree *kho_subtree_find(struct list_head *subtrees,
 				     const char *name);

@@ -15,7 +15,6 @@
 #include <linux/string.h>
 
 #include "internal.h"
-#include "trace.h"
 
 static bool claims_left(void)
 {
@@ -104,7 +103,7 @@ int kho_in_discard(const char *name)
 
 	if (leftovers)
 		free_leftovers();
-	trace_kho_subtree(name, "discard", rc);
+	kho_note_subtree(name, "discard", rc);
 	if (!rc)
 		kho_stage_end("discard", name, begin);
 	return rc;

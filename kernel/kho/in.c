@@ -20,7 +20,6 @@
 #include <linux/slab.h>
 
 #include "internal.h"
-#include "trace.h"
 
 LIST_HEAD(kho_in_subtrees);
 
@@ -102,8 +101,7 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys)
 		*phys = subtree->fdt_pa;
 	}
 	mutex_unlock(&kho_blob_lock);
-	trace_kho_subtree(name, "retrieve", rc);
-	pr_debug("subtree %s: retrieve: %d\n", name, rc);
+	kho_note_subtree(name, "retrieve", rc);
 	return rc;
 }
 EXPORT_SYMBOL_GPL(kho_retrieve_subtree);
@@ -131,7 +129,7 @@ void kho_reject_subtree(const char *name, const char *reason)
 		strscpy(subtree->reason, reason);
 	}
 	mutex_unlock(&kho_blob_lock);
-	trace_kho_subtree(name, "reject", 0);
+	kho_note_subtree(name, "reject", 0);
 }
 EXPORT_SYMBOL_GPL(kho_reject_subtree);
 
@@ -153,8 +151,7 @@ void kho_finish_subtree(const char *name)
 	if (subtree && subtree->state == KHO_RESTORED)
 		subtree->finished = true;
 	mutex_unlock(&kho_blob_lock);
-	trace_kho_subtree(name, "finish", 0);
-	pr_debug("subtree %s: finish\n", name);
+	kho_note_subtree(name, "finish", 0);
 }
 EXPORT_SYMBOL_GPL(kho_finish_subtree);
 

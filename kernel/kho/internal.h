@@ -309,6 +309,7 @@ unsigned long kho_own_frames(void);
  */
 extern struct mutex kho_blob_lock;
 extern struct list_head kho_out_subtrees;
+void kho_note_subtree(const char *name, const char *step, int rc);
 bool kho_out_empty(void);
 bool kho_out_has(const char *name);
 void *kho_out_fdt(const char *name);

@@ -22,6 +22,13 @@
 DEFINE_MUTEX(kho_blob_lock);
 LIST_HEAD(kho_out_subtrees);
 
+/* Trace what a step does with a subtree, of either list. */
+void kho_note_subtree(const char *name, const char *step, int rc)
+{
+	trace_kho_subtree(name, step, rc);
+	pr_debug("subtree %s: %s: %d\n", name, step, rc);
+}
+
 /* The version of a device tree, NULL if it has none that can be handed over. */
 static const char *subtree_version(const void *fdt)
 {
@@ -72,8 +79,7 @@ static int add_subtree(const char *name, void *fdt, bool optional)
 	if (!rc)
 		list_add_tail(&subtree->list, &kho_out_subtrees);
 	mutex_unlock(&kho_blob_lock);
-	trace_kho_subtree(name, "add", rc);
-	pr_debug("subtree %s: add: %d\n", name, rc);
+	kho_note_subtree(name, "add", rc);
 	if (rc)
 		kfree(subtree);
 	return rc;
@@ -131,8 +137,7 @@ void kho_remove_subtree(void *fdt)
 			continue;
 		if (WARN_ON_ONCE(kho_out_map.sealed))
 			break;
-		trace_kho_subtree(subtree->name, "remove", 0);
-		pr_debug("subtree %s: remove\n", subtree->name);
+		kho_note_subtree(subtree->name, "remove", 0);
 		list_del(&subtree->list);
 		kfree(subtree);
 		break;

@@ -146,7 +146,6 @@ void kho_finish_subtree(const char *name);
 int kho_need_version(const char *version);
 void kho_unneed_version(const char *version);
 void kho_add_cmdline_need(struct kho_cmdline_need *need);
-void kho_del_cmdline_need(struct kho_cmdline_need *need);
 int kho_cmdline_walk(const char *cmdline,
 		     bool (*look)(const char *name, const char *value,
 				  void *data), void *data);
@@ -164,7 +163,7 @@ u64 kho_stage_begin(void);
 void kho_stage_end(const char *stage, const char *what, u64 begin);
 void kho_note_device(const struct device *dev, const char *step, int rc);
 
-/* Hooks: early boot (kernel/kho/early.c, stages.c) */
+/* Hooks: early boot (kernel/kho/early.c, early_subtree.c, stages.c) */
 void kho_early_setup(phys_addr_t header_pa);
 bool kho_early_scoped(void);
 phys_addr_t kho_early_find(phys_addr_t start, phys_addr_t end, phys_addr_t size,
@@ -176,7 +175,7 @@ bool kho_next_free_range(unsigned long *pfn, unsigned long end,
 			 unsigned long *range_end);
 void kho_boot_ends(void);
 
-/* Hooks: kexec (kernel/kho/image.c, stages.c) */
+/* Hooks: kexec (kernel/kho/image.c, zone.c, jump.c, stages.c) */
 int kho_kexec_load_check(unsigned long flags);
 int kho_image_probe(struct kimage *image, const char *kernel,
 		    unsigned long kernel_len, const char *cmdline);
@@ -312,7 +311,6 @@ static inline int kho_need_version(const char *version)
 
 static inline void kho_unneed_version(const char *version) { }
 static inline void kho_add_cmdline_need(struct kho_cmdline_need *need) { }
-static inline void kho_del_cmdline_need(struct kho_cmdline_need *need) { }
 
 static inline int kho_cmdline_walk(const char *cmdline,
 				   bool (*look)(const char *name,

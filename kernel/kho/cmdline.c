@@ -80,7 +80,7 @@ EXPORT_SYMBOL_GPL(kho_cmdline_walk);
 
 /**
  * kho_add_cmdline_need - have the next kernel's command line looked at
- * @need: stays until kho_del_cmdline_need()
+ * @need: stays for good
  *
  * Context: may sleep.
  */
@@ -91,20 +91,6 @@ void kho_add_cmdline_need(struct kho_cmdline_need *need)
 	mutex_unlock(&needs_lock);
 }
 EXPORT_SYMBOL_GPL(kho_add_cmdline_need);
-
-/**
- * kho_del_cmdline_need - undo kho_add_cmdline_need()
- * @need: as given there
- *
- * Context: may sleep.
- */
-void kho_del_cmdline_need(struct kho_cmdline_need *need)
-{
-	mutex_lock(&needs_lock);
-	list_del(&need->list);
-	mutex_unlock(&needs_lock);
-}
-EXPORT_SYMBOL_GPL(kho_del_cmdline_need);
 
 /* A value of this kernel's own command line, for comparison */
 struct own {

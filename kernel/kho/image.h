@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the core knows about a loaded image. Shared by image.c and zone.c. */
+/*
+ * What the core knows about a loaded image: for the files of its floor, and for zone.c,
+ * which keeps there what it holds for the image.
+ */
 #ifndef _KERNEL_KHO_IMAGE_H
 #define _KERNEL_KHO_IMAGE_H
 
@@ -29,7 +32,5 @@ struct kho_image {
 	size_t versions_size;
 	struct list_head blocks;
 };
-
-void kho_zone_free(struct kho_image *kho);
 
 #endif /* _KERNEL_KHO_IMAGE_H */

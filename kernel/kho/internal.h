@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Private to the handover core.
+ * Private to the handover core, by floors: a file uses what is on its own floor and on
+ * those below it, and nothing above. Which file is where says the Makefile, and
+ * "scripts/check floors" that it is so.
  *
  * Lock order: kho_lock -> kho_blob_lock -> kho_map.sem. Owners' callbacks run under
  * the first. The kexec lock (kernel/kexec_internal.h) is held over loading an image,
@@ -17,6 +19,107 @@
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
+
+#ifdef __KERNEL__
+#include <linux/kexec.h>
+#endif
+
+struct kho_image;
+struct kho_map;
+struct kobject;
+struct seq_file;
+
+/*
+ * Floor 1: what everybody needs
+ */
+
+/**
+ * struct kho_range - an extent of RAM that holes are looked for in
+ * @start: first frame
+ * @end: end, exclusive
+ * @group: extents of the same group count as one kind of memory (a NUMA node,
+ *	   above or below 4 GiB); every group gets its largest hole listed
+ */
+struct kho_range {
+	unsigned long start;
+	unsigned long end;
+	unsigned int group;
+};
+
+#ifdef __KERNEL__
+
+/*
+ * error.c: what the operator is told
+ */
+const char *kho_last_error(void);
+void kho_clear_err(void);
+__printf(1, 2) void kho_set_err(const char *fmt, ...);
+size_t kho_escape(char *buf, const char *s);
+
+/*
+ * state.c: how far a handover has come
+ */
+
+enum kho_state {
+	KHO_IDLE,
+	KHO_ACTIVE,
+	KHO_FINAL,
+};
+
+extern struct mutex kho_lock;
+extern bool kho_allow_unreadable;
+
+bool kho_is_wanted(void);
+void kho_set_enabled(bool enabled);
+enum kho_state kho_get_state(void);
+const char *kho_state_name(enum kho_state which);
+void kho_set_state(enum kho_state to);
+bool kho_is_jumping(void);
+void kho_set_jumping(void);
+
+/*
+ * stages.c: how long the stages of a handover take
+ */
+struct kho_stage_ser;
+struct kho_stages_ser;
+
+/* Places in early boot */
+enum kho_stamp {
+	KHO_STAMP_SETUP,
+	KHO_STAMP_MEMORY,
+	KHO_NR_STAMPS,
+};
+
+phys_addr_t kho_stages_pa(void);
+phys_addr_t kho_stages_page(void);
+struct kho_stage_ser *kho_stage_open(const char *stage, const char *what);
+void kho_stage_close(struct kho_stage_ser *entry);
+void kho_stages_restart(bool activate);
+void kho_stages_jump(u64 begin);
+void kho_stage_stamp(enum kho_stamp stamp);
+void kho_stages_init(struct kho_stages_ser *page);
+ssize_t kho_stages_read(char *buf, loff_t pos, size_t count, bool names);
+
+/*
+ * ram.c: RAM as the next kernel will see it
+ */
+bool kho_frames_ok(unsigned long pfn, unsigned long nr);
+int kho_ram_ranges(struct kho_range **ranges, unsigned int *nr);
+int kho_ram_init(void);
+
+/*
+ * alloc.c: memory that lies where it can be preserved
+ */
+struct page *kho_alloc_fit(gfp_t gfp, unsigned int order, int nid,
+			   unsigned int tries);
+void *kho_alloc_pages(unsigned int order);
+void *kho_vzalloc(size_t size);
+
+#endif /* __KERNEL__ */
+
+/*
+ * Floor 2: the map
+ */
 
 /*
  * map.c: the set of preserved frames
@@ -80,19 +183,6 @@ void kho_map_disown(struct kho_map *map,
  * holes.c: what the next kernel may allocate from before it can read the map
  */
 
-/**
- * struct kho_range - an extent of RAM that holes are looked for in
- * @start: first frame
- * @end: end, exclusive
- * @group: extents of the same group count as one kind of memory (a NUMA node,
- *	   above or below 4 GiB); every group gets its largest hole listed
- */
-struct kho_range {
-	unsigned long start;
-	unsigned long end;
-	unsigned int group;
-};
-
 #define KHO_MAX_GROUPS	128
 
 /* The rest of the header page is for spares. */
@@ -129,6 +219,82 @@ bool kho_holes_cover(const struct kho_hole_ser *hole, unsigned int nr,
 		     u64 start, u64 end);
 u64 kho_holes_fit(const struct kho_hole_ser *hole, unsigned int nr, u64 start,
 		  u64 end, u64 size, u64 align, bool top_down);
+
+/*
+ * Floor 3: memory
+ */
+
+#ifdef __KERNEL__
+
+/*
+ * preserve.c: the owners' interface to the outgoing map
+ */
+extern struct kho_map kho_out_map;
+u64 kho_preserved_frames(void);
+bool kho_frames_unused(unsigned long pfn, unsigned long end);
+
+/*
+ * restore.c: the owners' interface to the incoming map
+ */
+extern struct kho_map kho_in_map;
+bool kho_frames_sane(unsigned long pfn, unsigned long nr);
+void kho_in_freeze(void);
+void kho_in_thaw(void);
+
+/*
+ * early.c: early boot
+ */
+const struct kho_header_ser *kho_early_header(void);
+phys_addr_t kho_early_header_pa(void);
+u64 kho_generation(void);
+const char *kho_early_damage(void);
+unsigned long kho_early_withdrawn(void);
+void *kho_early_blob(void);
+unsigned long kho_early_need(void);
+unsigned int kho_early_boot_runs(const struct kho_hole_ser **runs);
+
+/*
+ * fragments.c: frames that are too scattered to be freed in early boot
+ */
+void kho_fragments_init(void);
+void kho_fragments_free_early(void);
+void kho_fragments_settle(void);
+
+/*
+ * spares.c: extents that the next kernel should find free for the same purpose
+ */
+unsigned int kho_spares_find(struct kho_range *spare, unsigned int max);
+int kho_spares_cut(const struct kho_range *spare, unsigned int nr_spares,
+		   struct kho_range **ram, unsigned int *nr_ram);
+
+/*
+ * own.c: what the core itself hands over
+ */
+phys_addr_t kho_header_pa(void);
+int kho_own_mark(struct kho_map *map);
+int kho_own_add(const void *blob, unsigned int order);
+void kho_own_del(const void *blob, unsigned int order);
+unsigned long kho_own_frames(void);
+
+/*
+ * zone.c: where the next kernel's image goes
+ */
+void kho_zone_free(struct kho_image *kho);
+
+/*
+ * poison.c: bad frames in restored memory
+ */
+#ifdef CONFIG_MEMORY_FAILURE
+void kho_note_poison(struct folio *folio);
+#else
+static inline void kho_note_poison(struct folio *folio) { }
+#endif
+
+#endif /* __KERNEL__ */
+
+/*
+ * Floor 4: subtrees
+ */
 
 /*
  * blob.c: the device tree that names the subtrees
@@ -180,13 +346,45 @@ void kho_blob_free(struct list_head *subtrees);
 struct kho_subtree *kho_subtree_find(struct list_head *subtrees,
 				     const char *name);
 
+/*
+ * versions.c: lists of versions
+ */
+bool kho_reads(const char *versions, size_t size, const char *compatible,
+	       bool *same_owner);
+bool kho_reads_kind(const char *versions, size_t size, const char *compatible);
+
 #ifdef __KERNEL__
 
-#include <linux/kexec.h>
+/*
+ * out.c: outgoing subtrees
+ */
+extern struct mutex kho_blob_lock;
+extern struct list_head kho_out_subtrees;
+void kho_note_subtree(const char *name, const char *step, int rc);
+bool kho_out_empty(void);
+bool kho_out_has(const char *name);
+void *kho_out_fdt(const char *name);
+int kho_out_measure(void);
+bool kho_have_state(void);
 
-struct seq_file;
+/*
+ * in.c: incoming subtrees
+ */
 
-struct kho_image;
+/* Names of the core's own data; owners' names have no slash. */
+#define KHO_BLOB_NAME	"/blob"
+#define KHO_MEMORY_NAME	"/memory"
+
+extern struct list_head kho_in_subtrees;
+extern bool kho_in_blob_damaged;
+int kho_in_init(void);
+bool kho_in_empty(void);
+bool kho_in_has_pending(const char *name);
+int kho_in_show(char *buf, int size);
+
+/*
+ * Floor 5: the image
+ */
 
 /*
  * image.c: the loaded kernel
@@ -215,33 +413,33 @@ int kho_image_busy(void);
 bool kho_image_reads(const struct kho_image *kho, const char *compatible);
 
 /*
- * error.c: what the operator is told
+ * needs.c: what the next kernel has to be able to restore
  */
-const char *kho_last_error(void);
-void kho_clear_err(void);
-__printf(1, 2) void kho_set_err(const char *fmt, ...);
-size_t kho_escape(char *buf, const char *s);
+int kho_needs_check(const struct kho_image *kho);
 
 /*
- * state.c: how far a handover has come
+ * cmdline.c: the next kernel's command line
+ */
+int kho_cmdline_probe(const struct kimage *image, struct kho_image *kho,
+		      const char *cmdline);
+int kho_cmdline_check(const struct kho_image *kho);
+
+/*
+ * Floor 6: the seal
  */
 
-enum kho_state {
-	KHO_IDLE,
-	KHO_ACTIVE,
-	KHO_FINAL,
-};
+/*
+ * seal.c: map, blob and header become final
+ */
+int kho_out_seal(const struct kho_target *target);
+void kho_out_unseal(void);
+int kho_out_reseal_header(const struct kho_target *target);
+bool kho_out_hole_covers(u64 start, u64 end);
+void kho_out_show_blob(struct seq_file *m);
 
-extern struct mutex kho_lock;
-extern bool kho_allow_unreadable;
-
-bool kho_is_wanted(void);
-void kho_set_enabled(bool enabled);
-enum kho_state kho_get_state(void);
-const char *kho_state_name(enum kho_state which);
-void kho_set_state(enum kho_state to);
-bool kho_is_jumping(void);
-void kho_set_jumping(void);
+/*
+ * Floor 7: owners
+ */
 
 /*
  * owners.c: the owners that take part
@@ -251,6 +449,10 @@ int kho_owners_activate(void);
 void kho_owners_deactivate(void);
 int kho_owners_finalize(void);
 void kho_owners_unfinalize(void);
+
+/*
+ * Floor 8: the machine
+ */
 
 /*
  * machine.c: the steps
@@ -266,151 +468,14 @@ int kho_unfinalize(void);
 int kho_in_discard(const char *name);
 
 /*
- * preserve.c: the owners' interface to the outgoing map
+ * Floor 9: faces
  */
-extern struct kho_map kho_out_map;
-u64 kho_preserved_frames(void);
-bool kho_frames_unused(unsigned long pfn, unsigned long end);
 
 /*
- * restore.c: the owners' interface to the incoming map
+ * sysfs.c
  */
-extern struct kho_map kho_in_map;
-bool kho_frames_sane(unsigned long pfn, unsigned long nr);
-void kho_in_freeze(void);
-void kho_in_thaw(void);
-
-/*
- * ram.c: RAM as the next kernel will see it
- */
-bool kho_frames_ok(unsigned long pfn, unsigned long nr);
-int kho_ram_ranges(struct kho_range **ranges, unsigned int *nr);
-int kho_ram_init(void);
-
-/*
- * alloc.c: memory that lies where it can be preserved
- */
-struct page *kho_alloc_fit(gfp_t gfp, unsigned int order, int nid,
-			   unsigned int tries);
-void *kho_alloc_pages(unsigned int order);
-void *kho_vzalloc(size_t size);
-
-/*
- * own.c: what the core itself hands over
- */
-phys_addr_t kho_header_pa(void);
-int kho_own_mark(struct kho_map *map);
-int kho_own_add(const void *blob, unsigned int order);
-void kho_own_del(const void *blob, unsigned int order);
-unsigned long kho_own_frames(void);
-
-/*
- * out.c: outgoing subtrees
- */
-extern struct mutex kho_blob_lock;
-extern struct list_head kho_out_subtrees;
-void kho_note_subtree(const char *name, const char *step, int rc);
-bool kho_out_empty(void);
-bool kho_out_has(const char *name);
-void *kho_out_fdt(const char *name);
-int kho_out_measure(void);
-bool kho_have_state(void);
-
-/*
- * seal.c: map, blob and header become final
- */
-int kho_out_seal(const struct kho_target *target);
-void kho_out_unseal(void);
-int kho_out_reseal_header(const struct kho_target *target);
-bool kho_out_hole_covers(u64 start, u64 end);
-void kho_out_show_blob(struct seq_file *m);
-
-/*
- * needs.c: what the next kernel has to be able to restore
- */
-int kho_needs_check(const struct kho_image *kho);
-
-/*
- * cmdline.c: the next kernel's command line
- */
-int kho_cmdline_probe(const struct kimage *image, struct kho_image *kho,
-		      const char *cmdline);
-int kho_cmdline_check(const struct kho_image *kho);
-
-/*
- * in.c: what was handed over to this kernel
- */
-/* Names of the core's own data; owners' names have no slash. */
-#define KHO_BLOB_NAME	"/blob"
-#define KHO_MEMORY_NAME	"/memory"
-
-extern bool kho_in_blob_damaged;
-int kho_in_init(void);
-bool kho_in_empty(void);
-bool kho_reads(const char *versions, size_t size, const char *compatible,
-	       bool *same_owner);
-bool kho_reads_kind(const char *versions, size_t size, const char *compatible);
-extern struct list_head kho_in_subtrees;
-bool kho_in_has_pending(const char *name);
-int kho_in_show(char *buf, int size);
-
-/*
- * early.c: early boot
- */
-const struct kho_header_ser *kho_early_header(void);
-phys_addr_t kho_early_header_pa(void);
-u64 kho_generation(void);
-const char *kho_early_damage(void);
-unsigned long kho_early_withdrawn(void);
-void *kho_early_blob(void);
-unsigned long kho_early_need(void);
-unsigned int kho_early_boot_runs(const struct kho_hole_ser **runs);
-
-/*
- * fragments.c: frames that are too scattered to be freed in early boot
- */
-void kho_fragments_init(void);
-void kho_fragments_free_early(void);
-void kho_fragments_settle(void);
-
-/*
- * spares.c: extents that the next kernel should find free for the same purpose
- */
-unsigned int kho_spares_find(struct kho_range *spare, unsigned int max);
-int kho_spares_cut(const struct kho_range *spare, unsigned int nr_spares,
-		   struct kho_range **ram, unsigned int *nr_ram);
-
-/*
- * poison.c: bad frames in restored memory
- */
-#ifdef CONFIG_MEMORY_FAILURE
-void kho_note_poison(struct folio *folio);
-#else
-static inline void kho_note_poison(struct folio *folio) { }
-#endif
-
-/*
- * stages.c: how long the stages of a handover take
- */
-struct kho_stage_ser;
-struct kho_stages_ser;
-
-/* Places in early boot */
-enum kho_stamp {
-	KHO_STAMP_SETUP,
-	KHO_STAMP_MEMORY,
-	KHO_NR_STAMPS,
-};
-
-phys_addr_t kho_stages_pa(void);
-phys_addr_t kho_stages_page(void);
-struct kho_stage_ser *kho_stage_open(const char *stage, const char *what);
-void kho_stage_close(struct kho_stage_ser *entry);
-void kho_stages_restart(bool activate);
-void kho_stages_jump(u64 begin);
-void kho_stage_stamp(enum kho_stamp stamp);
-void kho_stages_init(struct kho_stages_ser *page);
-ssize_t kho_stages_read(char *buf, loff_t pos, size_t count, bool names);
+int kho_sysfs_init(void);
+extern struct kobject *kho_kobj;
 
 /*
  * test.c
@@ -418,12 +483,6 @@ ssize_t kho_stages_read(char *buf, loff_t pos, size_t count, bool names);
 #ifdef CONFIG_KHO_TEST
 void kho_test_hold(const char *step);
 #endif
-
-/*
- * sysfs.c
- */
-int kho_sysfs_init(void);
-extern struct kobject *kho_kobj;
 
 #endif /* __KERNEL__ */
 #endif /* _KERNEL_KHO_INTERNAL_H */

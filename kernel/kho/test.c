@@ -43,7 +43,7 @@
 
 #include "../kexec_internal.h"
 #include "internal.h"
-#include "session.h"
+#include "session/session.h"
 
 /**
  * struct test_set - a set of units of memory

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Private to the sessions.
+ * Private to the sessions. The order of the files is that of the floors in the Makefile.
  *
  * Lock order: kho_lock -> liveupdate_session.mutex -> handlers' locks ->
  * kho_blob_lock -> kho_map.sem, and no two sessions' mutexes at a time. Besides,
@@ -98,22 +98,7 @@ struct kho_session_file {
 	bool kept;
 };
 
-/* session.c: which sessions there are */
-extern struct mutex kho_sessions_lock;
-struct liveupdate_session *kho_session_create(const char *name);
-struct liveupdate_session *kho_session_open(const char *name);
-void kho_session_close(struct liveupdate_session *session);
-int kho_session_finish(struct liveupdate_session *session);
-int kho_session_discard(const char *name);
-int kho_session_discard_damaged(void);
-struct liveupdate_session *kho_session_new(const char *name, bool incoming);
-int kho_session_list(struct liveupdate_session *session);
-struct liveupdate_session *kho_session_find(const char *name, bool incoming);
-void kho_session_free(struct liveupdate_session *session);
-extern struct list_head kho_sessions_out;
-extern struct list_head kho_sessions_in;
-
-/* session_file.c: what is in a session */
+/* file.c: what is in a session */
 int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 			    u64 token);
 int kho_session_retrieve_file(struct liveupdate_session *session, u64 token,
@@ -131,7 +116,19 @@ bool kho_session_finishable(struct liveupdate_session *session,
 void kho_session_finish_files(struct liveupdate_session *session,
 			      bool give_up);
 
-/* session_ser.c: what crosses the kexec */
+/* list.c: which sessions there are */
+extern struct mutex kho_sessions_lock;
+extern struct list_head kho_sessions_out;
+extern struct list_head kho_sessions_in;
+int kho_session_lists_init(void);
+void kho_session_lists_exit(void);
+struct liveupdate_session *kho_session_new(const char *name, bool incoming);
+void kho_session_free(struct liveupdate_session *session);
+int kho_session_list(struct liveupdate_session *session);
+void kho_session_unlist(struct liveupdate_session *session);
+struct liveupdate_session *kho_session_find(const char *name, bool incoming);
+
+/* ser.c: what crosses the kexec */
 int kho_session_subtree(bool wanted);
 int kho_session_write(void);
 void kho_session_unwrite(void);
@@ -140,5 +137,13 @@ unsigned long kho_session_nr_kept(void);
 void kho_session_drop_kept(void);
 struct liveupdate_record_ser *kho_session_record(unsigned long nr);
 void *kho_session_fdt(void);
+
+/* session.c: what becomes of them */
+struct liveupdate_session *kho_session_create(const char *name);
+struct liveupdate_session *kho_session_open(const char *name);
+void kho_session_close(struct liveupdate_session *session);
+int kho_session_finish(struct liveupdate_session *session);
+int kho_session_discard(const char *name);
+int kho_session_discard_damaged(void);
 
 #endif /* _KERNEL_KHO_SESSION_H */

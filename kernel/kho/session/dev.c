@@ -15,7 +15,7 @@
 #include <linux/string_helpers.h>
 #include <linux/uaccess.h>
 
-#include "internal.h"
+#include "../internal.h"
 #include "session.h"
 
 /* Is the device open? */

@@ -21,7 +21,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "internal.h"
+#include "../internal.h"
 #include "session.h"
 
 /* A record that this kernel cannot use. */

@@ -26,9 +26,9 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "internal.h"
+#include "../internal.h"
+#include "../trace.h"
 #include "session.h"
-#include "trace.h"
 
 static LIST_HEAD(handlers);
 static DECLARE_RWSEM(handlers_sem);

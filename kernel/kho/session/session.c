@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sessions: which there are, and what becomes of them.
+ * Sessions: what becomes of them. Which there are is in list.c.
  *
  * An outgoing session is made by userspace and lives as long as its descriptor:
  * closing that unpreserves everything, whoever closes it last. Between finalize
@@ -12,8 +12,8 @@
  * not retrieved: the session is closed again. Incoming sessions are written
  * among the outgoing ones at finalize, so nobody has to take them.
  *
- * Locks: kho_sessions_lock for lists, tables, the subtree, who has a session, and
- * the state of finalize. It is held for moments, never over a handler's operation.
+ * Locks: kho_sessions_lock for the lists, the subtree, who has a session, and the state
+ * of finalize. It is held for moments, never over a handler's operation.
  * Who ends files of a session holds that session's mutex alone meanwhile, and these
  * hold:
  *
@@ -33,21 +33,12 @@
 
 #include <linux/export.h>
 #include <linux/init.h>
-#include <linux/rhashtable.h>
-#include <linux/slab.h>
 #include <linux/wait.h>
 
-#include "internal.h"
+#include "../internal.h"
+#include "../trace.h"
 #include "session.h"
-#include "trace.h"
 
-/* Lists and tables of sessions, and whether they are frozen. */
-DEFINE_MUTEX(kho_sessions_lock);
-LIST_HEAD(kho_sessions_out);
-LIST_HEAD(kho_sessions_in);
-/* Outgoing sessions that are listed. */
-static unsigned int nr_out;
-static struct rhashtable names_out, names_in;
 /* From the begin of finalize to its undoing. */
 static bool frozen;
 /* Closed meanwhile: what becomes of them is seen to when finalize is undone. */
@@ -57,13 +48,6 @@ static unsigned int nr_ending;
 static unsigned int nr_ended;
 static DECLARE_WAIT_QUEUE_HEAD(ending_wait);
 static bool started __ro_after_init;
-
-static const struct rhashtable_params name_params = {
-	.head_offset = offsetof(struct liveupdate_session, node),
-	.key_offset = offsetof(struct liveupdate_session, name),
-	.key_len = LIVEUPDATE_SESSION_NAME_LENGTH,
-	.automatic_shrinking = true,
-};
 
 /**
  * liveupdate_enabled - can files be preserved in sessions?
@@ -78,85 +62,6 @@ static void note(const char *name, const char *step, int rc)
 {
 	trace_kho_session(name, step, rc);
 	pr_debug("session %*pE: %s: %d\n", (int)strlen(name), name, step, rc);
-}
-
-static struct rhashtable *names(bool incoming)
-{
-	return incoming ? &names_in : &names_out;
-}
-
-/**
- * kho_session_find - find a session
- * @name: LIVEUPDATE_SESSION_NAME_LENGTH bytes
- * @incoming: of which direction
- */
-struct liveupdate_session *kho_session_find(const char *name, bool incoming)
-{
-	lockdep_assert_held(&kho_sessions_lock);
-	return rhashtable_lookup_fast(names(incoming), name, name_params);
-}
-
-/**
- * kho_session_new - allocate a session; nobody knows it yet
- * @name: LIVEUPDATE_SESSION_NAME_LENGTH bytes
- * @incoming: its direction
- *
- * Return: the session or NULL
- */
-struct liveupdate_session *kho_session_new(const char *name, bool incoming)
-{
-	struct liveupdate_session *session;
-
-	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
-	if (!session)
-		return NULL;
-	memcpy(session->name, name, sizeof(session->name));
-	session->incoming = incoming;
-	INIT_LIST_HEAD(&session->left_list);
-	mutex_init(&session->mutex);
-	mutex_init(&session->list_lock);
-	INIT_LIST_HEAD(&session->files);
-	if (kho_session_files_init(session)) {
-		kfree(session);
-		return NULL;
-	}
-	return session;
-}
-
-void kho_session_free(struct liveupdate_session *session)
-{
-	kho_session_files_exit(session);
-	kfree(session);
-}
-
-/* Make a session known. */
-int kho_session_list(struct liveupdate_session *session)
-{
-	int rc;
-
-	lockdep_assert_held(&kho_sessions_lock);
-	rc = rhashtable_lookup_insert_fast(names(session->incoming),
-					   &session->node, name_params);
-	if (rc)
-		return rc;
-	list_add_tail(&session->list, session->incoming ? &kho_sessions_in :
-							  &kho_sessions_out);
-	session->listed = true;
-	if (!session->incoming)
-		nr_out++;
-	return 0;
-}
-
-static void unlist(struct liveupdate_session *session)
-{
-	if (!session->listed)
-		return;
-	rhashtable_remove_fast(names(session->incoming), &session->node,
-			       name_params);
-	list_del(&session->list);
-	session->listed = false;
-	if (!session->incoming)
-		nr_out--;
 }
 
 /* The subtree is there as long as anything would have to be written into it. */
@@ -190,14 +95,12 @@ struct liveupdate_session *kho_session_create(const char *name)
 	mutex_lock(&kho_sessions_lock);
 	if (frozen)
 		rc = -EBUSY;
-	else if (nr_out >= KHO_SESSIONS_MAX)
-		rc = -ENOSPC;
 	else
 		rc = kho_session_list(session);
 	if (!rc) {
 		rc = update_subtree(true);
 		if (rc)
-			unlist(session);
+			kho_session_unlist(session);
 	}
 	session->open = true;
 	mutex_unlock(&kho_sessions_lock);
@@ -295,7 +198,7 @@ static void settle_closed(struct liveupdate_session *session)
 		session->left = false;
 		session = NULL;
 	} else {
-		unlist(session);
+		kho_session_unlist(session);
 	}
 	update_subtree(false);
 	mutex_unlock(&kho_sessions_lock);
@@ -380,7 +283,7 @@ int kho_session_finish(struct liveupdate_session *session)
 		mutex_lock(&kho_sessions_lock);
 		end_ending(session);
 		if (empty)
-			unlist(session);
+			kho_session_unlist(session);
 		update_subtree(false);
 		mutex_unlock(&kho_sessions_lock);
 	}
@@ -421,7 +324,7 @@ int kho_session_discard(const char *name)
 		session->open = false;
 		session->left = false;
 	} else {
-		unlist(session);
+		kho_session_unlist(session);
 	}
 	update_subtree(false);
 	mutex_unlock(&kho_sessions_lock);
@@ -616,15 +519,14 @@ static int __init sessions_init(void)
 
 	if (!kho_is_enabled())
 		return 0;
-	rc = rhashtable_init(&names_out, &name_params);
+	rc = kho_session_lists_init();
 	if (rc)
 		return rc;
-	rc = rhashtable_init(&names_in, &name_params);
-	if (rc)
-		goto err_out;
 	rc = kho_register_owner(&sessions_owner);
-	if (rc)
-		goto err_in;
+	if (rc) {
+		kho_session_lists_exit();
+		return rc;
+	}
 
 	mutex_lock(&kho_sessions_lock);
 	rc = kho_session_read();
@@ -637,11 +539,5 @@ static int __init sessions_init(void)
 	mutex_unlock(&kho_sessions_lock);
 	started = true;
 	return 0;
-
-err_in:
-	rhashtable_destroy(&names_in);
-err_out:
-	rhashtable_destroy(&names_out);
-	return rc;
 }
 fs_initcall(sessions_init);

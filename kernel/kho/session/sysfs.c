@@ -15,7 +15,7 @@
 #include <linux/string_helpers.h>
 #include <linux/sysfs.h>
 
-#include "internal.h"
+#include "../internal.h"
 #include "session.h"
 
 /* A name with every byte escaped, its directions, and a number */

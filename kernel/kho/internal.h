@@ -477,12 +477,5 @@ int kho_in_discard(const char *name);
 int kho_sysfs_init(void);
 extern struct kobject *kho_kobj;
 
-/*
- * test.c
- */
-#ifdef CONFIG_KHO_TEST
-void kho_test_hold(const char *step);
-#endif
-
 #endif /* __KERNEL__ */
 #endif /* _KERNEL_KHO_INTERNAL_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the test owner (kernel/kho/test.c) passes to the next kernel. This is a
+ * What the test owner (kernel/kho/test/) passes to the next kernel. This is a
  * contract between kernels: a change needs a new version.
  *
  * The subtree's root node has:

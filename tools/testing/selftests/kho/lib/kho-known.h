@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory of a program with what the test owner (kernel/kho/test.c) makes of a seed and of
+ * Memory of a program with what the test owner (kernel/kho/test/memory.c) makes of a seed and of
  * where the memory is. Its command "look" knows that content when no file and no record
  * leads there any more, in any later kernel.
  */

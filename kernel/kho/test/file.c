@@ -24,13 +24,13 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kho.h>
-#include <linux/kho/abi/kho_test.h>
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include "internal.h"
+#include "../internal.h"
+#include "test.h"
 
 struct test_file {
 	struct folio *folio;

@@ -3,7 +3,7 @@
  * The state of a handover: can this kernel hand over, how far has it come, does it
  * leave.
  *
- * Life cycle: idle -> active -> final -> the jump; the steps are those of core.c.
+ * Life cycle: idle -> active -> final -> the jump; the steps are those of machine.c.
  *
  *   idle    owners preserve and unpreserve as they like
  *   active  layouts are frozen by their owners; preserving goes on and is included

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is in a session: its files, and the kinds of files that can be there.
+ * What is in a session: its files.
  *
  * Life cycle of an outgoing file: preserve adds it, with a reference to the file
  * and to its handler's module; freeze and unfreeze come and go with finalize;
@@ -12,7 +12,7 @@
  * Locks: the session's mutex for everything in the session, over handlers'
  * operations, which may take as long as they need: nobody who has to do with another
  * session waits for it. list_lock for moments, below it, to change what the list of
- * sessions shows. handlers_sem for the list of kinds.
+ * sessions shows.
  */
 #define pr_fmt(fmt) "liveupdate: " fmt
 
@@ -20,9 +20,7 @@
 #include <linux/export.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/module.h>
 #include <linux/rhashtable.h>
-#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -30,89 +28,12 @@
 #include "../trace.h"
 #include "session.h"
 
-static LIST_HEAD(handlers);
-static DECLARE_RWSEM(handlers_sem);
-
 static const struct rhashtable_params token_params = {
 	.head_offset = offsetof(struct kho_session_file, node),
 	.key_offset = offsetof(struct kho_session_file, token),
 	.key_len = sizeof(u64),
 	.automatic_shrinking = true,
 };
-
-/**
- * liveupdate_register_file_handler - let files of a kind survive
- * @handler: must stay until it is unregistered
- *
- * Context: may sleep.
- * Return: 0, -EINVAL for a handler that is not complete, -EEXIST when there is
- * one of the same @compatible
- */
-int liveupdate_register_file_handler(struct liveupdate_file_handler *handler)
-{
-	const struct liveupdate_file_ops *ops = handler->ops;
-	struct liveupdate_file_handler *other;
-	size_t len = strlen(handler->compatible);
-	int rc = 0;
-
-	if (!len || len > LIVEUPDATE_COMPATIBLE_MAX || !ops->can_preserve ||
-	    !ops->preserve || !ops->unpreserve || !ops->retrieve || !ops->finish)
-		return -EINVAL;
-
-	down_write(&handlers_sem);
-	list_for_each_entry(other, &handlers, list)
-		if (!strcmp(other->compatible, handler->compatible))
-			rc = -EEXIST;
-	if (!rc)
-		list_add_tail(&handler->list, &handlers);
-	up_write(&handlers_sem);
-	return rc;
-}
-EXPORT_SYMBOL_GPL(liveupdate_register_file_handler);
-
-/**
- * liveupdate_unregister_file_handler - undo liveupdate_register_file_handler()
- * @handler: the handler
- *
- * Files that are preserved or retrieved hold a reference to the handler's
- * module, so a module does this when it is unloaded.
- *
- * Context: may sleep.
- * Return: 0
- */
-int liveupdate_unregister_file_handler(struct liveupdate_file_handler *handler)
-{
-	down_write(&handlers_sem);
-	list_del(&handler->list);
-	up_write(&handlers_sem);
-	return 0;
-}
-EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
-
-/* The handler for a file, or for a kind; with a reference to its module. */
-static struct liveupdate_file_handler *get_handler(struct file *file,
-						   const char *compatible)
-{
-	struct liveupdate_file_handler *handler, *found = NULL;
-
-	down_read(&handlers_sem);
-	list_for_each_entry(handler, &handlers, list) {
-		if (file ? !handler->ops->can_preserve(handler, file) :
-			   strcmp(handler->compatible, compatible ?: ""))
-			continue;
-		if (try_module_get(handler->ops->owner)) {
-			found = handler;
-			break;
-		}
-	}
-	up_read(&handlers_sem);
-	return found;
-}
-
-static void put_handler(struct liveupdate_file_handler *handler)
-{
-	module_put(handler->ops->owner);
-}
 
 static struct kho_session_file *find_file(struct liveupdate_session *session,
 					  u64 token)
@@ -237,7 +158,7 @@ int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 	if (session->nr_files >= KHO_SESSION_FILES_MAX)
 		goto err_unlock;
 	rc = -ENOENT;
-	new->handler = get_handler(new->file, NULL);
+	new->handler = kho_session_get_handler(new->file, NULL);
 	if (!new->handler)
 		goto err_unlock;
 	strscpy(new->compatible, new->handler->compatible);
@@ -265,7 +186,7 @@ err_remove:
 err_unneed:
 	kho_unneed_version(new->compatible);
 err_put_handler:
-	put_handler(new->handler);
+	kho_session_put_handler(new->handler);
 err_unlock:
 	mutex_unlock(&session->mutex);
 	fput(new->file);
@@ -287,7 +208,7 @@ void kho_session_unpreserve(struct liveupdate_session *session)
 		file->handler->ops->unpreserve(&args);
 		note(session, file, "unpreserve", 0);
 		kho_unneed_version(file->compatible);
-		put_handler(file->handler);
+		kho_session_put_handler(file->handler);
 		fput(file->file);
 		remove_file(session, file);
 	}
@@ -442,14 +363,14 @@ static int retrieve_one(struct liveupdate_session *session,
 	u64 begin = kho_stage_begin();
 	int rc;
 
-	file->handler = get_handler(NULL, file->compatible);
+	file->handler = kho_session_get_handler(NULL, file->compatible);
 	if (!file->handler)
 		return -EOPNOTSUPP;
 	fill_args(&args, session, file);
 	rc = file->handler->ops->retrieve(&args);
 	note(session, file, "retrieve", rc);
 	if (rc) {
-		put_handler(file->handler);
+		kho_session_put_handler(file->handler);
 		file->handler = NULL;
 		return rc;
 	}
@@ -524,7 +445,7 @@ static bool put_back(struct liveupdate_session *session,
 		return false;
 	}
 	note(session, file, "put back", 0);
-	put_handler(file->handler);
+	kho_session_put_handler(file->handler);
 	file->handler = NULL;
 	file->file = NULL;
 	file->private_data = NULL;
@@ -559,11 +480,11 @@ static bool uses_earlier(struct kho_session_file *file)
 	struct liveupdate_file_handler *handler;
 	bool uses;
 
-	handler = get_handler(NULL, file->compatible);
+	handler = kho_session_get_handler(NULL, file->compatible);
 	if (!handler)
 		return false;
 	uses = handler->ops->uses_earlier;
-	put_handler(handler);
+	kho_session_put_handler(handler);
 	return uses;
 }
 
@@ -605,7 +526,7 @@ void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 				used = uses_earlier(file);
 				continue;
 			}
-			file->handler = get_handler(NULL, file->compatible);
+			file->handler = kho_session_get_handler(NULL, file->compatible);
 			if (!file->handler)
 				continue;
 		}
@@ -618,7 +539,7 @@ void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 		file->handler->ops->finish(&args);
 		note(session, file, file->retrieved ? "finish" : "give up", 0);
 		unlist_file(session, file);
-		put_handler(file->handler);
+		kho_session_put_handler(file->handler);
 		/* Now: what is used is put back only if nobody has it any more. */
 		if (file->file && used)
 			__fput_sync(file->file);

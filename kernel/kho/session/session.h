@@ -98,6 +98,11 @@ struct kho_session_file {
 	bool kept;
 };
 
+/* kinds.c: the kinds of files */
+struct liveupdate_file_handler *kho_session_get_handler(struct file *file,
+							const char *compatible);
+void kho_session_put_handler(struct liveupdate_file_handler *handler);
+
 /* file.c: what is in a session */
 int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 			    u64 token);

@@ -19,9 +19,10 @@
 #include <linux/memfd.h>
 #include <sys/mman.h>
 
+#include <kho_iommufd.h>
+
 #include "assigned.h"
 #include "keeper.h"
-#include "kho_vfio.h"
 
 #define IOVA		0x100000000ULL
 
@@ -33,7 +34,7 @@ static int map_all(const struct dma_file *file, int iommufd, uint32_t ioas)
 	size_t i;
 
 	if (huge)
-		return iommufd_map(iommufd, ioas, file->base, file->nr * DMA_PAGE, IOVA);
+		return kho_iommufd_map(iommufd, ioas, file->base, file->nr * DMA_PAGE, IOVA);
 	for (i = 0; i < file->nr; i++)
 		if (dma_file_map(file, i, iommufd, ioas, IOVA + i * DMA_PAGE))
 			return -1;
@@ -51,7 +52,7 @@ static int make_memory(size_t mib, const char *kind)
 		return assigned_memory(&dev, mib << 20 >> 12);
 	fd = memfd_create("assign", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
 	if (fd < 0 || ftruncate(fd, mib << 20) || dma_file_open(&dev.file, fd) ||
-	    iommufd_ioas_alloc(dev.iommufd, &dev.ioas))
+	    kho_iommufd_ioas_alloc(dev.iommufd, &dev.ioas))
 		return -1;
 	return map_all(&dev.file, dev.iommufd, dev.ioas);
 }

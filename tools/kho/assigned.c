@@ -8,22 +8,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <kho_iommufd.h>
+#include <kho_restored.h>
+#include <kho_session.h>
+#include <kho_vfio.h>
+
 #include "assigned.h"
 #include "keeper.h"
-#include "kho_vfio.h"
-#include "restored.h"
-#include "session.h"
 
 static int open_device(struct assigned *dev, const char *address)
 {
 	if (dev->iommufd < 0)
-		dev->iommufd = iommufd_open();
+		dev->iommufd = kho_iommufd_open();
 	if (dev->iommufd < 0)
 		return -1;
-	dev->device = vfio_open(address);
+	dev->device = kho_vfio_open(address);
 	if (dev->device < 0)
 		return -1;
-	return vfio_bind(dev->device, dev->iommufd, &dev->id);
+	return kho_vfio_bind(dev->device, dev->iommufd, &dev->id);
 }
 
 int assigned_memory(struct assigned *dev, size_t pages)
@@ -31,7 +33,7 @@ int assigned_memory(struct assigned *dev, size_t pages)
 	if (dma_file_make(&dev->file, pages))
 		return -1;
 	/* Another device of the iommufd may have one already. (None has the id 0.) */
-	if (!dev->ioas && iommufd_ioas_alloc(dev->iommufd, &dev->ioas))
+	if (!dev->ioas && kho_iommufd_ioas_alloc(dev->iommufd, &dev->ioas))
 		return -1;
 	return dev->map(&dev->file, dev->iommufd, dev->ioas);
 }
@@ -41,20 +43,20 @@ static int remap(struct assigned *dev)
 {
 	uint32_t hwpt;
 
-	if (iommufd_ioas_alloc(dev->iommufd, &dev->ioas) ||
+	if (kho_iommufd_ioas_alloc(dev->iommufd, &dev->ioas) ||
 	    dev->map(&dev->file, dev->iommufd, dev->ioas) ||
-	    iommufd_hwpt_alloc(dev->iommufd, dev->id, dev->ioas, &hwpt))
+	    kho_iommufd_hwpt_alloc(dev->iommufd, dev->id, dev->ioas, &hwpt))
 		return -1;
-	return vfio_attach(dev->device, hwpt);
+	return kho_vfio_attach(dev->device, hwpt);
 }
 
 static int attach_own(struct assigned *dev)
 {
 	uint32_t hwpt;
 
-	if (iommufd_hwpt_alloc(dev->iommufd, dev->id, dev->ioas, &hwpt))
+	if (kho_iommufd_hwpt_alloc(dev->iommufd, dev->id, dev->ioas, &hwpt))
 		return -1;
-	return vfio_attach(dev->device, hwpt);
+	return kho_vfio_attach(dev->device, hwpt);
 }
 
 /* All that the kernel has a record of, for all devices that are bound */
@@ -64,11 +66,11 @@ static int restore(struct assigned *dev)
 	uint32_t i, nr = 0;
 	int rc;
 
-	for (i = 0; (rc = restored_object(dev->iommufd, i, &object)) > 0; i++) {
+	for (i = 0; (rc = kho_restored_object(dev->iommufd, i, &object)) > 0; i++) {
 		if (object.type != IOMMU_RESTORE_TYPE_IOAS ||
 		    !(object.flags & IOMMU_RESTORE_PRESERVED))
 			continue;
-		if (restored_ioas(dev->iommufd, object.old_id, &dev->ioas))
+		if (kho_restored_ioas(dev->iommufd, object.old_id, &dev->ioas))
 			return -1;
 		nr++;
 	}
@@ -91,11 +93,11 @@ static int rejoin(struct assigned *dev, const char *address)
 		errno = EINVAL;
 		return -1;
 	}
-	for (i = 0; (rc = restored_object(dev->iommufd, i, &object)) > 0; i++) {
+	for (i = 0; (rc = kho_restored_object(dev->iommufd, i, &object)) > 0; i++) {
 		if (object.type == IOMMU_RESTORE_TYPE_DEVICE &&
 		    object.bdf == ((uint64_t)segment << 16 | bus << 8 | slot << 3 | function))
-			return restored_attach_to(dev->iommufd, object.parent, &pt) ?
-			       -1 : vfio_attach(dev->device, pt);
+			return kho_restored_attach_to(dev->iommufd, object.parent, &pt) ?
+			       -1 : kho_vfio_attach(dev->device, pt);
 	}
 	if (!rc)
 		errno = ENODEV;
@@ -120,7 +122,7 @@ static int *descriptor(struct assigned *dev, const char *what)
 
 static int take(struct assigned *dev, const char *what, uint64_t token)
 {
-	int fd = session_take(dev->session, token);
+	int fd = kho_session_take(dev->session, token);
 
 	if (fd < 0)
 		return -1;
@@ -146,7 +148,7 @@ int assigned_run(struct assigned *dev, char **w, int nr)
 	if (!strcmp(w[0], "open") && nr == 2)
 		return open_device(dev, w[1]);
 	if (!strcmp(w[0], "attach") && nr == 1)
-		return vfio_attach(dev->device, dev->ioas);
+		return kho_vfio_attach(dev->device, dev->ioas);
 	if (!strcmp(w[0], "attach") && nr == 2 && !strcmp(w[1], "own"))
 		return attach_own(dev);
 	if (!strcmp(w[0], "restore") && nr == 1)
@@ -154,21 +156,21 @@ int assigned_run(struct assigned *dev, char **w, int nr)
 	if (!strcmp(w[0], "rejoin") && nr == 2)
 		return rejoin(dev, w[1]);
 	if (!strcmp(w[0], "master") && nr == 2)
-		return vfio_set_master(dev->device, !strcmp(w[1], "on"));
+		return kho_vfio_set_master(dev->device, !strcmp(w[1], "on"));
 	if (!strcmp(w[0], "session") && nr == 2)
-		return (dev->session = session_create(w[1])) < 0 ? -1 : 0;
+		return (dev->session = kho_session_create(w[1])) < 0 ? -1 : 0;
 	if (!strcmp(w[0], "retrieve") && nr == 2)
-		return (dev->session = session_retrieve(w[1])) < 0 ? -1 : 0;
+		return (dev->session = kho_session_retrieve(w[1])) < 0 ? -1 : 0;
 	if (!strcmp(w[0], "preserve") && nr == 3)
-		return session_preserve(dev->session, *descriptor(dev, w[1]), number(w[2]));
+		return kho_session_preserve(dev->session, *descriptor(dev, w[1]), number(w[2]));
 	if (!strcmp(w[0], "take") && nr == 3)
 		return take(dev, w[1], number(w[2]));
 	if (!strcmp(w[0], "bind") && nr == 1)
-		return vfio_bind(dev->device, dev->iommufd, &dev->id);
+		return kho_vfio_bind(dev->device, dev->iommufd, &dev->id);
 	if (!strcmp(w[0], "remap") && nr == 1)
 		return remap(dev);
 	if (!strcmp(w[0], "finish") && nr == 1)
-		return session_finish(dev->session);
+		return kho_session_finish(dev->session);
 	if (!strcmp(w[0], "close") && nr == 2)
 		return close_what(dev, w[1]);
 	keeper_problem("no such command");

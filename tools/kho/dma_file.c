@@ -7,10 +7,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <kho_iommufd.h>
+
 #include "dma_file.h"
 #include "frame.h"
 #include "keeper.h"
-#include "kho_vfio.h"
 
 static size_t common_divisor(size_t a, size_t b)
 {
@@ -68,7 +69,7 @@ void *dma_file_page(const struct dma_file *file, size_t number)
 int dma_file_map(const struct dma_file *file, size_t number, int iommufd, uint32_t ioas,
 		 uint64_t iova)
 {
-	return iommufd_map(iommufd, ioas, dma_file_page(file, number), DMA_PAGE, iova);
+	return kho_iommufd_map(iommufd, ioas, dma_file_page(file, number), DMA_PAGE, iova);
 }
 
 void dma_file_fill(const struct dma_file *file, size_t number, uint64_t seed)

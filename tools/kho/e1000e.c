@@ -8,9 +8,10 @@
 #include <string.h>
 #include <time.h>
 
+#include <kho_vfio.h>
+
 #include "e1000e.h"
 #include "e1000e_regs.h"
-#include "kho_vfio.h"
 
 #define DESCS_PER_PAGE		(DMA_PAGE / sizeof(struct rx_desc))
 #define BUFFERS_PER_PAGE	(DMA_PAGE / E1000E_BUFFER)
@@ -141,7 +142,7 @@ int e1000e_open(struct e1000e *nic, int fd, const struct dma_file *file)
 	nic->regs = NULL;
 	if (fd < 0)
 		return 0;
-	nic->regs = vfio_map_bar(fd, 0, &size);
+	nic->regs = kho_vfio_map_bar(fd, 0, &size);
 	return nic->regs ? 0 : -1;
 }
 
@@ -151,14 +152,14 @@ int e1000e_start(struct e1000e *nic, uint64_t base, uint32_t ring)
 
 	*nic->state = (struct e1000e_state) { .base = base, .ring = ring };
 	/* Somebody may have left it running. It must not find memory before it is reset. */
-	if (vfio_set_master(nic->fd, false))
+	if (kho_vfio_set_master(nic->fd, false))
 		return -1;
 	set(nic, IMC, ~0U);
 	/* (The reset of the emulated device leaves these as they are.) */
 	set(nic, RCTL, 0);
 	set(nic, TCTL, 0);
 	set(nic, CTRL, get(nic, CTRL) | CTRL_RST);
-	if (wait_for(nic, CTRL, CTRL_RST, 0) || vfio_set_master(nic->fd, true))
+	if (wait_for(nic, CTRL, CTRL_RST, 0) || kho_vfio_set_master(nic->fd, true))
 		return -1;
 	set(nic, IMC, ~0U);
 	set(nic, CTRL, get(nic, CTRL) | CTRL_SLU);

@@ -30,9 +30,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <kho_vfio.h>
+
 #include "assigned.h"
 #include "keeper.h"
-#include "kho_vfio.h"
 
 /* Registers */
 #define ID		0x00
@@ -115,7 +116,7 @@ static int resume(void)
 	state = dma_file_page(&dev.file, 0);
 	if (dev.device < 0)
 		return 0;
-	regs = vfio_map_bar(dev.device, 0, &size);
+	regs = kho_vfio_map_bar(dev.device, 0, &size);
 	if (no_device())
 		return -1;
 	if (get32(ID) == ID_EDU)
@@ -140,7 +141,7 @@ static int make_memory(size_t pages)
 		state->rest[i] = state->last;
 		dma_file_fill(&dev.file, i, state->page[i]);
 	}
-	return vfio_set_master(dev.device, true);
+	return kho_vfio_set_master(dev.device, true);
 }
 
 static int pending(void)

@@ -46,11 +46,13 @@
 #include <sys/eventfd.h>
 #include <x86intrin.h>
 
+#include <kho_iommufd.h>
+#include <kho_vfio.h>
+
 #include "assigned.h"
 #include "e1000e.h"
 #include "frame_count.h"
 #include "keeper.h"
-#include "kho_vfio.h"
 
 /* No frame for so long is taken for the end. */
 #define QUIET_MS	10000
@@ -127,7 +129,7 @@ static int start(void)
 static int use_interrupts(void)
 {
 	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (event < 0 || vfio_msix(dev.device, &event, 1))
+	if (event < 0 || kho_vfio_msix(dev.device, &event, 1))
 		return -1;
 	e1000e_interrupts(&nic);
 	return 0;
@@ -328,14 +330,14 @@ static int replace(uint64_t nr)
 	uint64_t longest = 0;
 
 	/* Both are full before the device gets to see them. */
-	if (iommufd_ioas_alloc(dev.iommufd, &other) ||
+	if (kho_iommufd_ioas_alloc(dev.iommufd, &other) ||
 	    map_all(&dev.file, dev.iommufd, other) ||
-	    iommufd_hwpt_alloc(dev.iommufd, dev.id, dev.ioas, &hwpt[0]) ||
-	    iommufd_hwpt_alloc(dev.iommufd, dev.id, other, &hwpt[1]))
+	    kho_iommufd_hwpt_alloc(dev.iommufd, dev.id, dev.ioas, &hwpt[0]) ||
+	    kho_iommufd_hwpt_alloc(dev.iommufd, dev.id, other, &hwpt[1]))
 		return -1;
 	for (i = 0; i < nr; i++) {
 		start = now_ms();
-		if (vfio_attach(dev.device, hwpt[(i + 1) % 2]))
+		if (kho_vfio_attach(dev.device, hwpt[(i + 1) % 2]))
 			return -1;
 		if (now_ms() - start > longest)
 			longest = now_ms() - start;
@@ -409,7 +411,7 @@ static int run(char **w, int nr)
 	if (!strcmp(w[0], "sound") && nr == 1)
 		return verdict(is_sound());
 	if (!strcmp(w[0], "unmap") && nr == 2)
-		return iommufd_unmap(dev.iommufd, dev.ioas, DMA_PAGE,
+		return kho_iommufd_unmap(dev.iommufd, dev.ioas, DMA_PAGE,
 				     e1000e_buffer_iova(base, number(w[1])));
 	if (!strcmp(w[0], "replace") && nr == 2)
 		return replace(number(w[1]));

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "kho_vfio.h"
+#include <kho_vfio.h>
+
 #include "nvme.h"
 
 /* Registers, and what is used of them */
@@ -135,7 +136,7 @@ int nvme_open(struct nvme *nvme, int fd, const struct dma_file *file)
 	nvme->regs = NULL;
 	if (fd < 0)
 		return 0;
-	nvme->regs = vfio_map_bar(fd, 0, &size);
+	nvme->regs = kho_vfio_map_bar(fd, 0, &size);
 	return nvme->regs ? 0 : -1;
 }
 
@@ -205,10 +206,10 @@ int nvme_start(struct nvme *nvme, int fd)
 	size_t i;
 
 	/* Somebody may have left it running. It must not find memory before it is off. */
-	if (vfio_set_master(fd, false))
+	if (kho_vfio_set_master(fd, false))
 		return -1;
 	set32(nvme, CC, 0);
-	if (wait_ready(nvme, 0) || vfio_set_master(fd, true))
+	if (wait_ready(nvme, 0) || kho_vfio_set_master(fd, true))
 		return -1;
 	for (i = PAGE_ADMIN_SQ; i < PAGE_DATA; i++)
 		memset(dma_file_page(nvme->file, i), 0, DMA_PAGE);

@@ -76,10 +76,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <kho_iommufd.h>
+#include <kho_restored.h>
+#include <kho_session.h>
+#include <kho_vfio.h>
+
 #include "keeper.h"
-#include "kho_vfio.h"
-#include "restored.h"
-#include "session.h"
 
 #define MAX_SPACES	8
 #define MAX_VECTORS	32
@@ -173,7 +175,7 @@ static int make_space(void)
 {
 	if (nr_spaces == MAX_SPACES)
 		return bad("too many address spaces");
-	if (iommufd_ioas_alloc(iommufd, &spaces[nr_spaces]))
+	if (kho_iommufd_ioas_alloc(iommufd, &spaces[nr_spaces]))
 		return -1;
 	space = spaces[nr_spaces++];
 	return 0;
@@ -183,7 +185,7 @@ static int map_page(uint64_t page, uint64_t iova)
 {
 	/* It stays, because the iommufd may want it later. */
 	last_map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, page * PAGE);
-	return last_map == MAP_FAILED ? -1 : iommufd_map(iommufd, space, last_map, PAGE, iova);
+	return last_map == MAP_FAILED ? -1 : kho_iommufd_map(iommufd, space, last_map, PAGE, iova);
 }
 
 static int destroy(uint32_t id)
@@ -337,7 +339,7 @@ static int print_objects(void)
 	uint32_t i;
 	int rc;
 
-	for (i = 0; (rc = restored_object(iommufd, i, &object)) > 0; i++) {
+	for (i = 0; (rc = kho_restored_object(iommufd, i, &object)) > 0; i++) {
 		keeper_say("%s %u of %u%s%s", types[object.type & 3], object.old_id, object.parent,
 			   object.flags & IOMMU_RESTORE_AUTO ? " auto" : "",
 			   object.flags & IOMMU_RESTORE_PRESERVED ? " preserved" : "");
@@ -354,7 +356,7 @@ static int print_areas(uint32_t old_id)
 	uint32_t i;
 	int rc;
 
-	for (i = 0; (rc = restored_area(iommufd, old_id, i, &area)) > 0; i++)
+	for (i = 0; (rc = kho_restored_area(iommufd, old_id, i, &area)) > 0; i++)
 		keeper_say("%#llx %#llx token %llu offset %#llx%s%s source %u\n", area.iova,
 			   area.length, area.token, area.offset,
 			   area.flags & IOMMU_IOAS_MAP_READABLE ? " r" : "",
@@ -366,7 +368,7 @@ static int restore(uint32_t old_id)
 {
 	if (nr_spaces == MAX_SPACES)
 		return bad("too many address spaces");
-	if (restored_ioas(iommufd, old_id, &spaces[nr_spaces]))
+	if (kho_restored_ioas(iommufd, old_id, &spaces[nr_spaces]))
 		return -1;
 	space = spaces[nr_spaces++];
 	return 0;
@@ -376,7 +378,7 @@ static int map_anonymous(uint64_t iova)
 {
 	void *va = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	return va == MAP_FAILED ? -1 : iommufd_map(iommufd, space, va, PAGE, iova);
+	return va == MAP_FAILED ? -1 : kho_iommufd_map(iommufd, space, va, PAGE, iova);
 }
 
 /* Pinned pages stay what they were. */
@@ -509,7 +511,7 @@ static int access_bar(char **w, int write)
 {
 	uint32_t *at, got;
 	size_t size;
-	void *bar = vfio_map_bar(device, number(w[1]), &size);
+	void *bar = kho_vfio_map_bar(device, number(w[1]), &size);
 
 	if (!bar)
 		return -1;
@@ -529,7 +531,7 @@ static int check_config(unsigned int offset, uint16_t wanted)
 {
 	uint16_t got;
 
-	if (vfio_config_read16(device, offset, &got))
+	if (kho_vfio_config_read16(device, offset, &got))
 		return -1;
 	if (got == wanted)
 		return 0;
@@ -543,10 +545,10 @@ static int find_cap(unsigned int id, unsigned int *at)
 	uint16_t value;
 	unsigned int i;
 
-	if (vfio_config_read16(device, PCI_CAPABILITY_LIST, &value))
+	if (kho_vfio_config_read16(device, PCI_CAPABILITY_LIST, &value))
 		return -1;
 	for (i = 0, *at = value & 0xfc; *at && i < 48; i++, *at = value >> 8 & 0xfc) {
-		if (vfio_config_read16(device, *at, &value))
+		if (kho_vfio_config_read16(device, *at, &value))
 			return -1;
 		if ((value & 0xff) == id)
 			return 0;
@@ -559,7 +561,7 @@ static int set_power(unsigned int state)
 	unsigned int at;
 
 	return find_cap(PCI_CAP_ID_PM, &at) ||
-	       vfio_config_write16(device, at + PCI_PM_CTRL, state) ? -1 : 0;
+	       kho_vfio_config_write16(device, at + PCI_PM_CTRL, state) ? -1 : 0;
 }
 
 static int function_reset(void)
@@ -568,9 +570,9 @@ static int function_reset(void)
 	uint16_t value;
 
 	if (find_cap(PCI_CAP_ID_EXP, &at) ||
-	    vfio_config_read16(device, at + PCI_EXP_DEVCTL, &value))
+	    kho_vfio_config_read16(device, at + PCI_EXP_DEVCTL, &value))
 		return -1;
-	return vfio_config_write16(device, at + PCI_EXP_DEVCTL, value | PCI_EXP_DEVCTL_BCR_FLR);
+	return kho_vfio_config_write16(device, at + PCI_EXP_DEVCTL, value | PCI_EXP_DEVCTL_BCR_FLR);
 }
 
 static int *descriptor(const char *what)
@@ -600,17 +602,17 @@ static int close_it(int *fd)
 static int run_one(const char *c)
 {
 	if (!strcmp(c, "iommufd"))
-		return opened(&iommufd, iommufd_open());
+		return opened(&iommufd, kho_iommufd_open());
 	if (!strcmp(c, "bind"))
-		return vfio_bind(device, iommufd, &device_id);
+		return kho_vfio_bind(device, iommufd, &device_id);
 	if (!strcmp(c, "ioas"))
 		return make_space();
 	if (!strcmp(c, "fill"))
 		return fill(false);
 	if (!strcmp(c, "attach"))
-		return vfio_attach(device, space);
+		return kho_vfio_attach(device, space);
 	if (!strcmp(c, "attach-table"))
-		return vfio_attach(device, table);
+		return kho_vfio_attach(device, table);
 	if (!strcmp(c, "detach"))
 		return detach();
 	if (!strcmp(c, "destroy"))
@@ -626,7 +628,7 @@ static int run_one(const char *c)
 	if (!strcmp(c, "flr"))
 		return function_reset();
 	if (!strcmp(c, "finish"))
-		return session_finish(session);
+		return kho_session_finish(session);
 	if (!strcmp(c, "objects"))
 		return print_objects();
 	if (!strcmp(c, "by-process"))
@@ -641,7 +643,7 @@ static int run_one(const char *c)
 static int run_two(const char *c, const char *arg)
 {
 	if (!strcmp(c, "open"))
-		return opened(&device, vfio_open(arg));
+		return opened(&device, kho_vfio_open(arg));
 	if (!strcmp(c, "group"))
 		return open_by_group(arg);
 	if (!strcmp(c, "file"))
@@ -657,7 +659,7 @@ static int run_two(const char *c, const char *arg)
 	if (!strcmp(c, "restore"))
 		return restore(number(arg));
 	if (!strcmp(c, "restored-table"))
-		return restored_attach_to(iommufd, number(arg), &table);
+		return kho_restored_attach_to(iommufd, number(arg), &table);
 	if (!strcmp(c, "pins"))
 		return check_pins(number(arg));
 	if (!strcmp(c, "limit"))
@@ -670,7 +672,7 @@ static int run_two(const char *c, const char *arg)
 		return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 				 number(arg) * PAGE, PAGE);
 	if (!strcmp(c, "unmap"))
-		return iommufd_unmap(iommufd, space, PAGE, number(arg));
+		return kho_iommufd_unmap(iommufd, space, PAGE, number(arg));
 	if (!strcmp(c, "table"))
 		return make_table(arg);
 	if (!strcmp(c, "intx"))
@@ -684,9 +686,9 @@ static int run_two(const char *c, const char *arg)
 	if (!strcmp(c, "close"))
 		return close_it(descriptor(arg));
 	if (!strcmp(c, "session"))
-		return opened(&session, session_create(arg));
+		return opened(&session, kho_session_create(arg));
 	if (!strcmp(c, "retrieve"))
-		return opened(&session, session_retrieve(arg));
+		return opened(&session, kho_session_retrieve(arg));
 	return bad("no such command");
 }
 
@@ -711,11 +713,11 @@ static int run_more(char **w, int nr)
 	if (!strcmp(w[0], "config") && nr == 3)
 		return check_config(number(w[1]), number(w[2]));
 	if (!strcmp(w[0], "set-config") && nr == 3)
-		return vfio_config_write16(device, number(w[1]), number(w[2]));
+		return kho_vfio_config_write16(device, number(w[1]), number(w[2]));
 	if (!strcmp(w[0], "preserve") && nr == 3)
-		return session_preserve(session, *descriptor(w[1]), number(w[2]));
+		return kho_session_preserve(session, *descriptor(w[1]), number(w[2]));
 	if (!strcmp(w[0], "take") && nr == 3)
-		return opened(descriptor(w[1]), session_take(session, number(w[2])));
+		return opened(descriptor(w[1]), kho_session_take(session, number(w[2])));
 	if (!strcmp(w[0], "read") && nr == 4)
 		return access_bar(w, 0);
 	if (!strcmp(w[0], "write") && nr == 4)

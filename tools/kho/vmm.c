@@ -25,8 +25,10 @@
 #include <sys/stat.h>
 #include <x86intrin.h>
 
+#include <kho_iommufd.h>
+#include <kho_vfio.h>
+
 #include "keeper.h"
-#include "kho_vfio.h"
 #include "vmm_common.h"
 
 #define SLOT_MS		10
@@ -67,17 +69,17 @@ static int make_memory(uint64_t mib, bool huge)
 
 static int open_device(const char *address)
 {
-	vmm.iommufd = iommufd_open();
+	vmm.iommufd = kho_iommufd_open();
 	if (vmm.iommufd < 0)
 		return -1;
-	vmm.device = vfio_open(address);
+	vmm.device = kho_vfio_open(address);
 	if (vmm.device < 0)
 		return -1;
-	return vfio_bind(vmm.device, vmm.iommufd, &vmm.device_id) ||
-	       iommufd_ioas_alloc(vmm.iommufd, &vmm.ioas) ||
-	       iommufd_map_file(vmm.iommufd, vmm.ioas, vmm.ram_fd, vmm.state->ram, 0) ||
-	       vfio_attach(vmm.device, vmm.ioas) ||
-	       vfio_set_master(vmm.device, true) ? -1 : 0;
+	return kho_vfio_bind(vmm.device, vmm.iommufd, &vmm.device_id) ||
+	       kho_iommufd_ioas_alloc(vmm.iommufd, &vmm.ioas) ||
+	       kho_iommufd_map_file(vmm.iommufd, vmm.ioas, vmm.ram_fd, vmm.state->ram, 0) ||
+	       kho_vfio_attach(vmm.device, vmm.ioas) ||
+	       kho_vfio_set_master(vmm.device, true) ? -1 : 0;
 }
 
 static int load(const char *path)

@@ -18,9 +18,10 @@
 #include <sys/syscall.h>
 #include <x86intrin.h>
 
+#include <kho_session.h>
+#include <kho_vfio.h>
+
 #include "keeper.h"
-#include "kho_vfio.h"
-#include "session.h"
 #include "vmm_common.h"
 #include "vmm_record.h"
 
@@ -73,7 +74,7 @@ int vmm_make_machine(void)
 	size_t size;
 	void *regs;
 
-	regs = vfio_map_bar(vmm.device, 0, &size);
+	regs = kho_vfio_map_bar(vmm.device, 0, &size);
 	if (!regs || machine_make(&vmm.machine))
 		return -1;
 	return machine_memory(&vmm.machine, SLOT_RAM, 0, vmm.ram, vmm.state->ram) ||
@@ -279,16 +280,16 @@ static int poke(uint64_t address)
 
 static int preserve(const char *name)
 {
-	vmm.session = session_create(name);
+	vmm.session = kho_session_create(name);
 	if (vmm.session < 0)
 		return -1;
 	vmm.state->nr_stamps = 0;
 	vmm.state->paused = 0;
 	/* In this order: the device needs its iommufd, which needs what it maps. */
-	return session_preserve(vmm.session, vmm.ram_fd, VMM_TOKEN_RAM) ||
-	       session_preserve(vmm.session, vmm.state_fd, VMM_TOKEN_STATE) ||
-	       session_preserve(vmm.session, vmm.iommufd, VMM_TOKEN_IOMMUFD) ||
-	       session_preserve(vmm.session, vmm.device, VMM_TOKEN_DEVICE) ? -1 : 0;
+	return kho_session_preserve(vmm.session, vmm.ram_fd, VMM_TOKEN_RAM) ||
+	       kho_session_preserve(vmm.session, vmm.state_fd, VMM_TOKEN_STATE) ||
+	       kho_session_preserve(vmm.session, vmm.iommufd, VMM_TOKEN_IOMMUFD) ||
+	       kho_session_preserve(vmm.session, vmm.device, VMM_TOKEN_DEVICE) ? -1 : 0;
 }
 
 static int pause_guest(void)

@@ -22,10 +22,11 @@
 #include <sys/stat.h>
 #include <x86intrin.h>
 
+#include <kho_restored.h>
+#include <kho_session.h>
+#include <kho_vfio.h>
+
 #include "keeper.h"
-#include "kho_vfio.h"
-#include "restored.h"
-#include "session.h"
 #include "vmm_common.h"
 
 static bool files_are_right(void)
@@ -42,11 +43,11 @@ static bool files_are_right(void)
 
 static int retrieve(const char *name)
 {
-	vmm.session = session_retrieve(name);
+	vmm.session = kho_session_retrieve(name);
 	if (vmm.session < 0)
 		return -1;
-	vmm.ram_fd = session_take(vmm.session, VMM_TOKEN_RAM);
-	vmm.state_fd = session_take(vmm.session, VMM_TOKEN_STATE);
+	vmm.ram_fd = kho_session_take(vmm.session, VMM_TOKEN_RAM);
+	vmm.state_fd = kho_session_take(vmm.session, VMM_TOKEN_STATE);
 	if (vmm.ram_fd < 0 || vmm.state_fd < 0)
 		return -1;
 	if (!files_are_right()) {
@@ -54,12 +55,12 @@ static int retrieve(const char *name)
 		errno = EINVAL;
 		return -1;
 	}
-	vmm.iommufd = session_take(vmm.session, VMM_TOKEN_IOMMUFD);
-	vmm.device = session_take(vmm.session, VMM_TOKEN_DEVICE);
+	vmm.iommufd = kho_session_take(vmm.session, VMM_TOKEN_IOMMUFD);
+	vmm.device = kho_session_take(vmm.session, VMM_TOKEN_DEVICE);
 	if (vmm.iommufd < 0 || vmm.device < 0)
 		return -1;
 	/* Only then its registers can be mapped. It does DMA all the time. */
-	return vfio_bind(vmm.device, vmm.iommufd, &vmm.device_id);
+	return kho_vfio_bind(vmm.device, vmm.iommufd, &vmm.device_id);
 }
 
 static int resume(uint64_t init_tsc)
@@ -86,20 +87,20 @@ static int restore(void)
 
 	if (vmm_limit_pins())
 		return -1;
-	for (i = 0; (rc = restored_object(vmm.iommufd, i, &object)) > 0; i++) {
+	for (i = 0; (rc = kho_restored_object(vmm.iommufd, i, &object)) > 0; i++) {
 		if (!(object.flags & IOMMU_RESTORE_PRESERVED))
 			continue;
 		if (object.type == IOMMU_RESTORE_TYPE_IOAS &&
-		    restored_ioas(vmm.iommufd, object.old_id, &vmm.ioas))
+		    kho_restored_ioas(vmm.iommufd, object.old_id, &vmm.ioas))
 			return -1;
 		if (object.type == IOMMU_RESTORE_TYPE_DEVICE)
 			table = object.parent;
 	}
-	if (rc || restored_attach_to(vmm.iommufd, table, &table))
+	if (rc || kho_restored_attach_to(vmm.iommufd, table, &table))
 		return -1;
 	vmm_stamp("rebuilt", __rdtsc());
 	vmm_stamp("swap", __rdtsc());
-	if (vfio_attach(vmm.device, table))
+	if (kho_vfio_attach(vmm.device, table))
 		return -1;
 	vmm_stamp("swapped", __rdtsc());
 	return 0;
@@ -107,7 +108,7 @@ static int restore(void)
 
 static int finish(void)
 {
-	if (session_finish(vmm.session) || close(vmm.session))
+	if (kho_session_finish(vmm.session) || close(vmm.session))
 		return -1;
 	vmm.session = -1;
 	vmm_stamp("finished", __rdtsc());

@@ -24,8 +24,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <kho_iommufd.h>
+#include <kho_vfio.h>
+
 #include "../../../drivers/iommu/iommufd/iommufd_test.h"
-#include "../../../../kho/kho_vfio.h"
 #include "kselftest_harness.h"
 
 #ifndef MADV_COLLAPSE
@@ -229,11 +231,11 @@ static int edu_open(struct backend *b)
 	__u64 iova = SCRATCH;
 	__u32 id;
 
-	b->device = vfio_open(getenv("EDU"));
-	if (b->device < 0 || vfio_bind(b->device, b->iommufd, &id) ||
-	    vfio_attach(b->device, b->ioas) || vfio_set_master(b->device, true))
+	b->device = kho_vfio_open(getenv("EDU"));
+	if (b->device < 0 || kho_vfio_bind(b->device, b->iommufd, &id) ||
+	    kho_vfio_attach(b->device, b->ioas) || kho_vfio_set_master(b->device, true))
 		return errno;
-	b->regs = vfio_map_bar(b->device, 0, &size);
+	b->regs = kho_vfio_map_bar(b->device, 0, &size);
 	b->scratch_fd = memfd_create("scratch", MFD_CLOEXEC);
 	if (!b->regs || ftruncate(b->scratch_fd, PAGE))
 		return errno;
@@ -355,7 +357,7 @@ static int mock_check(struct backend *b, __u64 iova, __u64 length, void *va)
 
 static int ioas_alloc(struct backend *b, __u32 *ioas)
 {
-	return iommufd_ioas_alloc(b->iommufd, ioas) ? errno : 0;
+	return kho_iommufd_ioas_alloc(b->iommufd, ioas) ? errno : 0;
 }
 
 static int set_mm_mode(struct backend *b)
@@ -565,7 +567,7 @@ FIXTURE_SETUP(ioas_file)
 	*b = (struct backend) {
 		.kind = variant->kind,
 		.mm_mode = variant->mm_mode,
-		.iommufd = iommufd_open(),
+		.iommufd = kho_iommufd_open(),
 		.device = -1,
 	};
 	ASSERT_LE(0, b->iommufd);
@@ -1263,7 +1265,7 @@ TEST_F(ioas_file, change_process_refused)
 	ASSERT_TRUE(wait_word(child.from));
 
 	/* In an address space without devices, and the last one */
-	ASSERT_EQ(0, iommufd_map(b->iommufd, b->other, user, PAGE, FIXED));
+	ASSERT_EQ(0, kho_iommufd_map(b->iommufd, b->other, user, PAGE, FIXED));
 	EXPECT_EQ(EINVAL, change_process(b));
 	EXPECT_EQ(8, pinned(child.pid));
 	EXPECT_EQ((long)b->own, pinned(getpid()));

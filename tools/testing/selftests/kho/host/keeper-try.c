@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A program over tools/kho/keeper.c and kho_vfio.c whose commands come to whatever is
+ * A program over tools/kho/keeper.c and lib/kho_vfio.c whose commands come to whatever is
  * asked for, to see what the keeper makes of that. helpers.sh runs it.
  *
  *	return RC ERRNO		as a command that does that
@@ -17,8 +17,9 @@
 #include <unistd.h>
 #include <sys/types.h>
 
+#include <kho_vfio.h>
+
 #include "../../../../kho/keeper.h"
-#include "../../../../kho/kho_vfio.h"
 
 /* The linker puts these in the place of libc's. */
 ssize_t __wrap_pread(int fd, void *to, size_t size, off_t at)
@@ -69,9 +70,9 @@ static int run(char **w, int nr)
 	if (!strcmp(w[0], "crash"))
 		_exit(3);
 	if (!strcmp(w[0], "read16"))
-		return vfio_config_read16(0, 0, &value);
+		return kho_vfio_config_read16(0, 0, &value);
 	if (!strcmp(w[0], "write16"))
-		return vfio_config_write16(0, 0, 0);
+		return kho_vfio_config_write16(0, 0, 0);
 	errno = EINVAL;
 	return -1;
 }

@@ -31,7 +31,7 @@
 #include <sys/wait.h>
 #include <linux/kcmp.h>
 
-#include "../../../../kho/systemd/kho_sessiond_client.h"
+#include <kho_sessiond_client.h>
 
 #define STORE_MAX		4224
 #define SESSIONS_PER_USER	16

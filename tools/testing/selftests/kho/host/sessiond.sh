@@ -6,9 +6,9 @@
 set -euo pipefail
 work=$(mktemp -d /tmp/sessiond.XXXXXX)
 trap 'rm -rf "$work"' EXIT
-tests=tools/testing/selftests/kho/host sources=tools/kho/systemd
+tests=tools/testing/selftests/kho/host sources=tools/kho/systemd library=tools/kho/lib
 flags=(-std=gnu11 -O1 -g -Wall -Wextra -Werror -D_GNU_SOURCE -pthread
-	'-D__printf(fmt, args)=__attribute__((format(printf, fmt, args)))' -idirafter include/uapi)
+	'-D__printf(fmt, args)=__attribute__((format(printf, fmt, args)))' "-I$library/include" -idirafter include/uapi)
 wraps=(open ioctl getsockopt readlink close)
 
 # Where programs would be unmounted before the last step, nothing is installed.
@@ -22,7 +22,7 @@ fi
 gcc "${flags[@]}" -fsanitize=address,undefined -fno-sanitize-recover=all -DSTORE_TIMEOUT_MS=300 \
 	"${wraps[@]/#/-Wl,--wrap=}" -o "$work/kho-sessiond" \
 	$sources/kho-sessiond.c $sources/kho_sessiond_{close,systemd}.c $tests/sessiond-stand-in.c
-gcc "${flags[@]}" -DKHO_SESSIOND_TIMEOUT=2 -o "$work/hostile" $tests/sessiond-hostile.c $sources/kho_sessiond_client.c
+gcc "${flags[@]}" -DKHO_SESSIOND_TIMEOUT=2 -o "$work/hostile" $tests/sessiond-hostile.c $library/kho_sessiond_client.c
 status=0
 "$work/hostile" "$work/kho-sessiond" "$work" "${COUNT:-22000}" "${SEED:-1}" 2>"$work/err" || status=$?
 if [ $status != 0 ] || grep -qE 'Sanitizer|runtime error' "$work/err"; then

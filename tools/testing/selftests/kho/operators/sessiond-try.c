@@ -24,7 +24,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "../../../../kho/systemd/kho_sessiond_client.h"
+#include <kho_sessiond_client.h>
 
 #define SESSIONS_PER_USER	16
 #define FILES_MAX		32

@@ -9,17 +9,25 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Returns the descriptor of a new session. */
-int session_create(const char *name);
+int kho_session_create(const char *name);
 
 /* The same for one of the old kernel */
-int session_retrieve(const char *name);
+int kho_session_retrieve(const char *name);
 
-int session_preserve(int session, int fd, uint64_t token);
+int kho_session_preserve(int session, int fd, uint64_t token);
 
 /* Returns the descriptor that was preserved with @token. */
-int session_take(int session, uint64_t token);
+int kho_session_take(int session, uint64_t token);
 
-int session_finish(int session);
+int kho_session_finish(int session);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #define KHO_SESSIOND_TIMEOUT	60	/* seconds; the daemon itself never waits as long */
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /**
  * kho_sessiond_connect() - connect to the daemon
  *
@@ -35,5 +39,9 @@ int kho_sessiond_connect(void);
  * EMFILE: you have too many files open for the one that came, which is lost for you alone.
  */
 int kho_sessiond_ask(int sock, const char *request, int give, int *take, bool *incoming);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

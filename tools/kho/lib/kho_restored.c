@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
-#include "restored.h"
+#include "kho_restored.h"
 
-int restored_object(int iommufd, uint32_t nr, struct iommu_restore_object *object)
+int kho_restored_object(int iommufd, uint32_t nr, struct iommu_restore_object *object)
 {
 	struct iommu_restore_list list = {
 		.size = sizeof(list),
@@ -21,7 +21,7 @@ int restored_object(int iommufd, uint32_t nr, struct iommu_restore_object *objec
 	return list.count > 0;
 }
 
-int restored_area(int iommufd, uint32_t old_id, uint32_t nr, struct iommu_restore_area *area)
+int kho_restored_area(int iommufd, uint32_t old_id, uint32_t nr, struct iommu_restore_area *area)
 {
 	struct iommu_restore_areas areas = {
 		.size = sizeof(areas),
@@ -36,7 +36,7 @@ int restored_area(int iommufd, uint32_t old_id, uint32_t nr, struct iommu_restor
 	return areas.count > 0;
 }
 
-int restored_ioas(int iommufd, uint32_t old_id, uint32_t *ioas)
+int kho_restored_ioas(int iommufd, uint32_t old_id, uint32_t *ioas)
 {
 	struct iommu_restore_ioas restore = { .size = sizeof(restore), .old_id = old_id };
 
@@ -52,7 +52,7 @@ static int new_id(int iommufd, uint32_t old_id, uint32_t *id)
 	uint32_t i;
 	int rc;
 
-	for (i = 0; (rc = restored_object(iommufd, i, &object)) > 0; i++) {
+	for (i = 0; (rc = kho_restored_object(iommufd, i, &object)) > 0; i++) {
 		if (object.old_id != old_id)
 			continue;
 		/* A page table that nobody asked for is found by its address space. */
@@ -68,7 +68,7 @@ static int new_id(int iommufd, uint32_t old_id, uint32_t *id)
 	return -1;
 }
 
-int restored_attach_to(int iommufd, uint32_t old_id, uint32_t *pt)
+int kho_restored_attach_to(int iommufd, uint32_t old_id, uint32_t *pt)
 {
 	return new_id(iommufd, old_id, pt);
 }

@@ -9,7 +9,7 @@
 #include <linux/liveupdate.h>
 #include <sys/ioctl.h>
 
-#include "session.h"
+#include "kho_session.h"
 
 static int open_session(unsigned long request, const char *name)
 {
@@ -27,17 +27,17 @@ static int open_session(unsigned long request, const char *name)
 	return rc ? -1 : arg.fd;
 }
 
-int session_create(const char *name)
+int kho_session_create(const char *name)
 {
 	return open_session(LIVEUPDATE_IOCTL_CREATE_SESSION, name);
 }
 
-int session_retrieve(const char *name)
+int kho_session_retrieve(const char *name)
 {
 	return open_session(LIVEUPDATE_IOCTL_RETRIEVE_SESSION, name);
 }
 
-int session_preserve(int session, int fd, uint64_t token)
+int kho_session_preserve(int session, int fd, uint64_t token)
 {
 	struct liveupdate_session_preserve_fd arg = {
 		.size = sizeof(arg),
@@ -48,7 +48,7 @@ int session_preserve(int session, int fd, uint64_t token)
 	return ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
 }
 
-int session_take(int session, uint64_t token)
+int kho_session_take(int session, uint64_t token)
 {
 	struct liveupdate_session_retrieve_fd arg = {
 		.size = sizeof(arg),
@@ -59,7 +59,7 @@ int session_take(int session, uint64_t token)
 	return ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg) ? -1 : arg.fd;
 }
 
-int session_finish(int session)
+int kho_session_finish(int session)
 {
 	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
 

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Asking kho-sessiond: one message there, one back, each with a descriptor or without. */
+/*
+ * Asking kho-sessiond: one message there, one back, each with a descriptor or without.
+ *
+ * A service may be built with a copy of this file and its header, and needs no other part of the
+ * library then. So neither may use more than libc.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

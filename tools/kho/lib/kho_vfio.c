@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices of vfio's character devices, and address spaces of iommufd: thin
- * wrappers of the ioctls, each of one.
+ * Devices of vfio's character devices: thin wrappers of the ioctls, each of one.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <linux/iommufd.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
@@ -18,78 +16,7 @@
 
 #include "kho_vfio.h"
 
-int iommufd_open(void)
-{
-	return open("/dev/iommu", O_RDWR | O_CLOEXEC);
-}
-
-int iommufd_ioas_alloc(int iommufd, uint32_t *ioas)
-{
-	struct iommu_ioas_alloc arg = { .size = sizeof(arg) };
-
-	if (ioctl(iommufd, IOMMU_IOAS_ALLOC, &arg))
-		return -1;
-	*ioas = arg.out_ioas_id;
-	return 0;
-}
-
-int iommufd_map(int iommufd, uint32_t ioas, void *va, size_t size, uint64_t iova)
-{
-	struct iommu_ioas_map arg = {
-		.size = sizeof(arg),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
-			 IOMMU_IOAS_MAP_WRITEABLE,
-		.ioas_id = ioas,
-		.user_va = (uintptr_t)va,
-		.length = size,
-		.iova = iova,
-	};
-
-	return ioctl(iommufd, IOMMU_IOAS_MAP, &arg);
-}
-
-int iommufd_map_file(int iommufd, uint32_t ioas, int fd, size_t size, uint64_t iova)
-{
-	struct iommu_ioas_map_file arg = {
-		.size = sizeof(arg),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
-			 IOMMU_IOAS_MAP_WRITEABLE,
-		.ioas_id = ioas,
-		.fd = fd,
-		.length = size,
-		.iova = iova,
-	};
-
-	return ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &arg);
-}
-
-int iommufd_unmap(int iommufd, uint32_t ioas, size_t size, uint64_t iova)
-{
-	struct iommu_ioas_unmap arg = {
-		.size = sizeof(arg),
-		.ioas_id = ioas,
-		.iova = iova,
-		.length = size,
-	};
-
-	return ioctl(iommufd, IOMMU_IOAS_UNMAP, &arg);
-}
-
-int iommufd_hwpt_alloc(int iommufd, uint32_t device, uint32_t ioas, uint32_t *hwpt)
-{
-	struct iommu_hwpt_alloc arg = {
-		.size = sizeof(arg),
-		.dev_id = device,
-		.pt_id = ioas,
-	};
-
-	if (ioctl(iommufd, IOMMU_HWPT_ALLOC, &arg))
-		return -1;
-	*hwpt = arg.out_hwpt_id;
-	return 0;
-}
-
-int vfio_open(const char *address)
+int kho_vfio_open(const char *address)
 {
 	char path[256], name[64] = "";
 	struct dirent *entry;
@@ -111,7 +38,7 @@ int vfio_open(const char *address)
 	return open(path, O_RDWR | O_CLOEXEC);
 }
 
-int vfio_bind(int fd, int iommufd, uint32_t *device)
+int kho_vfio_bind(int fd, int iommufd, uint32_t *device)
 {
 	struct vfio_device_bind_iommufd arg = {
 		.argsz = sizeof(arg),
@@ -124,7 +51,7 @@ int vfio_bind(int fd, int iommufd, uint32_t *device)
 	return 0;
 }
 
-int vfio_attach(int fd, uint32_t pt)
+int kho_vfio_attach(int fd, uint32_t pt)
 {
 	struct vfio_device_attach_iommufd_pt arg = {
 		.argsz = sizeof(arg),
@@ -140,7 +67,7 @@ static int region(int fd, unsigned int index, struct vfio_region_info *info)
 	return ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, info);
 }
 
-void *vfio_map_bar(int fd, unsigned int bar, size_t *size)
+void *kho_vfio_map_bar(int fd, unsigned int bar, size_t *size)
 {
 	struct vfio_region_info info;
 	void *at;
@@ -164,7 +91,7 @@ static int whole(ssize_t done, size_t size)
 	return -1;
 }
 
-int vfio_config_read16(int fd, unsigned int offset, uint16_t *value)
+int kho_vfio_config_read16(int fd, unsigned int offset, uint16_t *value)
 {
 	struct vfio_region_info info;
 
@@ -173,7 +100,7 @@ int vfio_config_read16(int fd, unsigned int offset, uint16_t *value)
 	return whole(pread(fd, value, sizeof(*value), info.offset + offset), sizeof(*value));
 }
 
-int vfio_config_write16(int fd, unsigned int offset, uint16_t value)
+int kho_vfio_config_write16(int fd, unsigned int offset, uint16_t value)
 {
 	struct vfio_region_info info;
 
@@ -182,18 +109,18 @@ int vfio_config_write16(int fd, unsigned int offset, uint16_t value)
 	return whole(pwrite(fd, &value, sizeof(value), info.offset + offset), sizeof(value));
 }
 
-int vfio_set_master(int fd, bool on)
+int kho_vfio_set_master(int fd, bool on)
 {
 	uint16_t command;
 
-	if (vfio_config_read16(fd, PCI_COMMAND, &command))
+	if (kho_vfio_config_read16(fd, PCI_COMMAND, &command))
 		return -1;
 	command |= PCI_COMMAND_MEMORY;
 	command = on ? command | PCI_COMMAND_MASTER : command & ~PCI_COMMAND_MASTER;
-	return vfio_config_write16(fd, PCI_COMMAND, command);
+	return kho_vfio_config_write16(fd, PCI_COMMAND, command);
 }
 
-int vfio_msix(int fd, const int *eventfds, unsigned int nr)
+int kho_vfio_msix(int fd, const int *eventfds, unsigned int nr)
 {
 	size_t size = sizeof(struct vfio_irq_set) + nr * sizeof(*eventfds);
 	struct vfio_irq_set *set = calloc(1, size);

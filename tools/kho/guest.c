@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <x86intrin.h>
 
-#include "e1000e_regs.h"
+#include "drivers/e1000e_regs.h"
 #include "guest.h"
 
 #define TX_RING		8	/* the fewest that TDLEN can say */

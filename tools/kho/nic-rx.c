@@ -49,10 +49,10 @@
 #include <kho_iommufd.h>
 #include <kho_vfio.h>
 
-#include "assigned.h"
-#include "e1000e.h"
+#include "drivers/assigned.h"
+#include "drivers/e1000e.h"
 #include "frame_count.h"
-#include "keeper.h"
+#include "keeper/keeper.h"
 
 /* No frame for so long is taken for the end. */
 #define QUIET_MS	10000

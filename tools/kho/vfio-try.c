@@ -81,7 +81,7 @@
 #include <kho_session.h>
 #include <kho_vfio.h>
 
-#include "keeper.h"
+#include "keeper/keeper.h"
 
 #define MAX_SPACES	8
 #define MAX_VECTORS	32

@@ -28,7 +28,7 @@
 #include <kho_iommufd.h>
 #include <kho_vfio.h>
 
-#include "keeper.h"
+#include "keeper/keeper.h"
 #include "vmm_common.h"
 
 #define SLOT_MS		10

@@ -21,7 +21,7 @@
 #include <kho_session.h>
 #include <kho_vfio.h>
 
-#include "keeper.h"
+#include "keeper/keeper.h"
 #include "vmm_common.h"
 #include "vmm_record.h"
 

@@ -26,7 +26,7 @@
 #include <kho_session.h>
 #include <kho_vfio.h>
 
-#include "keeper.h"
+#include "keeper/keeper.h"
 #include "vmm_common.h"
 
 static bool files_are_right(void)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keeper.h"
+#include "keeper/keeper.h"
 #include "vmm_common.h"
 #include "vmm_record.h"
 

@@ -12,7 +12,7 @@ ran=0 bad=0
 # build OUTPUT SOURCE or option...
 build() {
 	gcc -O1 -g0 -Wall -Wextra -Werror -D_GNU_SOURCE '-D__printf(fmt, args)=__attribute__((format(printf, fmt, args)))' \
-		-I$tools/lib/include -isystem "$headers" -o "$work/$1" "${@:2}" || { echo "$1 does not compile"; exit 1; }
+		-I$tools{,/lib/include} -isystem "$headers" -o "$work/$1" "${@:2}" || { echo "$1 does not compile"; exit 1; }
 }
 
 # gives STATUS TEXT COMMAND...: it exits with that, and its output has that line, or a part of it
@@ -27,7 +27,7 @@ gives() {
 	fi
 }
 
-build keeper $tests/host/keeper-try.c $tools/keeper.c $tools/lib/kho_vfio.c -Wl,--wrap=pread,--wrap=pwrite,--wrap=ioctl
+build keeper $tests/host/keeper-try.c $tools/keeper/keeper.c $tools/lib/kho_vfio.c -Wl,--wrap=pread,--wrap=pwrite,--wrap=ioctl
 build kho-try $tests/lib/kho-try.c
 build kho-session $tests/lib/kho-session.c
 k=$work/keeper long=$(printf '%*s' 600 '')

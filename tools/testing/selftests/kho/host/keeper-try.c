@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A program over tools/kho/keeper.c and lib/kho_vfio.c whose commands come to whatever is
+ * A program over tools/kho's keeper.c and kho_vfio.c whose commands come to whatever is
  * asked for, to see what the keeper makes of that. helpers.sh runs it.
  *
  *	return RC ERRNO		as a command that does that
@@ -19,7 +19,7 @@
 
 #include <kho_vfio.h>
 
-#include "../../../../kho/keeper.h"
+#include "keeper/keeper.h"
 
 /* The linker puts these in the place of libc's. */
 ssize_t __wrap_pread(int fd, void *to, size_t size, off_t at)

@@ -53,9 +53,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "../../../../kho/background.h"
-#include "../../../../kho/command.h"
-#include "../../../../kho/result.h"
+#include "keeper/background.h"
+#include "keeper/command.h"
+#include "keeper/result.h"
 #include "kho-known.h"
 
 #define PAGE		4096UL

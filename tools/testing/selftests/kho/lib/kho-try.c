@@ -23,7 +23,7 @@
 #include <linux/reboot.h>
 #include <sys/syscall.h>
 
-#include "../../../../kho/result.h"
+#include "keeper/result.h"
 
 struct job {
 	int fd;

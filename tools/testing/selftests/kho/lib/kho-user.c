@@ -27,7 +27,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#include "../../../../kho/result.h"
+#include "keeper/result.h"
 
 #define USER		1000
 

@@ -49,7 +49,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "../../../../kho/result.h"
+#include "keeper/result.h"
 #include "../lib/kho-known.h"
 
 #define ARRAY_SIZE(x)	(sizeof(x) / sizeof((x)[0]))

@@ -25,7 +25,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#include "../../../../kho/result.h"
+#include "keeper/result.h"
 
 #define SESSION		3
 #define PAGE		4096UL

@@ -14,7 +14,7 @@
 #include <kho_vfio.h>
 
 #include "assigned.h"
-#include "keeper.h"
+#include "keeper/keeper.h"
 
 static int open_device(struct assigned *dev, const char *address)
 {

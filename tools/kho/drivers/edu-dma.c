@@ -33,7 +33,7 @@
 #include <kho_vfio.h>
 
 #include "assigned.h"
-#include "keeper.h"
+#include "keeper/keeper.h"
 
 /* Registers */
 #define ID		0x00

@@ -11,7 +11,7 @@
 
 #include "dma_file.h"
 #include "frame.h"
-#include "keeper.h"
+#include "keeper/keeper.h"
 
 static size_t common_divisor(size_t a, size_t b)
 {

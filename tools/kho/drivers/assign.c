@@ -22,7 +22,7 @@
 #include <kho_iommufd.h>
 
 #include "assigned.h"
-#include "keeper.h"
+#include "keeper/keeper.h"
 
 #define IOVA		0x100000000ULL
 

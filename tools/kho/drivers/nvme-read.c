@@ -31,7 +31,7 @@
 #include <unistd.h>
 
 #include "assigned.h"
-#include "keeper.h"
+#include "keeper/keeper.h"
 #include "nvme.h"
 
 #define DISK_BLOCKS	(32768 - NVME_READ_SIZE / NVME_BLOCK)

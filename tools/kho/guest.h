@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#include "frame_count.h"
+#include "frames/frame_count.h"
 
 #define GUEST_TABLES	0x00001000ULL	/* page tables: four pages */
 #define GUEST_STATE	0x00010000ULL	/* struct guest_state */

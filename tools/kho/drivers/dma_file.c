@@ -10,7 +10,7 @@
 #include <kho_iommufd.h>
 
 #include "dma_file.h"
-#include "frame.h"
+#include "frames/frame.h"
 #include "keeper/keeper.h"
 
 static size_t common_divisor(size_t a, size_t b)

@@ -78,7 +78,7 @@ anew "$repo/include/uapi/linux/liveupdate.h"
 anew "$repo/tools/testing/selftests/kho/core/survive.sh"
 anew "$repo/tools/testing/selftests/kho/lib/kho-known.h"
 # (older than the archive, as what comes from elsewhere may be)
-touch -d 2024-12-01 "$repo/tools/kho/vmm.c"
+touch -d 2024-12-01 "$repo/tools/kho/vmm/vmm.c"
 initrd
 [ "$count" = "$all" ] || fail "another vmm.c, an older one, changes nothing"
 rm "$repo/build/headers"

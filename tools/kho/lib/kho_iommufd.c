@@ -38,18 +38,21 @@ int kho_iommufd_map(int iommufd, uint32_t ioas, void *va, size_t size, uint64_t 
 	return ioctl(iommufd, IOMMU_IOAS_MAP, &arg);
 }
 
-int kho_iommufd_map_file(int iommufd, uint32_t ioas, int fd, size_t size, uint64_t iova)
+int kho_iommufd_map_file(int iommufd, uint32_t ioas, int fd, uint64_t start, size_t size,
+			 uint64_t iova, bool writable)
 {
 	struct iommu_ioas_map_file arg = {
 		.size = sizeof(arg),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
-			 IOMMU_IOAS_MAP_WRITEABLE,
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
 		.ioas_id = ioas,
 		.fd = fd,
+		.start = start,
 		.length = size,
 		.iova = iova,
 	};
 
+	if (writable)
+		arg.flags |= IOMMU_IOAS_MAP_WRITEABLE;
 	return ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &arg);
 }
 

@@ -77,7 +77,8 @@ static int open_device(const char *address)
 		return -1;
 	return kho_vfio_bind(vmm.device, vmm.iommufd, &vmm.device_id) ||
 	       kho_iommufd_ioas_alloc(vmm.iommufd, &vmm.ioas) ||
-	       kho_iommufd_map_file(vmm.iommufd, vmm.ioas, vmm.ram_fd, vmm.state->ram, 0) ||
+	       kho_iommufd_map_file(vmm.iommufd, vmm.ioas, vmm.ram_fd, 0, vmm.state->ram, 0,
+				    true) ||
 	       kho_vfio_attach(vmm.device, vmm.ioas) ||
 	       kho_vfio_set_master(vmm.device, true) ? -1 : 0;
 }

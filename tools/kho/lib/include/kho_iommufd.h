@@ -7,6 +7,7 @@
 #ifndef KHO_IOMMUFD_H
 #define KHO_IOMMUFD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,8 +19,9 @@ int kho_iommufd_open(void);
 int kho_iommufd_ioas_alloc(int iommufd, uint32_t *ioas);
 int kho_iommufd_map(int iommufd, uint32_t ioas, void *va, size_t size, uint64_t iova);
 
-/* The beginning of a file of shared memory */
-int kho_iommufd_map_file(int iommufd, uint32_t ioas, int fd, size_t size, uint64_t iova);
+/* A part of a file of shared memory, from @start on; devices may write to it if it is @writable. */
+int kho_iommufd_map_file(int iommufd, uint32_t ioas, int fd, uint64_t start, size_t size,
+			 uint64_t iova, bool writable);
 
 int kho_iommufd_unmap(int iommufd, uint32_t ioas, size_t size, uint64_t iova);
 

@@ -12,6 +12,7 @@ set -e
 . kho-lib
 # shellcheck source=../lib/vfio-lib.sh
 . vfio-lib
+program=ioas-try
 
 iova=0x100000000 mib=$1 kind=$2 keep=$3
 if [ "$1" = next ]; then

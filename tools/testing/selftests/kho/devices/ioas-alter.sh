@@ -8,6 +8,7 @@ set -e
 . kho-lib
 # shellcheck source=../lib/vfio-lib.sh
 . vfio-lib
+program=ioas-try
 
 # WHICH OFFSET VALUE: what is altered; then what "take" and, if that works, "restore" give, and what the log says.
 #

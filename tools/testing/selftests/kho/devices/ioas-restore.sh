@@ -7,6 +7,7 @@ set -e
 . kho-lib
 # shellcheck source=../lib/vfio-lib.sh
 . vfio-lib
+program=ioas-try
 
 nth=$1
 address=$(nics | head -n 1)

@@ -5,9 +5,11 @@
 
 trier=/tmp/trier
 
-# keep_try COMMAND...: of a vfio-try that stays in the background; try COMMAND...: of the one that is there
-keep_try() { vfio-try start $trier "$@" || fail "vfio-try: the command failed"; }
-try() { vfio-try on $trier "$@" || fail "vfio-try: the command failed"; }
+# keep_try COMMAND...: of a program that stays in the background, vfio-try or what $program says; try COMMAND...: of the one that is
+# there
+program=vfio-try
+keep_try() { $program start $trier "$@" || fail "$program: the command failed"; }
+try() { $program on $trier "$@" || fail "$program: the command failed"; }
 
 # Kill it, and wait until all it had is released.
 end_try() { end_program $trier; }

@@ -94,7 +94,7 @@ struct kho_in_item {
  * struct kho_cmdline_need - what must not be on the next kernel's command line
  * @list: private to the core
  * @check: the parameter that would keep it from taking over what is preserved now,
- *	   such as "intel_iommu=off", or NULL. May sleep.
+ *	   such as "intel_iommu=off", or NULL, or an ERR_PTR(). May sleep.
  * @why: what the parameter does, for last_error
  */
 struct kho_cmdline_need {

@@ -25,6 +25,7 @@
 #define pr_fmt(fmt) "kho: " fmt
 
 #include <linux/bootconfig.h>
+#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/hugetlb.h>
 #include <linux/hugetlb_liveupdate.h>
@@ -311,6 +312,10 @@ static int check_needs(const char *cmdline)
 		param = need->check(cmdline);
 		if (!param)
 			continue;
+		if (IS_ERR(param)) {
+			rc = PTR_ERR(param);
+			break;
+		}
 		kho_set_err("image: %s on its command line %s; load it otherwise, or write 1 to allow_unreadable",
 			    param, need->why);
 		rc = -EINVAL;

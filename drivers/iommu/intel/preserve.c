@@ -19,6 +19,7 @@
 #define pr_fmt(fmt) "DMAR: " fmt
 
 #include <linux/dmar.h>
+#include <linux/err.h>
 #include <linux/iommu.h>
 #include <linux/kexec.h>
 #include <linux/kho.h>
@@ -622,11 +623,13 @@ static const char *untranslated(const char *cmdline)
 	};
 	struct dmar_drhd_unit *drhd;
 	struct intel_iommu *iommu;
+	int rc;
 
 	if (set.scalable)
 		set.mode = "no intel_iommu=sm_off";
-	if (kho_cmdline_walk(cmdline, look_at, &set))
-		return "a length for which there is no memory";
+	rc = kho_cmdline_walk(cmdline, look_at, &set);
+	if (rc)
+		return ERR_PTR(rc);
 	if (set.off)
 		return set.off;
 	guard(rwsem_read)(&dmar_global_lock);

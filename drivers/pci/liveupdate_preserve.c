@@ -32,7 +32,7 @@ static bool active;
 static void *subtree;
 static size_t subtree_size;
 static struct pci_dev_ser *records;
-/* Finalized with at least one record; written under lu_lock */
+/* Finalized with at least one record; written under pci_lu_lock */
 static bool final;
 
 /* What holds for a device and for a bridge */

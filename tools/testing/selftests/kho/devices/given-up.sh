@@ -5,8 +5,8 @@
 #
 #   driver     its own driver, nvme or e1000e, is bound afterwards and uses it
 #   finished   the same when it was taken back and finished
-#   group      two devices that do DMA as one group; each fault of the IOMMU fails the row. One of them alone cannot be taken
-#              back.
+#   group      two devices that do DMA as one group: both are quiet before the group leaves its domain. One of them alone cannot
+#              be taken back.
 #   stuck      nothing can reset it: its DMA is blocked, the host can be live-updated, and the device be opened with vfio, or
 #              taken out
 set -e
@@ -15,7 +15,7 @@ set -e
 # shellcheck source=../lib/vfio-lib.sh
 . vfio-lib
 
-pci=/sys/bus/pci
+pci=/sys/bus/pci tracing=/sys/kernel/tracing
 case ${2:-$1} in
 nvme) address=$(nvmes | head -n 1) ;;
 stuck) address=$(edus | head -n 1) ;;
@@ -87,7 +87,11 @@ group1)
 	keep_try "retrieve s" "take device 4" iommufd "EPERM bind"
 	end_try
 	bus_master "$address" on
+	mount -t tracefs tracefs $tracing
+	echo 1 >$tracing/events/kho/kho_device/enable
 	discard_session s
+	same "what happens to the devices" "$(sed -n 's/.*kho_device: [^ ]* \(discard\|leave\).*/\1/p' $tracing/trace | tr '\n' ' ')" \
+		'discard discard leave leave '
 	ordinary "$address"
 	ordinary "$second"
 	for address in "$address" "$second"; do

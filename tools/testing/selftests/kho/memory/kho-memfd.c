@@ -67,6 +67,13 @@ static int in_sparse(uint64_t page)
 }
 
 /* Each round writes its number into all words of all pages, in order. */
+/* Whoever writes to @words has begun with round @nr. */
+static void wait_for_round(uint64_t *words, uint64_t nr)
+{
+	while (__atomic_load_n(words, __ATOMIC_RELAXED) < nr)
+		usleep(1000);
+}
+
 static void *write_ring(void *mem)
 {
 	uint64_t *words = mem;
@@ -255,8 +262,11 @@ static void make(void)
 	check(!pthread_create(&thread, NULL, fill_holes, holes));
 	check(!pthread_create(&thread, NULL, write_every_other, two));
 	check(!pthread_create(&thread, NULL, write_every_other, two + WORDS));
-	while (__atomic_load_n(&mem_killed[0], __ATOMIC_RELAXED) < 2)
-		usleep(1000);
+	/* With all of their pages, by which becoming free is measured */
+	wait_for_round(ring, 2);
+	wait_for_round(two, 2);
+	wait_for_round(two + WORDS, 2);
+	wait_for_round(mem_killed, 2);
 	must(kill(child, SIGKILL));
 	must(waitpid(child, NULL, 0));
 	/* Some are held by the session alone. */

@@ -5,8 +5,8 @@
 #
 #   driver     its own driver, nvme or e1000e, is bound afterwards and uses it
 #   finished   the same when it was taken back and finished
-#   group      two devices that do DMA as one group: both are quiet before the group leaves its domain. One of them alone cannot
-#              be taken back.
+#   group      two devices that could do DMA, as one group: both are quiet before the group leaves its domain. One of them alone
+#              cannot be taken back. (No frame comes: QEMU reports what a device without bus master drops.)
 #   stuck      nothing can reset it: its DMA is blocked, the host can be live-updated, and the device be opened with vfio, or
 #              taken out
 set -e
@@ -67,7 +67,7 @@ driver1)
 	nothing_left
 	;;
 finished1)
-	keep_try "retrieve s" "take file 1" "take iommufd 2" "take device 3" bind "restore 2" attach finish
+	keep_try "retrieve s" "take device 3" iommufd bind "take file 1" ioas "map 0 0x10000" attach finish
 	end_try
 	ordinary "$address"
 	used "$2"
@@ -78,7 +78,7 @@ group0)
 	to_vfio "$second"
 	nic-rx start /tmp/nic "open $address" "memory 32760" attach start other "open $second" "memory 32760" attach start other \
 		"session s" "preserve file 1" other "preserve file 2" other "preserve iommufd 3" "preserve device 4" other \
-		"preserve device 5" other "go 4000" "receive 50" sound other "go 4000" "receive 50" sound || fail "does not start"
+		"preserve device 5" || fail "does not start"
 	live-update -- given-up group
 	;;
 group1)

@@ -754,17 +754,15 @@ bool iommu_restored_may_leave(struct iommu_group *group)
  */
 void iommu_restored_leave(struct iommu_group *group, struct iommu_domain *to)
 {
-	struct iommu_domain *domain = group->domain, *unused;
+	struct iommu_domain *domain = group->domain;
 	struct group_device *gdev;
 
 	lockdep_assert_held(&group->mutex);
 	if (!domain || domain == to || !iommu_domain_is_restored(domain))
 		return;
 	list_for_each_entry(gdev, &group->devices, list) {
-		unused = take_out(gdev->dev);
+		iommu_restored_remove(gdev->dev);
 		kho_note_device(gdev->dev, "leave restored domain", 0);
-		if (unused)
-			iommu_domain_free(unused);
 	}
 }
 

@@ -22,10 +22,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <linux/liveupdate.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+
+#include <kho_session.h>
 
 #include "keeper/result.h"
 
@@ -44,22 +44,6 @@ static void put(const char *path, const char *text)
 	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		die(path);
 	close(fd);
-}
-
-static int session(unsigned long request, const char *name)
-{
-	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg) };
-	int device = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
-	int rc, saved;
-
-	if (device < 0)
-		return -1;
-	snprintf((char *)arg.name, sizeof(arg.name), "%s", name);
-	rc = ioctl(device, request, &arg);
-	saved = errno;
-	close(device);
-	errno = saved;
-	return rc ? -1 : arg.fd;
 }
 
 static void become_user(void)
@@ -155,7 +139,7 @@ int main(int argc, char **argv)
 	if (!argc)
 		exit(2);
 	if (name) {
-		fd = session(LIVEUPDATE_IOCTL_CREATE_SESSION, name);
+		fd = kho_session_create(name);
 		if (fd < 0)
 			die(name);
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets))
@@ -174,9 +158,9 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[0], "open"))
 		return open_file(argv[1], argv[2]);
 	if (argc == 2 && !strcmp(argv[0], "create"))
-		return print(session(LIVEUPDATE_IOCTL_CREATE_SESSION, argv[1]) >= 0);
+		return print(kho_session_create(argv[1]) >= 0);
 	if (argc == 2 && !strcmp(argv[0], "retrieve"))
-		return print(session(LIVEUPDATE_IOCTL_RETRIEVE_SESSION, argv[1]) >= 0);
+		return print(kho_session_retrieve(argv[1]) >= 0);
 	execvp(argv[0], argv);
 	die(argv[0]);
 }

@@ -106,12 +106,12 @@ if "$repo/build/selftests/iommufd" >"$work/out"; then fail "iommufd passes, and 
 grep -q "error: unknown type name 'made_up'" "$work/out" || fail "iommufd does not say why"
 "$repo/build/selftests/iommufd_fail_nth" || fail "the other program was not compiled"
 
-make="env PATH=$work/bin:$PATH make -B -s -C"
+compile() { PATH=$work/bin:$PATH make -B -s -C "$@"; }
 : >"$work/compiled"
-$make "$repo" khoctl
-$make "$repo/tools/kho/systemd"
-$make "$repo/tools/kho" nic-send
-$make "$repo/tools/testing/kho" CLANG=gcc RUNS=0 check
+compile "$repo" khoctl
+compile "$repo/tools/kho/systemd"
+compile "$repo/tools/kho" nic-send
+compile "$repo/tools/testing/kho" CLANG=gcc RUNS=0 check
 count=$(wc -l <"$work/compiled")
 [ "$count" = 16 ] || fail "$count programs were compiled, expected 16"
 elsewhere=$(readlink -f "$repo/build")

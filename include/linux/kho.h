@@ -43,6 +43,9 @@ struct kho_vmalloc {
  * @finalize: last changes to the owner's subtree before it is sealed. Runs in
  *	      the blackout: be quick.
  * @unfinalize: undo @finalize
+ * @jump: the last point at which the jump can be refused: after it nobody may make
+ *	  the way to the next kernel wait. Be quick, and change nothing that crosses
+ * @unjump: undo @jump: the jump was refused after all
  * @discard: the operator gives up the owner's incoming subtree: quiesce and
  *	     free what it describes, with kho_discard_range()
  *
@@ -56,6 +59,8 @@ struct kho_owner_ops {
 	void (*deactivate)(struct kho_owner *owner);
 	int (*finalize)(struct kho_owner *owner);
 	void (*unfinalize)(struct kho_owner *owner);
+	int (*jump)(struct kho_owner *owner);
+	void (*unjump)(struct kho_owner *owner);
 	int (*discard)(struct kho_owner *owner, phys_addr_t fdt);
 };
 

@@ -449,6 +449,8 @@ int kho_owners_activate(void);
 void kho_owners_deactivate(void);
 int kho_owners_finalize(void);
 void kho_owners_unfinalize(void);
+int kho_owners_jump(void);
+void kho_owners_unjump(void);
 
 /*
  * Floor 8: the machine

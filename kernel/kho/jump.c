@@ -61,6 +61,26 @@ static int prepare(const struct kho_target *target, struct steps *done)
 	return 0;
 }
 
+/*
+ * Nobody can make the rest of the way wait, and the image is still the one that was
+ * checked. Return: 0 with the kexec lock held, or as kho_target_lock(), or an errno
+ */
+static int leave(const struct kho_target *target, const struct steps *done)
+{
+	int rc = 0;
+
+	if (done->hands_over) {
+		kho_clear_err();
+		rc = kho_owners_jump();
+	}
+	if (rc)
+		return rc;
+	rc = kho_target_lock(target);
+	if (rc && done->hands_over)
+		kho_owners_unjump();
+	return rc;
+}
+
 /**
  * kho_kexec_prepare - the last point before a jump at which it can be refused
  *
@@ -96,9 +116,7 @@ int kho_kexec_prepare(void)
 			rc = kho_image_busy();
 			break;
 		}
-		rc = prepare(&target, &done);
-		if (!rc)
-			rc = kho_target_lock(&target);
+		rc = prepare(&target, &done) ?: leave(&target, &done);
 		kho_target_put(&target);
 	} while (rc > 0);
 

@@ -97,6 +97,12 @@ static void unfinalize_before(struct kho_owner *owner)
 		undo_owner(owner, "unfinalize", owner->ops->unfinalize);
 }
 
+static void unjump_before(struct kho_owner *owner)
+{
+	list_for_each_entry_continue_reverse(owner, &owners, list)
+		undo_owner(owner, "unjump", owner->ops->unjump);
+}
+
 /* The position after the last owner. */
 static struct kho_owner *past_owners(void)
 {
@@ -161,4 +167,35 @@ void kho_owners_unfinalize(void)
 {
 	lockdep_assert_held(&kho_lock);
 	unfinalize_before(past_owners());
+}
+
+/**
+ * kho_owners_jump - ask all owners whether anything would keep the jump waiting
+ *
+ * Context: kho_lock held, may sleep. All is final, the timeline too.
+ * Return: 0, or the errno of who refused, with last_error set: then all are undone
+ */
+int kho_owners_jump(void)
+{
+	struct kho_owner *owner;
+	int rc;
+
+	lockdep_assert_held(&kho_lock);
+	list_for_each_entry(owner, &owners, list) {
+		rc = owner->ops->jump ? owner->ops->jump(owner) : 0;
+		trace_kho_owner(owner->name, "jump", rc);
+		if (rc) {
+			refused(owner, "jump", rc);
+			unjump_before(owner);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+/* Undo kho_owners_jump(). */
+void kho_owners_unjump(void)
+{
+	lockdep_assert_held(&kho_lock);
+	unjump_before(past_owners());
 }

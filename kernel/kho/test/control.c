@@ -162,8 +162,9 @@ static int status_show(struct seq_file *m, void *unused)
 			   set->ser.kind, set->ser.order, set->ser.nr,
 			   set->ser.seed);
 	seq_printf(m, "preserved %d\n", !!kho_test_subtree);
-	seq_printf(m, "active %d final %d\n", kho_test_active_count,
-		   kho_test_final_count);
+	seq_printf(m, "active %d final %d jumping %d\n",
+		   kho_test_active_count, kho_test_final_count,
+		   kho_test_jump_count);
 	seq_printf(m, "held %d\n", kho_test_is_held());
 	seq_printf(m, "cycles %llu\n", last_cycles);
 	seq_printf(m, "nodes %ld\n", atomic_long_read(&kho_out_map.nr_nodes) +

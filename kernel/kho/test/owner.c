@@ -299,7 +299,7 @@ static int maybe_refuse(struct kho_owner *owner, const char *step)
 }
 
 /* Each is 0 or 1, and 0 again after an abort. */
-int kho_test_active_count, kho_test_final_count;
+int kho_test_active_count, kho_test_final_count, kho_test_jump_count;
 
 static int test_activate(struct kho_owner *owner)
 {
@@ -333,11 +333,27 @@ static void test_unfinalize(struct kho_owner *owner)
 	kho_test_final_count--;
 }
 
+static int test_jump(struct kho_owner *owner)
+{
+	int rc = maybe_refuse(owner, "jump");
+
+	if (!rc)
+		kho_test_jump_count++;
+	return rc;
+}
+
+static void test_unjump(struct kho_owner *owner)
+{
+	kho_test_jump_count--;
+}
+
 static const struct kho_owner_ops test_ops = {
 	.activate = test_activate,
 	.deactivate = test_deactivate,
 	.finalize = test_finalize,
 	.unfinalize = test_unfinalize,
+	.jump = test_jump,
+	.unjump = test_unjump,
 };
 
 static struct kho_owner test_owner = {
@@ -355,8 +371,14 @@ static int late_finalize(struct kho_owner *owner)
 	return maybe_refuse(owner, "late");
 }
 
+static int late_jump(struct kho_owner *owner)
+{
+	return maybe_refuse(owner, "late-jump");
+}
+
 static const struct kho_owner_ops late_ops = {
 	.finalize = late_finalize,
+	.jump = late_jump,
 };
 
 static struct kho_owner late_owner = {

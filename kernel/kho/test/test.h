@@ -66,7 +66,7 @@ struct test_set {
 extern struct list_head kho_test_sets;
 extern void *kho_test_subtree;
 extern unsigned int kho_test_version;
-extern int kho_test_active_count, kho_test_final_count;
+extern int kho_test_active_count, kho_test_final_count, kho_test_jump_count;
 
 int kho_test_preserve(void);
 int kho_test_unpreserve(void);

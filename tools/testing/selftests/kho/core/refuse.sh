@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # refuse: who can refuse a handover, and that the kernel runs on as before: the image (one that does not know the handover
-# record, one from kexec_load), and an owner at each step. What comes next works. Wants --with-stock.
+# record, one from kexec_load), and an owner at each step and at the jump. What comes next works. Wants --with-stock.
 set -e
 # shellcheck source=../lib/kho-lib.sh
 . kho-lib
@@ -44,6 +44,23 @@ owner_refuses() {
 	control refuse none 0
 	control churn
 	control verify
+}
+
+# An owner refuses the jump itself, which is undone, by the step STEP of the first owner or of the last one.
+jump_refused() {
+	activate 1
+	finalize 1
+	control refuse "$1" 33
+	log_says "kexec refused (-33)" expect EDOM jump
+	error_says "told to refuse $1"
+	state_is final
+	contains $status "active 1 final 1 jumping 0"
+	finalize 0
+	activate 0
+	expect EDOM jump
+	state_is idle
+	contains $status "active 0 final 0 jumping 0"
+	control refuse none 0
 }
 
 case $GENERATION in
@@ -96,6 +113,8 @@ case $GENERATION in
 	owner_refuses activate idle
 	owner_refuses finalize active
 	owner_refuses late active
+	jump_refused jump
+	jump_refused late-jump
 	jump_next
 	;;
 1)

@@ -145,6 +145,7 @@ void kho_restore_free(void *mem);
 int kho_add_subtree(const char *name, void *fdt);
 int kho_add_optional_subtree(const char *name, void *fdt);
 void kho_remove_subtree(void *fdt);
+bool kho_may_have(const char *name);
 int kho_retrieve_subtree(const char *name, phys_addr_t *phys);
 void kho_reject_subtree(const char *name, const char *reason);
 void kho_finish_subtree(const char *name);
@@ -300,6 +301,11 @@ static inline int kho_add_optional_subtree(const char *name, void *fdt)
 }
 
 static inline void kho_remove_subtree(void *fdt) { }
+
+static inline bool kho_may_have(const char *name)
+{
+	return false;
+}
 
 static inline int kho_retrieve_subtree(const char *name, phys_addr_t *phys)
 {

@@ -14,9 +14,9 @@
  *   and for now also free frames that are scattered among them (fragments.c).
  *   kho_early_free_end() lifts the restriction to the holes.
  *
- * A header that is damaged is reported and not used: nothing is known then. A
- * map that is damaged leaves the holes: everything else counts as preserved, and
- * stays so until the next cold boot.
+ * A header that is damaged is reported and not used: nothing is known then, and
+ * devices that go on with DMA are stopped at once. A map that is damaged leaves the
+ * holes: everything else counts as preserved, and stays so until the next cold boot.
  *
  * Everything runs on one CPU but the deferred initialisation, which only reads.
  */
@@ -31,6 +31,7 @@
 #include <linux/page-isolation.h>
 #include <linux/sizes.h>
 #include <asm/e820/api.h>
+#include <asm/kho.h>
 
 #include "internal.h"
 
@@ -185,6 +186,7 @@ void __init kho_early_setup(phys_addr_t header_pa)
 bad:
 	pr_err("%s damaged at %pa: what was handed over is lost; cold boot before you rely on this machine\n",
 	       damage, &header_pa);
+	kho_arch_stop_dma();
 }
 
 /**

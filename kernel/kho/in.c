@@ -107,6 +107,28 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys)
 EXPORT_SYMBOL_GPL(kho_retrieve_subtree);
 
 /**
+ * kho_may_have - could there have been a subtree for this kernel?
+ * @name: as given to kho_add_subtree() in the old kernel
+ *
+ * For owners that have to make something safe which was left running, even if nobody
+ * can read any more what it was.
+ *
+ * Context: may sleep. Not before core_initcall.
+ * Return: true when there is one, in whatever state, and when that is not known
+ */
+bool kho_may_have(const char *name)
+{
+	bool may;
+
+	mutex_lock(&kho_blob_lock);
+	may = kho_early_damage() || kho_in_blob_damaged ||
+	      kho_subtree_find(&kho_in_subtrees, name);
+	mutex_unlock(&kho_blob_lock);
+	return may;
+}
+EXPORT_SYMBOL_GPL(kho_may_have);
+
+/**
  * kho_reject_subtree - put a retrieved subtree back
  * @name: its name
  * @reason: why its owner cannot restore it, for the operator

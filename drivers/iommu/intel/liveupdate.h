@@ -16,11 +16,6 @@
 /* One page each, of a table that hardware walks */
 #define VTD_ENTRIES	512
 
-static inline struct dmar_domain *restored_dmar_domain(struct iommu_kept *kept)
-{
-	return kept->domain ? to_dmar_domain(kept->domain) : NULL;
-}
-
 /* A context table, as one half of a root entry points to it */
 struct vtd_half {
 	u64 *entry;		/* in the root table */
@@ -65,6 +60,23 @@ static inline void vtd_flush_all(struct intel_iommu *iommu)
 	if (sm_supported(iommu))
 		qi_flush_pasid_cache(iommu, 0, QI_PC_GLOBAL, 0);
 	iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
+}
+
+/* Does a context entry of legacy mode, or the entry of a PASID, lead to this table? */
+static inline bool vtd_context_uses(const struct context_entry *context,
+				    phys_addr_t pgd_pa, u8 agaw)
+{
+	return (context->lo & VTD_PAGE_MASK) == pgd_pa &&
+	       (context->hi & 7) == agaw;
+}
+
+static inline bool vtd_pasid_uses(struct pasid_entry *pte, phys_addr_t pgd_pa,
+				  u8 agaw)
+{
+	return pasid_pte_is_present(pte) &&
+	       pasid_pte_get_pgtt(pte) == PASID_ENTRY_PGTT_SL_ONLY &&
+	       (pte->val[0] & VTD_PAGE_MASK) == pgd_pa &&
+	       ((pte->val[0] >> 2) & 7) == agaw;
 }
 
 static inline u16 vtd_half_sid(const struct vtd_half *half, unsigned int i)
@@ -122,7 +134,9 @@ int vtd_discard(phys_addr_t fdt);
 
 /* restore_units.c */
 bool intel_liveupdate_take_over(struct intel_iommu *iommu);
+void intel_liveupdate_ignore(struct intel_iommu *iommu);
 void intel_liveupdate_off(void);
+void intel_liveupdate_fail(void);
 
 /* restore_devices.c */
 int intel_liveupdate_pasid_table(struct device *dev);
@@ -145,7 +159,9 @@ static inline bool intel_liveupdate_take_over(struct intel_iommu *iommu)
 	return false;
 }
 
+static inline void intel_liveupdate_ignore(struct intel_iommu *iommu) { }
 static inline void intel_liveupdate_off(void) { }
+static inline void intel_liveupdate_fail(void) { }
 
 static inline int intel_liveupdate_pasid_table(struct device *dev)
 {

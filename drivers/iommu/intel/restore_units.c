@@ -24,6 +24,14 @@
 #include "../iommu-pages.h"
 #include "restore.h"
 
+/* Also of a unit that this kernel ignores */
+static bool is_behind(struct pci_dev *pdev, const struct intel_iommu *iommu)
+{
+	const struct dmar_drhd_unit *drhd = dmar_find_matched_drhd_unit(pdev);
+
+	return drhd && drhd->iommu == iommu;
+}
+
 /*
  * Translation is about to be turned off, or on with empty tables. The old kernel
  * stopped all devices but those that it preserved; which those are need not be known.
@@ -32,11 +40,9 @@ static void block_all(struct intel_iommu *iommu, const char *reason)
 {
 	struct pci_dev *pdev = NULL;
 	u16 command;
-	u8 bus, devfn;
 
 	for_each_pci_dev(pdev) {
-		if (pci_is_bridge(pdev) ||
-		    (iommu && device_lookup_iommu(&pdev->dev, &bus, &devfn) != iommu))
+		if (pci_is_bridge(pdev) || (iommu && !is_behind(pdev, iommu)))
 			continue;
 		pci_read_config_word(pdev, PCI_COMMAND, &command);
 		if (!(command & PCI_COMMAND_MASTER) || PCI_POSSIBLE_ERROR(command))
@@ -65,10 +71,7 @@ static bool pasid_entry_matches(const struct iommu_device_ser *ser,
 	if (!kho_is_pending(table, PAGE_SIZE))
 		return false;
 	pte = phys_to_virt(table);
-	return pasid_pte_is_present(pte) &&
-	       pasid_pte_get_pgtt(pte) == PASID_ENTRY_PGTT_SL_ONLY &&
-	       (pte->val[0] & VTD_PAGE_MASK) == domain->pgd_pa &&
-	       ((pte->val[0] >> 2) & 7) == domain->agaw &&
+	return vtd_pasid_uses(pte, domain->pgd_pa, domain->agaw) &&
 	       (pte->val[1] & GENMASK_ULL(15, 0)) == ser->did;
 }
 
@@ -78,8 +81,7 @@ static bool context_matches(const struct iommu_device_ser *ser,
 {
 	u64 type = (context->lo >> 2) & 3;
 
-	return (context->lo & VTD_PAGE_MASK) == domain->pgd_pa &&
-	       (context->hi & 7) == domain->agaw &&
+	return vtd_context_uses(context, domain->pgd_pa, domain->agaw) &&
 	       context_domain_id(context) == ser->did &&
 	       (type == CONTEXT_TT_MULTI_LEVEL || type == CONTEXT_TT_DEV_IOTLB);
 }
@@ -237,7 +239,8 @@ bool intel_liveupdate_take_over(struct intel_iommu *iommu)
 	bool scalable;
 	u32 unit, i;
 
-	if (!is_kho_boot() || !(iommu->flags & VTD_FLAG_TRANS_PRE_ENABLED))
+	if (!kho_may_have(IOMMU_SER_NAME) ||
+	    !(iommu->flags & VTD_FLAG_TRANS_PRE_ENABLED))
 		return false;
 	fault = "the IOMMU's tables were not handed over";
 	if (!vtd_load_record())
@@ -276,10 +279,38 @@ refuse:
 }
 
 /**
+ * intel_liveupdate_ignore - translation of a unit is about to be turned off
+ * @iommu: the unit, which this kernel does not use
+ *
+ * Context: init_dmars().
+ */
+void intel_liveupdate_ignore(struct intel_iommu *iommu)
+{
+	if (kho_may_have(IOMMU_SER_NAME))
+		block_all(iommu,
+			  "its IOMMU is ignored: start this kernel without intel_iommu=igfx_off");
+}
+
+static void all_off(const char *reason)
+{
+	if (kho_may_have(IOMMU_SER_NAME))
+		block_all(NULL, reason);
+}
+
+/**
  * intel_liveupdate_off - translation is about to be turned off, by configuration
  */
 void intel_liveupdate_off(void)
 {
-	if (is_kho_boot() && vtd_load_record())
-		block_all(NULL, "the IOMMU is turned off: start this kernel with intel_iommu=on");
+	all_off("the IOMMU is turned off: start this kernel with intel_iommu=on");
+}
+
+/**
+ * intel_liveupdate_fail - translation is about to be turned off, after an error
+ *
+ * Context: init_dmars(), before tables are freed that were taken over.
+ */
+void intel_liveupdate_fail(void)
+{
+	all_off("the IOMMU cannot be set up: see the log");
 }

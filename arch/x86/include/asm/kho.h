@@ -20,6 +20,7 @@ void kho_setup_data_add(const struct kimage *image, struct boot_params *params,
 void kho_setup_data_parse(u64 pa, u32 len);
 bool kho_keeps_memory(const char *param);
 bool kho_arch_encrypts_as(bool encrypts);
+void kho_arch_stop_dma(void);
 
 #else
 

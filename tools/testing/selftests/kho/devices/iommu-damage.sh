@@ -9,6 +9,8 @@
 #   subtree		of the subtree: the same
 #   off		intel_iommu=off in the next kernel: both
 #   mode		the next kernel's tables would be of another mode: both
+#   header		of the header, which leads to all else: both, before memory is given to anybody
+#   blob		of the blob, which lists all else, and intel_iommu=off in the next kernel: both
 #   reserved		the next kernel reserves memory by address that the first device writes to: that device
 # Afterwards both are discarded, and are ordinary devices.
 set -e
@@ -54,7 +56,7 @@ block_of() {
 if [ "$GENERATION" = 0 ]; then
 	args=
 	case $case in
-	off) args='intel_iommu=off' ;;
+	off | blob) args='intel_iommu=off' ;;
 	mode)
 		args='intel_iommu=on,sm_off'
 		grep -q sm_off /proc/cmdline && args='intel_iommu=on,sm_on'
@@ -94,6 +96,8 @@ if [ "$GENERATION" = 0 ]; then
 	unit) control corrupt iommu:table $(((32 + 8) * 8 + 20)) ;;
 	head) control corrupt iommu:table $((8 * 8)) ;;
 	subtree) control corrupt iommu 700 ;;
+	header) control corrupt header 700 ;;
+	blob) control corrupt blob 200 ;;
 	esac
 	jump_next
 fi
@@ -113,6 +117,14 @@ head | subtree)
 	reason="the IOMMU's tables were not handed over"
 	contains $kho/incoming 'iommu pending'
 	;;
+header | blob)
+	case $case in
+	header) boot_says "bus master is switched off at 2 devices" ;;
+	blob) boot_says "bus master is switched off wherever it is on" ;;
+	esac
+	bus_master "$first" off
+	bus_master "$second" off
+	;;
 off) reason="the IOMMU is turned off: start this kernel with intel_iommu=on" ;;
 mode) reason="tables of" ;;
 *) fail "no such case: $case" ;;
@@ -124,6 +136,13 @@ fi
 cat $kho/incoming
 dmesg >/tmp/log
 ! grep -i 'dmar.*fault' /tmp/log || fail "there were faults"
+case $case in
+header | blob)
+	[ "$case" = header ] || discard /blob
+	[ "$case" = blob ] || ordinary "$first"
+	exit 0
+	;;
+esac
 for address in $first $second; do
 	if [ -f "/tmp/$address/pid" ]; then
 		end_program "/tmp/$address"

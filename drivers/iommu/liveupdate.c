@@ -20,8 +20,8 @@
  * kexec hands it on.
  *
  * Locks, outer ones first: the handover's (Documentation/core-api/kho/owners.rst),
- * preserve_lock, the users' own, the group's mutex, kept_lock. Users call with none of
- * their locks held.
+ * preserve_lock, the users' own, the group's mutex, kept_lock, the driver's. Users call
+ * with none of their locks held.
  */
 #define pr_fmt(fmt) "iommu: " fmt
 
@@ -129,14 +129,13 @@ static int keep(struct iommu_kept *kept)
 {
 	int rc;
 
-	if (!kept->dev)
+	/* What was handed over is handed on as it is, unless it goes away. */
+	if (!kept->ops)
 		return 0;
-	if (kept->ops) {
-		rc = kept->ops->freeze(kept->user);
-		if (rc)
-			return rc;
-		kept->frozen = true;
-	}
+	rc = kept->ops->freeze(kept->user);
+	if (rc)
+		return rc;
+	kept->frozen = true;
 	rc = driver->activate(kept);
 	if (rc)
 		goto err_thaw;
@@ -144,8 +143,7 @@ static int keep(struct iommu_kept *kept)
 	return 0;
 
 err_thaw:
-	if (kept->frozen)
-		kept->ops->thaw(kept->user);
+	kept->ops->thaw(kept->user);
 	kept->frozen = false;
 	return rc;
 }
@@ -249,16 +247,25 @@ static int check_member(struct device *dev, void *unused)
 	return -EBUSY;
 }
 
+/* With a reference; NULL when the device has left */
+static struct iommu_group *group_of(const struct iommu_kept *kept)
+{
+	guard(mutex)(&kept_lock);
+	return kept->dev ? iommu_group_get(kept->dev) : NULL;
+}
+
 static int check_groups(void)
 {
+	struct iommu_group *group;
 	struct iommu_kept *kept;
 	int rc;
 
 	list_for_each_entry(kept, &kept_devices, list) {
-		if (!kept->dev)
+		group = group_of(kept);
+		if (!group)
 			continue;
-		rc = iommu_group_for_each_dev(kept->dev->iommu_group, NULL,
-					      check_member);
+		rc = iommu_group_for_each_dev(group, NULL, check_member);
+		iommu_group_put(group);
 		if (rc)
 			return rc;
 	}
@@ -321,7 +328,12 @@ static int iommu_finalize(struct kho_owner *owner)
 	guard(mutex)(&preserve_lock);
 	if (!driver)
 		return 0;
-	rc = check_groups() ?: driver->finalize(&kept_devices);
+	rc = check_groups();
+	if (rc)
+		return rc;
+	/* A restored device that is pulled waits before it leaves the list. */
+	scoped_guard(mutex, &kept_lock)
+		rc = driver->finalize(&kept_devices);
 	if (!rc)
 		final = true;
 	return rc;
@@ -456,6 +468,16 @@ static struct iommu_domain *restored_domain(struct device *dev)
 	guard(mutex)(&kept_lock);
 	kept = find_kept(dev);
 	return kept ? kept->domain : NULL;
+}
+
+/* With a reference; NULL when the device is not in a restored domain */
+static struct iommu_group *restored_group(struct device *dev)
+{
+	struct iommu_kept *kept;
+
+	guard(mutex)(&kept_lock);
+	kept = find_kept(dev);
+	return kept && kept->domain ? iommu_group_get(dev) : NULL;
 }
 
 /**
@@ -615,31 +637,29 @@ static enum verdict give_up(struct iommu_group *group, struct device *dev)
  */
 void iommu_restored_device_discard(struct device *dev)
 {
-	struct iommu_group *group = dev->iommu_group;
+	struct iommu_group *group = restored_group(dev);
 	enum verdict verdict = STAYS;
-	bool owned;
 
-	if (!iommu_device_is_restored(dev)) {
+	if (!group) {
 		if (driver)
 			driver->forget(dev);
 		return;
 	}
 	mutex_lock(&group->mutex);
-	owned = group->owner == handover;
-	if (owned)
+	/* (of one that was pulled meanwhile nobody is the owner) */
+	if (!WARN_ON(group->owner != handover && !list_empty(&group->devices)))
 		verdict = give_up(group, dev);
 	mutex_unlock(&group->mutex);
-	if (WARN_ON(!owned))
-		return;
 	/* Nobody claims the group before all of its devices are retrieved. */
 	if (verdict == IS_BLOCKED) {
 		dev_warn(dev, "its DMA stays blocked, as its group could not be reset: remove it, or open it with vfio\n");
-		if (!iommu_group_replace_domain(group, group->blocking_domain))
-			return;
-		/* Firmware wants a mapping of its own for it. */
+		/* Firmware may want a mapping of its own for it. */
+		if (iommu_group_replace_domain(group, group->blocking_domain))
+			verdict = LEAVES;
 	}
-	if (verdict != STAYS)
-		iommu_device_release_dma_owner(dev);
+	if (verdict == LEAVES)
+		iommu_group_release_dma_owner(group);
+	iommu_group_put(group);
 }
 EXPORT_SYMBOL_GPL(iommu_restored_device_discard);
 

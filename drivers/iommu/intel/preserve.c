@@ -196,7 +196,7 @@ static const char *domain_fault(struct device_domain_info *info)
 	    domain->domain.type != IOMMU_DOMAIN_UNMANAGED)
 		return "is not attached to an IOAS: attach it";
 	if (domain->use_first_level)
-		return "uses a first-level table: make its HWPT a nesting parent";
+		return "uses a first-level table: start this kernel with intel_iommu=sm_off";
 	if (domain->nested_parent && !list_empty(&domain->s1_domains))
 		return "has domains nested on its own: destroy them";
 	if (domain->dirty_tracking)
@@ -223,8 +223,6 @@ static int activate(struct iommu_kept *kept)
 	const char *fault;
 	int rc;
 
-	if (kept->domain)
-		return 0;
 	fault = domain_fault(info);
 	if (fault) {
 		iommu_liveupdate_refuse("%s %s", dev_name(kept->dev), fault);
@@ -254,8 +252,6 @@ static void deactivate(struct iommu_kept *kept)
 	struct device_domain_info *info;
 	struct kept_domain *d;
 
-	if (!kept->dev || kept->domain)
-		return;
 	info = dev_iommu_priv_get(kept->dev);
 	d = find_domain(info->domain);
 	if (WARN_ON(!d) || --d->users)
@@ -327,6 +323,19 @@ static int write_unit(struct iommu_unit_ser *ser, struct intel_iommu *iommu)
 	return 0;
 }
 
+static bool uses_table(struct device *dev, const struct context_entry *context,
+		       const struct dmar_domain *domain)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	phys_addr_t pgd = virt_to_phys(domain->pgd);
+	struct pasid_entry *pte;
+
+	if (!info->pasid_table)
+		return vtd_context_uses(context, pgd, domain->agaw);
+	pte = intel_pasid_get_entry(dev, IOMMU_NO_PASID);
+	return pte && vtd_pasid_uses(pte, pgd, domain->agaw);
+}
+
 static int write_device(struct iommu_device_ser *ser, struct device *dev,
 			u32 nr_units, u32 *nr_domains)
 {
@@ -342,6 +351,12 @@ static int write_device(struct iommu_device_ser *ser, struct device *dev,
 	ser->unit = unit_index(info->iommu, nr_units);
 	if (!context || !context_present(context) || ser->unit == nr_units) {
 		iommu_liveupdate_refuse("%s: nothing translates for it: attach it to an IOAS",
+					dev_name(dev));
+		return -EINVAL;
+	}
+	/* (units of different width may want different levels of one table) */
+	if (!uses_table(dev, context, domain)) {
+		iommu_liveupdate_refuse("%s: its domain has another table: attach it anew",
 					dev_name(dev));
 		return -EINVAL;
 	}

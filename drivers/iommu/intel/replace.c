@@ -196,8 +196,12 @@ int intel_iommu_replace(struct iommu_domain *domain, struct device *dev)
 	    !boot_cpu_has(X86_FEATURE_CX16))
 		return -EOPNOTSUPP;
 
-	rc = prepare_domain_attach_device(domain, dev);
-	if (rc || old == new)
+	if (old == new)
+		return 0;
+	/* A restored domain is as it was when the device left it. */
+	rc = iommu_domain_is_restored(domain) ?
+	     0 : prepare_domain_attach_device(domain, dev);
+	if (rc)
 		return rc;
 	rc = domain_attach_iommu(new, iommu);
 	if (rc)

@@ -100,8 +100,11 @@ int vtd_next_run(struct iommu_domain *domain, u64 from, u64 last,
 	const struct dma_pte *pte;
 	phys_addr_t pa;
 
-	/* The last page of 64 bits is not worth the trouble: no guest has so many. */
-	last = min(last, (BIT_ULL(min(cursor.domain->gaw, 63)) - 1));
+	/*
+	 * What the table can map. (gaw is of the unit that was attached last.)
+	 * The last page of 64 bits is not worth the trouble: no guest has so many.
+	 */
+	last = min(last, BIT_ULL(min(agaw_to_width(cursor.domain->agaw), 63)) - 1);
 	run->length = 0;
 	if (from > last)
 		return -ENOENT;

@@ -76,30 +76,30 @@ struct lu_entry *pci_lu_incoming_at(const struct pci_dev *dev)
 	return NULL;
 }
 
-/*
- * Whether a device is frozen changes only while no reset is under way, which is when
- * somebody has locked its configuration space: a reset leaves a frozen device alone from
- * its beginning to its end, see pci_dev_save_and_disable().
- */
-static void change_flags(struct pci_dev *dev, unsigned long set,
+void pci_lu_change_flags(struct pci_dev *dev, unsigned long set,
 			 unsigned long clear)
 {
 	lockdep_assert_held(&pci_lu_lock);
 	WRITE_ONCE(dev->liveupdate, (dev->liveupdate | set) & ~clear);
 }
 
-/* Resets end by themselves: each has a time-out. */
+/*
+ * Whether a device is frozen changes only while no reset is under way, which is when
+ * somebody has locked its configuration space: a reset leaves a frozen device alone from
+ * its beginning to its end, see pci_dev_save_and_disable(). Resets end by themselves: each
+ * has a time-out.
+ */
 void pci_lu_set_flags(struct pci_dev *dev, unsigned long flags)
 {
 	pci_cfg_access_lock(dev);
-	change_flags(dev, flags, 0);
+	pci_lu_change_flags(dev, flags, 0);
 	pci_cfg_access_unlock(dev);
 }
 
 void pci_lu_clear_flags(struct pci_dev *dev, unsigned long flags)
 {
 	pci_cfg_access_lock(dev);
-	change_flags(dev, 0, flags);
+	pci_lu_change_flags(dev, 0, flags);
 	pci_cfg_access_unlock(dev);
 }
 
@@ -108,7 +108,7 @@ bool pci_lu_try_set_flags(struct pci_dev *dev, unsigned long flags)
 {
 	if (!pci_cfg_access_trylock(dev))
 		return false;
-	change_flags(dev, flags, 0);
+	pci_lu_change_flags(dev, flags, 0);
 	pci_cfg_access_unlock(dev);
 	return true;
 }

@@ -50,6 +50,8 @@ extern struct list_head pci_lu_entries;
 
 struct lu_entry *pci_lu_entry_of(const struct pci_dev *dev);
 struct lu_entry *pci_lu_incoming_at(const struct pci_dev *dev);
+void pci_lu_change_flags(struct pci_dev *dev, unsigned long set,
+			 unsigned long clear);
 void pci_lu_set_flags(struct pci_dev *dev, unsigned long flags);
 void pci_lu_clear_flags(struct pci_dev *dev, unsigned long flags);
 bool pci_lu_try_set_flags(struct pci_dev *dev, unsigned long flags);
@@ -62,6 +64,12 @@ void pci_lu_free_entry(struct lu_entry *entry);
 /* liveupdate_config.c: configuration space */
 void pci_lu_stop_dma(struct pci_dev *dev);
 void pci_lu_read_header(struct pci_dev *dev, u32 *header);
+
+/* liveupdate_stay.c: drivers that leave */
+bool pci_lu_is_unbinding(const struct pci_dev *dev);
+int pci_lu_leave(struct kho_owner *owner);
+void pci_lu_stay(void);
+bool pci_lu_is_leaving(void);
 
 /*
  * liveupdate_preserve.c, the old kernel, and liveupdate_restore.c, the next one: what

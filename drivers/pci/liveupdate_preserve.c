@@ -230,14 +230,24 @@ static void fill_record(struct pci_dev_ser *record, struct pci_dev *dev)
 	fill_volatile(record, dev);
 }
 
-/* Would the next kernel believe it? */
-static int check_record(struct pci_dev *dev, const char **why)
+/* Would the next kernel believe what is written about the device and its bridges? */
+static int check_records(struct pci_dev *dev, const char **why)
 {
 	struct pci_dev_ser record;
+	struct pci_dev *pos;
 
-	fill_record(&record, dev);
-	*why = pci_record_check(&record, &record.where);
-	return *why ? -EOPNOTSUPP : 0;
+	for (pos = dev; pos; pos = pci_upstream_bridge(pos)) {
+		fill_record(&record, pos);
+		*why = pci_record_check(&record, &record.where);
+		if (!*why)
+			continue;
+		if (pos != dev) {
+			pci_err(pos, "cannot go on through a kexec: %s\n", *why);
+			*why = "a bridge above it cannot go on";
+		}
+		return -EOPNOTSUPP;
+	}
+	return 0;
 }
 
 /* Find or make the entry of a device or bridge. */
@@ -301,7 +311,6 @@ static void put_users(struct pci_dev *dev)
 
 static int preserve_locked(struct pci_dev *dev, const char **why)
 {
-	struct pci_dev *bridge;
 	int rc;
 
 	lockdep_assert_held(&pci_lu_lock);
@@ -321,11 +330,11 @@ static int preserve_locked(struct pci_dev *dev, const char **why)
 		*why = "it is preserved already";
 		return -EBUSY;
 	}
-	rc = check_device(dev, why);
-	rc = rc ?: check_record(dev, why);
-	for (bridge = pci_upstream_bridge(dev); bridge && !rc;
-	     bridge = pci_upstream_bridge(bridge))
-		rc = check_record(bridge, why);
+	if (pci_lu_is_unbinding(dev)) {
+		*why = "somebody unbinds its driver";
+		return -EBUSY;
+	}
+	rc = check_device(dev, why) ?: check_records(dev, why);
 	if (rc)
 		return rc;
 	*why = "no memory";
@@ -446,6 +455,10 @@ static int check_preserved(struct kho_owner *owner)
 			return refuse(owner, entry->dev,
 				      "was removed; finish without it: close its session",
 				      -ENODEV);
+		if (entry->users && pci_lu_is_unbinding(entry->dev))
+			return refuse(owner, entry->dev,
+				      "somebody unbinds its driver, which waits: close its session",
+				      -EBUSY);
 		if (!entry->users || pci_lu_is_bridge(entry->dev))
 			continue;
 		rc = check_device(entry->dev, &why);
@@ -560,6 +573,25 @@ static void lu_deactivate(struct kho_owner *owner)
 	mutex_unlock(&pci_lu_lock);
 }
 
+/* Does a device still do what it did at activate? */
+static int check_unchanged(struct kho_owner *owner)
+{
+	u32 header[PCI_SER_HEADER_WORDS];
+	struct lu_entry *entry;
+	const char *wrong;
+
+	list_for_each_entry(entry, &pci_lu_entries, list) {
+		if (!entry->users)
+			continue;
+		pci_lu_read_header(entry->dev, header);
+		wrong = pci_record_compare(&entry->record, header) ?:
+			pci_record_goes_on(&entry->record, header);
+		if (wrong)
+			return refuse(owner, entry->dev, wrong, -EIO);
+	}
+	return 0;
+}
+
 static int lu_finalize(struct kho_owner *owner)
 {
 	struct lu_entry *entry;
@@ -568,7 +600,7 @@ static int lu_finalize(struct kho_owner *owner)
 	mutex_lock(&pci_lu_lock);
 	if (!subtree)
 		goto out_unlock;
-	rc = check_preserved(owner);
+	rc = check_preserved(owner) ?: check_unchanged(owner);
 	if (rc)
 		goto out_unlock;
 	list_for_each_entry(entry, &pci_lu_entries, list)
@@ -588,11 +620,30 @@ static void lu_unfinalize(struct kho_owner *owner)
 	mutex_unlock(&pci_lu_lock);
 }
 
+static int lu_jump(struct kho_owner *owner)
+{
+	int rc;
+
+	mutex_lock(&pci_lu_lock);
+	rc = check_preserved(owner) ?: pci_lu_leave(owner);
+	mutex_unlock(&pci_lu_lock);
+	return rc;
+}
+
+static void lu_unjump(struct kho_owner *owner)
+{
+	mutex_lock(&pci_lu_lock);
+	pci_lu_stay();
+	mutex_unlock(&pci_lu_lock);
+}
+
 static const struct kho_owner_ops lu_ops = {
 	.activate = lu_activate,
 	.deactivate = lu_deactivate,
 	.finalize = lu_finalize,
 	.unfinalize = lu_unfinalize,
+	.jump = lu_jump,
+	.unjump = lu_unjump,
 };
 
 static struct kho_owner lu_owner = {

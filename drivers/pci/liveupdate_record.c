@@ -93,12 +93,14 @@ static const char *check_bars(const struct pci_dev_ser *record)
 	u32 rom;
 
 	for (i = 0; i < nr_bars(record); i++) {
+		/* One for which there was no room, or none, has no size. */
 		if (record->bar_size[i]) {
 			if (!read_bar(record, &i, &extents[nr]))
 				return "a BAR's size does not go with its address";
 			nr++;
-		} else if (HEADER_BAR(record->header, i)) {
-			return "a BAR has an address and no size";
+		} else if (bar_is_64(HEADER_BAR(record->header, i)) &&
+			   ++i < nr_bars(record) && record->bar_size[i]) {
+			return "half a BAR has a size";
 		}
 	}
 	for (; i < PCI_SER_ROM; i++)
@@ -242,7 +244,6 @@ bool pci_record_is_of(const struct pci_dev_ser *record, const u32 *header)
 const char *pci_record_compare(const struct pci_dev_ser *record,
 			       const u32 *header)
 {
-	u32 kept = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 	const u32 *was = record->header;
 	unsigned int i;
 
@@ -259,8 +260,23 @@ const char *pci_record_compare(const struct pci_dev_ser *record,
 			if (was[i / 4] != header[i / 4])
 				return "a window has changed";
 	}
+	return NULL;
+}
+
+/**
+ * pci_record_goes_on - does a device still do what its record says?
+ * @record: the record, checked, of this device
+ * @header: the first 64 bytes of the device's configuration space
+ *
+ * Return: NULL, or what was switched off
+ */
+const char *pci_record_goes_on(const struct pci_dev_ser *record,
+			       const u32 *header)
+{
+	u32 kept = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+
 	if (!(record->where.kind & PCI_SER_BLOCKED) &&
-	    HEADER_COMMAND(was) & ~HEADER_COMMAND(header) & kept)
+	    HEADER_COMMAND(record->header) & ~HEADER_COMMAND(header) & kept)
 		return "bus master or decoding was switched off";
 	return NULL;
 }

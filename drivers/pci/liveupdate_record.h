@@ -11,6 +11,8 @@ const char *pci_record_check(const struct pci_dev_ser *record,
 bool pci_record_is_of(const struct pci_dev_ser *record, const u32 *header);
 const char *pci_record_compare(const struct pci_dev_ser *record,
 			       const u32 *header);
+const char *pci_record_goes_on(const struct pci_dev_ser *record,
+			       const u32 *header);
 u32 pci_record_bar_mask(const struct pci_dev_ser *record, unsigned int reg);
 
 #endif /* _PCI_LIVEUPDATE_RECORD_H */

@@ -67,7 +67,7 @@ static void block_entry(struct lu_entry *entry, struct pci_dev *dev,
 static void setup_incoming(struct lu_entry *entry, struct pci_dev *dev)
 {
 	bool bridge = entry->record.where.kind & PCI_SER_BRIDGE;
-	const char *wrong = entry->damaged;
+	const char *wrong = entry->damaged, *off;
 	u32 header[PCI_SER_HEADER_WORDS];
 
 	pci_lu_read_header(dev, header);
@@ -84,6 +84,12 @@ static void setup_incoming(struct lu_entry *entry, struct pci_dev *dev)
 		wrong = pci_record_compare(&entry->record, header);
 	if (!wrong && entry->record.where.kind & PCI_SER_BLOCKED)
 		wrong = "the kernel before could not use it";
+	off = wrong ? NULL : pci_record_goes_on(&entry->record, header);
+	if (off && bridge)
+		wrong = off;
+	else if (off)
+		pr_warn("%s: %s since finalize, and stays so\n", entry->item.name,
+			off);
 
 	pci_lu_set_flags(dev, PCI_LIVEUPDATE_INCOMING | PCI_LIVEUPDATE_HELD);
 	if (wrong && !bridge) {
@@ -428,7 +434,7 @@ void __pci_liveupdate_remove(struct pci_dev *dev)
 
 	mutex_lock(&pci_lu_lock);
 	entry = pci_lu_entry_of(dev);
-	if (!entry)
+	if (!entry || pci_lu_is_leaving())
 		goto out_unlock;
 	if (entry->users) {
 		pci_err(dev, "was removed: it cannot go on through a kexec\n");
@@ -438,7 +444,7 @@ void __pci_liveupdate_remove(struct pci_dev *dev)
 		pci_err(dev, "was removed: it is not handed on\n");
 		entry->incoming = false;
 	}
-	pci_lu_clear_flags(dev, ~0UL);
+	pci_lu_clear_flags(dev, ~(unsigned long)PCI_LIVEUPDATE_UNBINDING);
 	if (pci_lu_entry_unused(entry))
 		pci_lu_free_entry(entry);
 	release_bridges();
@@ -507,10 +513,10 @@ static int __init lu_read(void)
 	phys_addr_t pa;
 	int rc;
 
-	rc = kho_retrieve_subtree(PCI_LIVEUPDATE_NAME, &pa);
-	if (rc == -ENOENT)
+	handed_over = kho_may_have(PCI_LIVEUPDATE_NAME);
+	if (!handed_over)
 		return 0;
-	handed_over = true;
+	rc = kho_retrieve_subtree(PCI_LIVEUPDATE_NAME, &pa);
 	if (rc) {
 		pr_err("the list of devices cannot be read: bus master is switched off wherever it is on\n");
 		return 0;

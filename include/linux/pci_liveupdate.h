@@ -47,6 +47,7 @@ void pci_liveupdate_block(struct pci_dev *dev, const char *fmt, ...);
 #define PCI_LIVEUPDATE_HELD		BIT(3)	/* incoming, and no driver yet */
 #define PCI_LIVEUPDATE_BLOCKED		BIT(4)	/* incoming, but unusable */
 #define PCI_LIVEUPDATE_UNRESET		BIT(5)	/* given up without a reset */
+#define PCI_LIVEUPDATE_UNBINDING	BIT(6)	/* any device: its driver is leaving */
 
 static inline unsigned long pci_liveupdate_flags(const struct pci_dev *dev)
 {
@@ -102,6 +103,10 @@ void pci_liveupdate_add(struct pci_dev *dev);
 bool pci_liveupdate_keeps_buses(void);
 int pci_liveupdate_probe(struct pci_dev *dev,
 			 const struct device_driver *driver);
+int pci_liveupdate_can_unbind(struct device *dev);
+bool pci_liveupdate_unbind(struct pci_dev *dev);
+void pci_liveupdate_unbound(struct pci_dev *dev);
+int pci_liveupdate_power_off(const struct pci_slot *slot);
 bool pci_liveupdate_shutdown(struct pci_dev *dev);
 void __pci_liveupdate_remove(struct pci_dev *dev);
 bool __pci_liveupdate_refuses(const struct pci_dev *dev, int where, int size,
@@ -114,6 +119,13 @@ static inline bool pci_liveupdate_is_frozen(const struct pci_dev *dev)
 
 	return flags & (PCI_LIVEUPDATE_FROZEN | PCI_LIVEUPDATE_INCOMING) &&
 	       !(flags & PCI_LIVEUPDATE_BLOCKED);
+}
+
+/* Must nobody take the device away, or its driver from it? */
+static inline bool pci_liveupdate_must_stay(const struct pci_dev *dev)
+{
+	return pci_liveupdate_is_preserved(dev) ||
+	       pci_liveupdate_is_frozen(dev);
 }
 
 /* Would a write to configuration space do harm? */
@@ -191,12 +203,34 @@ static inline int pci_liveupdate_probe(struct pci_dev *dev,
 	return 0;
 }
 
+static inline int pci_liveupdate_can_unbind(struct device *dev)
+{
+	return 0;
+}
+
+static inline bool pci_liveupdate_unbind(struct pci_dev *dev)
+{
+	return true;
+}
+
+static inline void pci_liveupdate_unbound(struct pci_dev *dev) { }
+
+static inline int pci_liveupdate_power_off(const struct pci_slot *slot)
+{
+	return 0;
+}
+
 static inline bool pci_liveupdate_shutdown(struct pci_dev *dev)
 {
 	return false;
 }
 
 static inline bool pci_liveupdate_is_frozen(const struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_must_stay(const struct pci_dev *dev)
 {
 	return false;
 }

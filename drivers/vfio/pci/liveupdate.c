@@ -51,6 +51,28 @@ static struct liveupdate_file_handler vfio_pci_liveupdate_handler = {
 	.compatible = VFIO_PCI_LIVEUPDATE_COMPATIBLE,
 };
 
+/**
+ * vfio_pci_liveupdate_keep_command - what userspace cannot switch off now
+ * @vdev: the device, of which userspace writes the command register
+ *
+ * From activate on, and after the kexec until its session is finished, bus master and
+ * decoding stay on if they are: such bits are as if they were read-only.
+ *
+ * Context: memory_lock is held for writing.
+ * Return: the bits, as they are in what is written
+ */
+__le32 vfio_pci_liveupdate_keep_command(struct vfio_pci_core_device *vdev)
+{
+	u16 command;
+
+	lockdep_assert_held_write(&vdev->memory_lock);
+	if (!vfio_pci_is_crossing(vdev))
+		return 0;
+	pci_read_config_word(vdev->pdev, PCI_COMMAND, &command);
+	return cpu_to_le32(command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
+				      PCI_COMMAND_MASTER));
+}
+
 int __init vfio_pci_liveupdate_init(void)
 {
 	if (!liveupdate_enabled())

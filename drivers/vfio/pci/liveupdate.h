@@ -38,6 +38,7 @@ void vfio_pci_liveupdate_close(struct vfio_pci_core_device *vdev);
 void vfio_pci_liveupdate_signal(struct vfio_pci_core_device *vdev,
 				unsigned int vector,
 				struct eventfd_ctx *trigger);
+__le32 vfio_pci_liveupdate_keep_command(struct vfio_pci_core_device *vdev);
 int vfio_pci_liveupdate_init(void);
 void vfio_pci_liveupdate_exit(void);
 
@@ -119,6 +120,12 @@ static inline void
 vfio_pci_liveupdate_signal(struct vfio_pci_core_device *vdev,
 			   unsigned int vector, struct eventfd_ctx *trigger)
 {
+}
+
+static inline __le32
+vfio_pci_liveupdate_keep_command(struct vfio_pci_core_device *vdev)
+{
+	return 0;
 }
 
 static inline int vfio_pci_liveupdate_init(void) { return 0; }

@@ -127,17 +127,21 @@ static struct vfio_pci_core_device *find_vdev(struct pci_dev *pdev)
 
 /* Retrieve and finish */
 
+/* Nobody will ever have it, so it is not to go on with what it does. */
+static int refuse_for_good(struct pci_dev *pdev, const char *why)
+{
+	pci_err(pdev, "cannot be retrieved: %s: discard its session\n", why);
+	pci_liveupdate_block(pdev, "%s", why);
+	return -EINVAL;
+}
+
 static int check_record(struct pci_dev *pdev, const struct vfio_pci_ser *ser,
 			const struct vfio_pci_id_ser *id)
 {
-	if (!state_ok(&ser->state)) {
-		pci_err(pdev, "cannot be retrieved: the record of its emulated state is damaged: discard its session\n");
-		return -EINVAL;
-	}
-	if (!is_same_device(pdev, id) || !regions_ok(pdev, &ser->state)) {
-		pci_err(pdev, "cannot be retrieved: it is not the device that was preserved: discard its session\n");
-		return -EINVAL;
-	}
+	if (!state_ok(&ser->state))
+		return refuse_for_good(pdev, "the record of its emulated state is damaged");
+	if (!is_same_device(pdev, id) || !regions_ok(pdev, &ser->state))
+		return refuse_for_good(pdev, "it is not the device that was preserved");
 	if (!iommu_device_is_restored(&pdev->dev)) {
 		pci_err(pdev, "cannot be retrieved: its translation was not restored: discard its session\n");
 		return -EIO;
@@ -403,6 +407,17 @@ static bool caps_match(const u8 *a, const u8 *b, unsigned int size)
 	return true;
 }
 
+/* What may have been switched off since the record was written */
+static void restore_command(struct vfio_pci_core_device *vdev)
+{
+	__le16 *emulated = (__le16 *)&vdev->vconfig[PCI_COMMAND];
+	u16 decoding = PCI_COMMAND_IO | PCI_COMMAND_MEMORY, command;
+
+	pci_read_config_word(vdev->pdev, PCI_COMMAND, &command);
+	*emulated &= cpu_to_le16(~decoding);
+	*emulated |= cpu_to_le16(command & decoding);
+}
+
 /**
  * vfio_pci_liveupdate_restore_config - emulation goes on where it was
  * @vdev: the device, its emulation set up as for any device
@@ -434,6 +449,7 @@ int vfio_pci_liveupdate_restore_config(struct vfio_pci_core_device *vdev)
 	vdev->vconfig[PCI_INTERRUPT_PIN] = pin;
 	if (pdev->msi_cap)
 		vdev->vconfig[pdev->msi_cap] = PCI_CAP_ID_MSI;
+	restore_command(vdev);
 	vdev->virq_disabled = state->flags & VFIO_PCI_SER_VIRQ_DISABLED;
 	vdev->bardirty = state->flags & VFIO_PCI_SER_BARDIRTY;
 	vdev->msi_qmax = state->msi_qmax;

@@ -16,6 +16,7 @@
  *	write BAR OFFSET VALUE
  *	power STATE		as in the device's power management capability
  *	flr			function reset by configuration space
+ *	rewrite-config		read each byte of configuration space and write it back
  *
  * and what trial.h has. ioas-try does the same for what is mapped.
  */
@@ -206,6 +207,24 @@ static int function_reset(void)
 				       value | PCI_EXP_DEVCTL_BCR_FLR);
 }
 
+static int rewrite_config(void)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+	uint64_t at;
+	uint8_t byte;
+
+	if (ioctl(trial.device, VFIO_DEVICE_GET_REGION_INFO, &info))
+		return -1;
+	for (at = info.offset; at < info.offset + info.size; at++)
+		if (pread(trial.device, &byte, 1, at) != 1 ||
+		    pwrite(trial.device, &byte, 1, at) != 1)
+			return trial_bad("a byte cannot be read and written");
+	return 0;
+}
+
 static int run(char **w, int nr)
 {
 	if (!strcmp(w[0], "signals"))
@@ -234,6 +253,8 @@ static int run(char **w, int nr)
 		return set_power(trial_number(w[1]));
 	if (!strcmp(w[0], "flr") && nr == 1)
 		return function_reset();
+	if (!strcmp(w[0], "rewrite-config") && nr == 1)
+		return rewrite_config();
 	return trial_run(w, nr);
 }
 

@@ -7,6 +7,7 @@
 #   finished   the same when it was taken back and finished
 #   group      two devices that could do DMA, as one group: both are quiet before the group leaves its domain. One of them alone
 #              cannot be taken back. (No frame comes: QEMU reports what a device without bus master drops.)
+#   bus        its whole bus has to be reset
 #   stuck      nothing can reset it: its DMA is blocked, the host can be live-updated, and the device be opened with vfio, or
 #              taken out
 set -e
@@ -18,7 +19,7 @@ set -e
 pci=/sys/bus/pci tracing=/sys/kernel/tracing
 case ${2:-$1} in
 nvme) address=$(nvmes | head -n 1) ;;
-stuck) address=$(edus | head -n 1) ;;
+stuck | bus) address=$(edus | head -n 1) ;;
 *) address=$(nics | head -n 1) second=$(nics | sed -n 2p) ;;
 esac
 
@@ -98,6 +99,19 @@ group1)
 		keep_try "open $address" iommufd "file 4" bind ioas "map 0 0x10000" attach
 		end_try
 	done
+	nothing_left
+	;;
+bus0)
+	same "ways to reset it" "$(cat $pci/devices/"$address"/reset_method)" "bus"
+	preserve_it
+	live-update -- given-up bus
+	;;
+bus1)
+	log_says "$address: is discarded" discard_session s
+	same "what else is logged" "$(dmesg | grep -c "cannot be reset\|stays blocked")" 0
+	ordinary "$address"
+	to_vfio "$address"
+	edu-dma "open $address" "memory 4" attach "dma to 1" wait "dma from 2" wait verify
 	nothing_left
 	;;
 stuck0 | stuck2)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # vfio-damage: bits of the records of a device and its iommufd are flipped just before the jump. It costs what cannot be
-# known any more; the device goes on meanwhile, nobody else gets it, and it can be given up.
+# known any more. A device that nobody can take back any more does no DMA, nobody else gets it, and it can be given up.
 set -e
 # shellcheck source=../lib/kho-lib.sh
 . kho-lib
@@ -50,14 +50,15 @@ case $GENERATION in
 	log_says "$address: cannot be retrieved: the record of its emulated state is damaged: discard its session" \
 		try "EINVAL take device 3"
 	end_try
-	bus_master "$address" on
+	bus_master "$address" off
+	contains $kho/incoming "$address blocked - the record of its emulated state is damaged"
 	vfio-try "EBUSY open $address" || fail "somebody else can open it"
 	load_next vfio-damage
 	jump_next
 	;;
 3)
 	vfio-try "retrieve s" "EINVAL take device 3" || fail "it is not as it was"
-	bus_master "$address" on
+	bus_master "$address" off
 	discard_session s
 	bus_master "$address" off
 	vfio-try "open $address" iommufd bind "file 1" ioas "map 0 0x10000" attach reset detach || fail "it is not ordinary"

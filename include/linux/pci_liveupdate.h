@@ -121,7 +121,7 @@ static inline bool pci_liveupdate_is_frozen(const struct pci_dev *dev)
 	       !(flags & PCI_LIVEUPDATE_BLOCKED);
 }
 
-/* Must nobody take the device away, or its driver from it? */
+/* Must nobody take the device away? */
 static inline bool pci_liveupdate_must_stay(const struct pci_dev *dev)
 {
 	return pci_liveupdate_is_preserved(dev) ||

@@ -91,9 +91,6 @@ static inline u16 vtd_half_sid(const struct vtd_half *half, unsigned int i)
  * above it here and none below it.
  */
 
-/* iommu.c */
-struct intel_iommu *device_lookup_iommu(struct device *dev, u8 *bus, u8 *devfn);
-
 /* runs.c */
 int vtd_next_run(struct iommu_domain *domain, u64 from, u64 last,
 		 struct iommu_run *run);

@@ -175,14 +175,17 @@ EXPORT_SYMBOL_GPL(kho_restore_range);
 
 /**
  * kho_restore_free - take memory from kho_alloc_preserve() back and free it
- * @mem: where the old kernel had it: phys_to_virt() of its physical address
+ * @mem: where the old kernel had it: phys_to_virt() of its physical address; or NULL
  *
  * Context: may sleep.
  */
 void kho_restore_free(void *mem)
 {
-	struct folio *folio = kho_restore_folio(virt_to_phys(mem));
+	struct folio *folio;
 
+	if (!mem)
+		return;
+	folio = kho_restore_folio(virt_to_phys(mem));
 	if (folio)
 		folio_put(folio);
 }

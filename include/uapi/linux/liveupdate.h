@@ -80,10 +80,12 @@ struct liveupdate_session_preserve_fd {
 	_IO(LIVEUPDATE_IOCTL_TYPE, LIVEUPDATE_CMD_SESSION_PRESERVE_FD)
 
 /**
- * struct liveupdate_session_retrieve_fd - get a descriptor back, once
+ * struct liveupdate_session_retrieve_fd - get a descriptor back
  * @size: sizeof() this structure
  * @fd: out: a new descriptor, close-on-exec
  * @token: as given when it was preserved
+ *
+ * A second time it is another descriptor of the same open file.
  */
 struct liveupdate_session_retrieve_fd {
 	__u32 size;

@@ -114,7 +114,7 @@ static int do_retrieve_fd(struct liveupdate_session *session, unsigned long arg)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	/* What comes is given once: the answer must have a place to go to. */
+	/* Before anything is restored the answer must have a place to go to. */
 	cmd.retrieve_fd.fd = fd;
 	rc = put_command(&cmd, arg, sizeof(cmd.retrieve_fd));
 	if (!rc)
@@ -136,7 +136,7 @@ static int do_finish(struct liveupdate_session *session, unsigned long arg)
 	if (rc)
 		return rc;
 	if (cmd.finish.reserved)
-		return -EOPNOTSUPP;
+		return -EINVAL;
 	return kho_session_finish(session);
 }
 
@@ -148,22 +148,42 @@ static int do_get_name(struct liveupdate_session *session, unsigned long arg)
 	if (rc)
 		return rc;
 	if (cmd.get_name.reserved)
-		return -EOPNOTSUPP;
+		return -EINVAL;
 	memcpy(cmd.get_name.name, session->name, sizeof(cmd.get_name.name));
 	return put_command(&cmd, arg, sizeof(cmd.get_name));
+}
+
+/*
+ * As Linux 7.3 answers: a number that is none of ours is EINVAL, whatever else there is;
+ * another command of such a number is ENOTTY, if its argument can be read.
+ */
+static int check_command(unsigned int cmd, unsigned int first,
+			 unsigned int last, unsigned long arg)
+{
+	u32 size;
+
+	if (_IOC_NR(cmd) < first || _IOC_NR(cmd) > last)
+		return -EINVAL;
+	return get_user(size, (u32 __user *)arg);
 }
 
 static long session_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 {
 	struct liveupdate_session *session = file->private_data;
+	bool incoming = session->incoming;
+	int rc;
 
+	rc = check_command(nr, LIVEUPDATE_CMD_SESSION_BASE,
+			   LIVEUPDATE_CMD_SESSION_GET_NAME, arg);
+	if (rc)
+		return rc;
 	switch (nr) {
 	case LIVEUPDATE_SESSION_PRESERVE_FD:
-		return do_preserve_fd(session, arg);
+		return incoming ? -EINVAL : do_preserve_fd(session, arg);
 	case LIVEUPDATE_SESSION_RETRIEVE_FD:
-		return do_retrieve_fd(session, arg);
+		return incoming ? do_retrieve_fd(session, arg) : -EINVAL;
 	case LIVEUPDATE_SESSION_FINISH:
-		return do_finish(session, arg);
+		return incoming ? do_finish(session, arg) : -EINVAL;
 	case LIVEUPDATE_SESSION_GET_NAME:
 		return do_get_name(session, arg);
 	}
@@ -198,6 +218,7 @@ static const struct file_operations session_fops = {
 
 static int do_session(unsigned int nr, unsigned long arg)
 {
+	char path[LIVEUPDATE_SESSION_NAME_LENGTH + 16];
 	struct liveupdate_session *session;
 	union command cmd;
 	struct file *file;
@@ -209,7 +230,7 @@ static int do_session(unsigned int nr, unsigned long arg)
 		return rc;
 	rc = clean_name(cmd.create.name);
 	if (rc)
-		return rc;
+		return nr == LIVEUPDATE_IOCTL_CREATE_SESSION ? rc : -ENOENT;
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
@@ -221,8 +242,9 @@ static int do_session(unsigned int nr, unsigned long arg)
 		put_unused_fd(fd);
 		return PTR_ERR(session);
 	}
-	file = anon_inode_getfile("[luo_session]", &session_fops, session,
-				  O_RDWR);
+	/* Programs recognise a session by this name in /proc. */
+	snprintf(path, sizeof(path), "[luo_session] %s", session->name);
+	file = anon_inode_getfile(path, &session_fops, session, O_RDWR);
 	if (IS_ERR(file)) {
 		kho_session_close(session);
 		put_unused_fd(fd);
@@ -234,6 +256,11 @@ static int do_session(unsigned int nr, unsigned long arg)
 
 static long device_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 {
+	int rc = check_command(nr, LIVEUPDATE_CMD_BASE,
+			       LIVEUPDATE_CMD_RETRIEVE_SESSION, arg);
+
+	if (rc)
+		return rc;
 	switch (nr) {
 	case LIVEUPDATE_IOCTL_CREATE_SESSION:
 	case LIVEUPDATE_IOCTL_RETRIEVE_SESSION:

@@ -122,10 +122,10 @@ static void note(const struct liveupdate_session *session,
  * @token: by which it will be known
  *
  * Context: may sleep.
- * Return: 0, -EBADF, -EINVAL for an incoming session, -EBUSY after finalize,
- * -EEXIST when the token is in use, -ENOSPC when the session is full, -ENOENT when
- * no handler knows the kind, -ENOMEM, or what the handler returned: -EBUSY when it is
- * preserved already
+ * Return: 0, -EINVAL for an incoming session, -EBUSY after finalize, -EEXIST when the
+ * token is in use, -ENOSPC when the session is full, -EBADF, -ENOENT when no handler
+ * knows the kind, -ENOMEM, or what the handler returned: -EBUSY when it is preserved
+ * already
  */
 int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 			    u64 token)
@@ -138,11 +138,6 @@ int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 	if (!new)
 		return -ENOMEM;
 	new->token = token;
-	new->file = fget(fd);
-	if (!new->file) {
-		rc = -EBADF;
-		goto err_free;
-	}
 
 	mutex_lock(&session->mutex);
 	rc = -EINVAL;
@@ -156,6 +151,10 @@ int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 		goto err_unlock;
 	rc = -ENOSPC;
 	if (session->nr_files >= KHO_SESSION_FILES_MAX)
+		goto err_unlock;
+	rc = -EBADF;
+	new->file = fget(fd);
+	if (!new->file)
 		goto err_unlock;
 	rc = -ENOENT;
 	new->handler = kho_session_get_handler(new->file, NULL);
@@ -189,8 +188,8 @@ err_put_handler:
 	kho_session_put_handler(new->handler);
 err_unlock:
 	mutex_unlock(&session->mutex);
-	fput(new->file);
-err_free:
+	if (new->file)
+		fput(new->file);
 	kfree(new);
 	return rc;
 }
@@ -382,16 +381,15 @@ static int retrieve_one(struct liveupdate_session *session,
 }
 
 /**
- * kho_session_retrieve_file - get a file back for userspace, once
+ * kho_session_retrieve_file - get a file back for userspace, the same one each time
  * @session: an incoming session
  * @token: which one
  * @file: out: the file, with a reference for the caller
  *
  * Context: may sleep.
  * Return: 0, -EINVAL for an outgoing session or a record that is damaged, -EBUSY
- * after finalize, -ENOENT for an unknown token, -EEXIST when it was retrieved
- * before, and somebody may have it; -EOPNOTSUPP when this kernel does not know the
- * kind; or what the handler returned, and it can be tried again
+ * after finalize, -ENOENT for an unknown token, -EOPNOTSUPP when this kernel does not
+ * know the kind; or what the handler returned, and it can be tried again
  */
 int kho_session_retrieve_file(struct liveupdate_session *session, u64 token,
 			      struct file **file)
@@ -407,14 +405,10 @@ int kho_session_retrieve_file(struct liveupdate_session *session, u64 token,
 		rc = -EBUSY;
 	else if (!found)
 		rc = -ENOENT;
-	else if (found->given && !kho_session_is_unused(found))
-		rc = -EEXIST;
 	else if (!found->retrieved)
 		rc = retrieve_one(session, found);
-	if (!rc) {
-		found->given = true;
+	if (!rc)
 		*file = get_file(found->file);
-	}
 	mutex_unlock(&session->mutex);
 	return rc;
 }
@@ -515,7 +509,6 @@ void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 	lockdep_assert_held(&session->mutex);
 	list_for_each_entry_safe_reverse(file, prev, &session->files, list) {
 		cond_resched();
-		file->given = false;
 		if (used && !is_done(session, file)) {
 			if (file->retrieved)
 				put_back(session, file);

@@ -9,8 +9,8 @@
  *
  * An incoming session is there from boot, closed, until it is finished or
  * discarded. A descriptor that is closed without finishing gives back what was
- * not retrieved: the session is closed again. Incoming sessions are written
- * among the outgoing ones at finalize, so nobody has to take them.
+ * not retrieved: the session is closed again, or gone if nothing is left. Incoming
+ * sessions are written among the outgoing ones at finalize, so nobody has to take them.
  *
  * Locks: kho_sessions_lock for the lists, the subtree, who has a session, and the state
  * of finalize. It is held for moments, never over a handler's operation.
@@ -192,8 +192,7 @@ static void settle_closed(struct liveupdate_session *session)
 
 	mutex_lock(&kho_sessions_lock);
 	end_ending(session);
-	if (session->incoming) {
-		/* One without files waits to be finished as well. */
+	if (session->incoming && session->nr_files) {
 		session->open = false;
 		session->left = false;
 		session = NULL;

@@ -81,7 +81,6 @@ struct liveupdate_session {
  * @data: the handler's serialized_data
  * @private_data: the handler's
  * @retrieved: of an incoming file: @file is there
- * @given: of an incoming file: userspace has it
  * @kept: of a retrieved file: @data is a record of it for the next kernel
  */
 struct kho_session_file {
@@ -94,7 +93,6 @@ struct kho_session_file {
 	u64 data;
 	void *private_data;
 	bool retrieved;
-	bool given;
 	bool kept;
 };
 

@@ -17,11 +17,17 @@
 
 #include "khoctl.h"
 
+/* Its name follows, as somebody gave it: what is shown comes from the session itself. */
 #define SESSION_LINK	"anon_inode:[luo_session]"
+
+static bool is_session(const char *link)
+{
+	return !strncmp(link, SESSION_LINK, strlen(SESSION_LINK));
+}
 
 static bool is_watched(const char *link)
 {
-	return !strcmp(link, SESSION_LINK) || !strcmp(link, "anon_inode:[vfio-device]") ||
+	return is_session(link) || !strcmp(link, "anon_inode:[vfio-device]") ||
 	       !strcmp(link, "/dev/iommu") || !strcmp(link, "/dev/liveupdate") ||
 	       !strncmp(link, "/dev/vfio/", strlen("/dev/vfio/"));
 }
@@ -42,7 +48,7 @@ static void add_holder(struct holders *holders, int pid, int fd, const char *lin
 	holders->holder[holders->nr++] = (struct holder) {
 		.pid = pid,
 		.comm = comm ? comm : xstrdup("?"),
-		.what = xstrdup(link),
+		.what = xstrdup(is_session(link) ? SESSION_LINK : link),
 		.fd = fd,
 	};
 }

@@ -45,6 +45,7 @@
 #define CLIENTS_MAX		64
 #define CLIENTS_FOR_ROOT	8	/* of these */
 #define CLIENTS_PER_USER	8
+#define SESSION_LINK	"anon_inode:[luo_session]"	/* and a blank, and its name */
 #define CLOSING_PER_USER	4	/* requests whose files are not closed yet */
 #define FDS_PER_MESSAGE		253	/* more cannot come: the kernel would close the rest here */
 #define PAUSE_MS		100	/* before what could not be done is tried again */
@@ -268,7 +269,7 @@ static bool is_incoming(int fd)
 static int do_keep(uid_t uid, const char *name, int *in)
 {
 	struct liveupdate_session_get_name get = { .size = sizeof(get) };
-	char link[32], path[32], expected[LIVEUPDATE_SESSION_NAME_LENGTH];
+	char link[32], path[128], expected[LIVEUPDATE_SESSION_NAME_LENGTH];
 	struct session *s = free_slot();
 	ssize_t len;
 	int rc;
@@ -276,7 +277,7 @@ static int do_keep(uid_t uid, const char *name, int *in)
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", *in);
 	len = readlink(link, path, sizeof(path) - 1);
 	path[len < 0 ? 0 : len] = 0;
-	if (strcmp(path, "anon_inode:[luo_session]"))
+	if (strncmp(path, SESSION_LINK, strlen(SESSION_LINK)))
 		return -EBADF;
 	if (ioctl(*in, LIVEUPDATE_SESSION_GET_NAME, &get))
 		return -errno;

@@ -84,7 +84,7 @@ ssize_t __wrap_readlink(const char *path, char *target, size_t size)
 	ssize_t len = __real_readlink(path, target, size);
 
 	if (len >= (ssize_t)strlen(MEMFD) && !memcmp(target, MEMFD, strlen(MEMFD)))
-		len = snprintf(target, size, "anon_inode:[luo_session]");
+		len = snprintf(target, size, "anon_inode:[luo_session] name");
 	return len;
 }
 

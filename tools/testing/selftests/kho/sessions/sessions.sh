@@ -58,9 +58,10 @@ case $GENERATION in
 	finalize 0
 	activate 0
 
-	on 'take a a4 1' 'EEXIST take a a4 1' 'check a4 50 11'
+	# Taken twice it is the same file.
+	on 'take a a4 1' 'take a a5 1' 'check a4 50 11' 'check a5 50 11'
 	control churn
-	on 'check a4 50 11'
+	on 'fill a5 50 13' 'check a4 50 13' 'fill a4 50 11' 'check a5 50 11'
 	contains $kho/sessions 'a incoming open 2 files'
 	# Half taken
 	activate 1
@@ -84,7 +85,7 @@ case $GENERATION in
 	on 'close outb'
 
 	# Not everything is taken when it is finished: the rest is given up.
-	on 'retrieve b' 'finish b' 'close b' 'retrieve e' 'finish e' 'close e'
+	on 'retrieve b' 'finish b' 'close b' 'retrieve e' 'close e' 'ENOENT retrieve x e'
 	on 'retrieve n n\040\012\377' 'name n n\040\012\377' 'take n n1 0' 'check n1 2 4'
 	activate 1
 	finalize 1 EBUSY

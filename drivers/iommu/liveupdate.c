@@ -441,6 +441,7 @@ static struct iommu_domain *take_out(struct device *dev)
 	domain = kept->domain;
 	kept->domain = NULL;
 	kept->dev = NULL;
+	kho_test_hold("leave");
 	list_for_each_entry(other, &kept_devices, list)
 		if (other->domain == domain)
 			return NULL;

@@ -422,14 +422,20 @@ static inline void kho_stages_leave(void) { }
 
 #endif /* CONFIG_KEXEC_HANDOVER */
 
-/* Whether a test wants to see what happens when just this is not preserved */
+/*
+ * Whether a test wants to see what happens when just this is not preserved; and where a
+ * test can have somebody wait, to see what others do meanwhile
+ */
 #ifdef CONFIG_KHO_TEST
 bool kho_test_forgets(void);
+void kho_test_hold(const char *step);
 #else
 static inline bool kho_test_forgets(void)
 {
 	return false;
 }
+
+static inline void kho_test_hold(const char *step) { }
 #endif
 
 /**

@@ -61,6 +61,15 @@ static int discard_device(struct pci_dev *pdev)
 	return rc;
 }
 
+/* As somebody does who resets it; for as long as "hold device" says. */
+static int lock_device(struct pci_dev *pdev)
+{
+	device_lock(&pdev->dev);
+	kho_test_hold("device");
+	device_unlock(&pdev->dev);
+	return 0;
+}
+
 /* Flip a bit of the record of a device, or, with NULL, of the list of devices. */
 static int damage_device(const struct pci_dev *pdev, u64 bit)
 {
@@ -96,6 +105,8 @@ static int run_device_command(char *line)
 		rc = unpreserve_device(pdev);
 	else if (!strcmp(word, "discard"))
 		rc = discard_device(pdev);
+	else if (!strcmp(word, "lock"))
+		rc = lock_device(pdev);
 	else if (!strcmp(word, "damage") && nr == 6)
 		rc = damage_device(pdev, bit);
 	else if (!strcmp(word, "damage-list") && nr == 6)

@@ -22,7 +22,12 @@ static bool held;
 static DEFINE_SPINLOCK(hold_lock);
 static DECLARE_WAIT_QUEUE_HEAD(hold_wait);
 
-/* Wait as long as the test says so; only the first who comes to a step does. */
+/**
+ * kho_test_hold - wait as long as the test says so; only the first who comes to a step does
+ * @step: its name
+ *
+ * Context: may sleep.
+ */
 void kho_test_hold(const char *step)
 {
 	bool wait;

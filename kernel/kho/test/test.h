@@ -13,7 +13,6 @@
 #include <linux/types.h>
 
 /* hold.c: what is held up, or left out */
-void kho_test_hold(const char *step);
 int kho_test_set_hold(const char *step);
 bool kho_test_is_held(void);
 void kho_test_set_forget(unsigned int every);

@@ -120,7 +120,8 @@ static int pool_finalize(struct kho_owner *owner)
 		goto err_refuse;
 	}
 	rc = write_fdt();
-	rc = rc ?: kho_add_optional_subtree(HUGETLB_POOL_NAME, fdt);
+	rc = rc ?: kho_add_optional_subtree(HUGETLB_POOL_NAME, fdt,
+					    PAGE_SIZE);
 	if (!rc)
 		return 0;
 	kho_unpreserve_free(fdt);
@@ -186,7 +187,7 @@ static int __init pool_init(void)
 {
 	phys_addr_t pa;
 
-	if (kho_retrieve_subtree(HUGETLB_POOL_NAME, &pa))
+	if (kho_retrieve_subtree(HUGETLB_POOL_NAME, &pa, NULL))
 		return 0;
 	if (!read_pools(phys_to_virt(pa))) {
 		kho_reject_subtree(HUGETLB_POOL_NAME, "numbers damaged");

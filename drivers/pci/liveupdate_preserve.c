@@ -487,7 +487,8 @@ static int make_subtree(struct kho_owner *owner, u32 nr)
 		goto err_free_records;
 	}
 	rc = write_out();
-	rc = rc ?: kho_add_subtree(PCI_LIVEUPDATE_NAME, subtree);
+	rc = rc ?: kho_add_subtree(PCI_LIVEUPDATE_NAME, subtree,
+				    subtree_size);
 	if (rc == -EEXIST)
 		kho_refuse(owner, "an older list is pending: write %s to discard first",
 			   PCI_LIVEUPDATE_NAME);

@@ -516,7 +516,7 @@ static int __init lu_read(void)
 	handed_over = kho_may_have(PCI_LIVEUPDATE_NAME);
 	if (!handed_over)
 		return 0;
-	rc = kho_retrieve_subtree(PCI_LIVEUPDATE_NAME, &pa);
+	rc = kho_retrieve_subtree(PCI_LIVEUPDATE_NAME, &pa, NULL);
 	if (rc) {
 		pr_err("the list of devices cannot be read: bus master is switched off wherever it is on\n");
 		return 0;

@@ -142,11 +142,11 @@ void *kho_alloc_preserve(size_t size);
 void kho_unpreserve_free(void *mem);
 void kho_restore_free(void *mem);
 
-int kho_add_subtree(const char *name, void *fdt);
-int kho_add_optional_subtree(const char *name, void *fdt);
-void kho_remove_subtree(void *fdt);
+int kho_add_subtree(const char *name, void *blob, size_t size);
+int kho_add_optional_subtree(const char *name, void *fdt, size_t size);
+void kho_remove_subtree(void *blob);
 bool kho_may_have(const char *name);
-int kho_retrieve_subtree(const char *name, phys_addr_t *phys);
+int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size);
 void kho_reject_subtree(const char *name, const char *reason);
 void kho_finish_subtree(const char *name);
 int kho_need_version(const char *version);
@@ -290,24 +290,26 @@ static inline void *kho_alloc_preserve(size_t size)
 static inline void kho_unpreserve_free(void *mem) { }
 static inline void kho_restore_free(void *mem) { }
 
-static inline int kho_add_subtree(const char *name, void *fdt)
+static inline int kho_add_subtree(const char *name, void *blob, size_t size)
 {
 	return -EOPNOTSUPP;
 }
 
-static inline int kho_add_optional_subtree(const char *name, void *fdt)
+static inline int kho_add_optional_subtree(const char *name, void *fdt,
+					   size_t size)
 {
 	return -EOPNOTSUPP;
 }
 
-static inline void kho_remove_subtree(void *fdt) { }
+static inline void kho_remove_subtree(void *blob) { }
 
 static inline bool kho_may_have(const char *name)
 {
 	return false;
 }
 
-static inline int kho_retrieve_subtree(const char *name, phys_addr_t *phys)
+static inline int kho_retrieve_subtree(const char *name, phys_addr_t *phys,
+				       size_t *size)
 {
 	return -EOPNOTSUPP;
 }

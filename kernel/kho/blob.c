@@ -169,6 +169,15 @@ bool kho_fdt_ok(const void *fdt, size_t size)
 }
 
 /**
+ * kho_is_raw - is a subtree something of which only its owner knows what it is?
+ * @subtree: of either list
+ */
+bool kho_is_raw(const struct kho_subtree *subtree)
+{
+	return !strcmp(subtree->compatible, KHO_RAW_COMPATIBLE);
+}
+
+/**
  * kho_blob_find - read one subtree of a blob
  * @blob: page aligned
  * @size: bytes that may be read

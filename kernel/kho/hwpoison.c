@@ -180,7 +180,7 @@ static int hwpoison_finalize(struct kho_owner *owner)
 		goto err_unpreserve;
 	}
 	rc = write_fdt(size);
-	rc = rc ?: kho_add_optional_subtree(HWPOISON_NAME, fdt);
+	rc = rc ?: kho_add_optional_subtree(HWPOISON_NAME, fdt, size);
 	if (rc)
 		goto err_free;
 	pr_info("%zu bad frames are handed over\n", nr_frames);
@@ -276,7 +276,7 @@ static int __init hwpoison_init(void)
 	void *tree;
 	int len;
 
-	if (kho_retrieve_subtree(HWPOISON_NAME, &pa))
+	if (kho_retrieve_subtree(HWPOISON_NAME, &pa, NULL))
 		return 0;
 	tree = phys_to_virt(pa);
 	list = fdt_getprop(tree, 0, HWPOISON_PROP_FRAMES, &len);

@@ -72,17 +72,18 @@ bool kho_in_empty(void)
 /**
  * kho_retrieve_subtree - get an owner's subtree, once
  * @name: as given to kho_add_subtree() in the old kernel
- * @phys: where the device tree is
+ * @phys: where it is
+ * @size: its bytes; may be NULL
  *
- * The tree is intact, and of a version that this kernel restores (KHO_RESTORES()) if
- * it restores any version of this owner. It lies in preserved memory, which is the
- * owner's to restore or free.
+ * It is intact, and, as a device tree, of a version that this kernel restores
+ * (KHO_RESTORES()) if it restores any version of this owner. It lies in preserved memory,
+ * which is the owner's to restore or free.
  *
  * Context: may sleep. Not before core_initcall.
  * Return: 0, -ENOENT when there is none or it was retrieved before, -EINVAL when
  * it is damaged or of a version unknown here, -EBUSY after finalize
  */
-int kho_retrieve_subtree(const char *name, phys_addr_t *phys)
+int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 {
 	struct kho_subtree *subtree;
 	int rc = 0;
@@ -99,6 +100,8 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys)
 		subtree->state = KHO_RESTORED;
 		subtree->reason[0] = '\0';
 		*phys = subtree->fdt_pa;
+		if (size)
+			*size = subtree->size;
 	}
 	mutex_unlock(&kho_blob_lock);
 	kho_note_subtree(name, "retrieve", rc);
@@ -313,12 +316,12 @@ static void __init check_subtree(struct kho_subtree *subtree)
 	    !kho_frames_sane(pfn, PFN_UP(subtree->size)))
 		mark_unusable(subtree, "damaged: not in preserved memory");
 	else if (kho_checksum(0, fdt, subtree->size) != subtree->checksum ||
-		 !kho_fdt_ok(fdt, subtree->size))
+		 (!kho_is_raw(subtree) && !kho_fdt_ok(fdt, subtree->size)))
 		mark_unusable(subtree, "damaged");
 	else if (kho_reads(versions, sizeof(versions), subtree->compatible,
 			   &same_owner))
 		return;
-	else if (same_owner)
+	else if (same_owner && !kho_is_raw(subtree))
 		mark_unusable(subtree, "version unknown to this kernel");
 	else
 		strscpy(subtree->reason, "no owner in this kernel");

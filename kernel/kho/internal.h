@@ -315,6 +315,7 @@ enum kho_subtree_state {
  * @compatible: its version
  * @fdt_pa: the subtree itself
  * @size: bytes of it
+ * @room: of an outgoing one: bytes that it may have
  * @checksum: kho_checksum() of it; of an outgoing one, from the time of sealing
  * @state: of an incoming one, what became of it
  * @reason: of an incoming one that is pending: why it was not restored, or ""
@@ -328,6 +329,7 @@ struct kho_subtree {
 	char compatible[KHO_NAME_MAX + 1];
 	phys_addr_t fdt_pa;
 	size_t size;
+	size_t room;
 	u64 checksum;
 	enum kho_subtree_state state;
 	char reason[KHO_REASON_MAX];
@@ -342,6 +344,7 @@ int kho_blob_read(const void *blob, size_t size, struct list_head *subtrees);
 int kho_blob_find(const void *blob, size_t size, const char *name,
 		  struct kho_subtree *subtree);
 bool kho_fdt_ok(const void *fdt, size_t size);
+bool kho_is_raw(const struct kho_subtree *subtree);
 void kho_blob_free(struct list_head *subtrees);
 struct kho_subtree *kho_subtree_find(struct list_head *subtrees,
 				     const char *name);

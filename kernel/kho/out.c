@@ -29,13 +29,15 @@ void kho_note_subtree(const char *name, const char *step, int rc)
 	pr_debug("subtree %s: %s: %d\n", name, step, rc);
 }
 
-/* The version of a device tree, NULL if it has none that can be handed over. */
-static const char *subtree_version(const void *fdt)
+/* The version of what is handed over, NULL if it has none that can be. */
+static const char *subtree_version(const void *fdt, size_t room)
 {
 	const char *compatible;
 	int size;
 
-	if (fdt_check_header(fdt))
+	if (room < sizeof(struct fdt_header) || fdt_check_header(fdt))
+		return KHO_RAW_COMPATIBLE;
+	if (fdt_totalsize(fdt) > room)
 		return NULL;
 	compatible = fdt_getprop(fdt, 0, KHO_PROP_COMPATIBLE, &size);
 	if (!compatible || size < 2 || size > KHO_NAME_MAX + 1 ||
@@ -44,7 +46,7 @@ static const char *subtree_version(const void *fdt)
 	return compatible;
 }
 
-static int add_subtree(const char *name, void *fdt, bool optional)
+static int add_subtree(const char *name, void *fdt, size_t room, bool optional)
 {
 	size_t len = strlen(name);
 	struct kho_subtree *subtree;
@@ -54,9 +56,9 @@ static int add_subtree(const char *name, void *fdt, bool optional)
 	if (!kho_is_enabled())
 		return -EOPNOTSUPP;
 	if (!len || len > KHO_NAME_MAX || strchr(name, '/') ||
-	    !PAGE_ALIGNED(fdt))
+	    !PAGE_ALIGNED(fdt) || !room || room > INT_MAX)
 		return -EINVAL;
-	compatible = subtree_version(fdt);
+	compatible = subtree_version(fdt, room);
 	if (!compatible)
 		return -EINVAL;
 
@@ -66,7 +68,8 @@ static int add_subtree(const char *name, void *fdt, bool optional)
 	strscpy(subtree->name, name);
 	strscpy(subtree->compatible, compatible);
 	subtree->fdt_pa = virt_to_phys(fdt);
-	subtree->optional = optional;
+	subtree->room = room;
+	subtree->optional = optional || kho_is_raw(subtree);
 
 	mutex_lock(&kho_blob_lock);
 	if (kho_out_map.sealed)
@@ -86,21 +89,24 @@ static int add_subtree(const char *name, void *fdt, bool optional)
 }
 
 /**
- * kho_add_subtree - hand over an owner's device tree
+ * kho_add_subtree - hand over an owner's device tree, or whatever it has
  * @name: name of the subtree, unique, at most KHO_NAME_MAX characters
- * @fdt: flattened device tree in preserved memory, with its version as the
- *	 root node's "compatible"; may still be edited until finalize
+ * @blob: flattened device tree in preserved memory, page aligned, with its version as the
+ *	  root node's "compatible"; may still be edited until finalize
+ * @size: bytes that it may have
  *
- * An image that does not list this version is refused.
+ * An image that does not list this version is refused. Of what is no device tree nobody
+ * knows a version: its owner has to look after that, and an image without it hands on all
+ * @size bytes.
  *
  * Context: may sleep.
  * Return: 0, -EBUSY after finalize, -EEXIST when there is one of this name, or
  * one came from the kernel before and is still pending, -EINVAL, -ENOMEM,
  * -EOPNOTSUPP
  */
-int kho_add_subtree(const char *name, void *fdt)
+int kho_add_subtree(const char *name, void *blob, size_t size)
 {
-	return add_subtree(name, fdt, false);
+	return add_subtree(name, blob, size, false);
 }
 EXPORT_SYMBOL_GPL(kho_add_subtree);
 
@@ -108,6 +114,7 @@ EXPORT_SYMBOL_GPL(kho_add_subtree);
  * kho_add_optional_subtree - hand over what the next kernel can do without
  * @name: as of kho_add_subtree()
  * @fdt: likewise
+ * @size: likewise
  *
  * An image that does not list its version may be started. The kernel in it has the
  * subtree as one that is pending, and hands it on.
@@ -115,25 +122,25 @@ EXPORT_SYMBOL_GPL(kho_add_subtree);
  * Context: may sleep.
  * Return: as kho_add_subtree()
  */
-int kho_add_optional_subtree(const char *name, void *fdt)
+int kho_add_optional_subtree(const char *name, void *fdt, size_t size)
 {
-	return add_subtree(name, fdt, true);
+	return add_subtree(name, fdt, size, true);
 }
 EXPORT_SYMBOL_GPL(kho_add_optional_subtree);
 
 /**
  * kho_remove_subtree - undo kho_add_subtree()
- * @fdt: as given there
+ * @blob: as given there
  *
  * Context: may sleep. Not between finalize and its undoing.
  */
-void kho_remove_subtree(void *fdt)
+void kho_remove_subtree(void *blob)
 {
 	struct kho_subtree *subtree;
 
 	mutex_lock(&kho_blob_lock);
 	list_for_each_entry(subtree, &kho_out_subtrees, list) {
-		if (subtree->fdt_pa != virt_to_phys(fdt))
+		if (subtree->fdt_pa != virt_to_phys(blob))
 			continue;
 		if (WARN_ON_ONCE(kho_out_map.sealed))
 			break;
@@ -199,6 +206,7 @@ bool kho_have_state(void)
 int kho_out_measure(void)
 {
 	struct kho_subtree *subtree;
+	size_t size;
 
 	lockdep_assert_held(&kho_blob_lock);
 	list_for_each_entry(subtree, &kho_out_subtrees, list) {
@@ -207,15 +215,17 @@ int kho_out_measure(void)
 		const char *compatible;
 
 		compatible = kho_map_covers(&kho_out_map, pfn, 1) ?
-			     subtree_version(fdt) : NULL;
+			     subtree_version(fdt, subtree->room) : NULL;
+		size = subtree->room;
+		if (compatible && !kho_is_raw(subtree))
+			size = fdt_totalsize(fdt);
 		if (!compatible || strcmp(compatible, subtree->compatible) ||
-		    !kho_map_covers(&kho_out_map, pfn,
-				    PFN_UP(fdt_totalsize(fdt)))) {
+		    !kho_map_covers(&kho_out_map, pfn, PFN_UP(size))) {
 			kho_set_err("%s: subtree is damaged, of another version than when it was added, or not in preserved memory",
 				    subtree->name);
 			return -EINVAL;
 		}
-		subtree->size = fdt_totalsize(fdt);
+		subtree->size = size;
 		subtree->checksum = kho_checksum(0, fdt, subtree->size);
 	}
 	return 0;

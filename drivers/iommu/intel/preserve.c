@@ -464,7 +464,7 @@ static int write_fdt(void)
 	rc = rc ?: fdt_finish(final.fdt);
 	if (rc)
 		return -ENOSPC;
-	rc = kho_add_subtree(IOMMU_SER_NAME, final.fdt);
+	rc = kho_add_subtree(IOMMU_SER_NAME, final.fdt, PAGE_SIZE);
 	if (rc == -EEXIST)
 		iommu_liveupdate_refuse("a record of the kernel before is left: discard %s",
 					IOMMU_SER_NAME);

@@ -34,7 +34,7 @@ static int read_record(const char **reason)
 	void *fdt;
 	int len, rc;
 
-	rc = kho_retrieve_subtree(IOMMU_SER_NAME, &fdt_pa);
+	rc = kho_retrieve_subtree(IOMMU_SER_NAME, &fdt_pa, NULL);
 	if (rc) {
 		*reason = "the record of the IOMMU is missing or damaged";
 		return rc;

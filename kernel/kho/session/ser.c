@@ -112,7 +112,7 @@ int kho_session_subtree(bool wanted)
 		return PTR_ERR(fdt);
 	rc = write_fdt(fdt);
 	if (!rc)
-		rc = kho_add_subtree(LIVEUPDATE_NAME, fdt);
+		rc = kho_add_subtree(LIVEUPDATE_NAME, fdt, PAGE_SIZE);
 	if (rc == -EEXIST) {
 		pr_err("sessions of the old kernel are damaged and pending: write %s to /sys/kernel/kho/discard to give them up\n",
 		       LIVEUPDATE_NAME);
@@ -343,7 +343,7 @@ int kho_session_read(void)
 	int rc;
 
 	lockdep_assert_held(&kho_sessions_lock);
-	rc = kho_retrieve_subtree(LIVEUPDATE_NAME, &pa);
+	rc = kho_retrieve_subtree(LIVEUPDATE_NAME, &pa, NULL);
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	fdt = phys_to_virt(pa);

@@ -159,7 +159,7 @@ int kho_test_preserve(void)
 	rc = write_subtree(kho_test_subtree, size);
 	if (rc)
 		goto err_free;
-	rc = kho_add_subtree(KHO_TEST_NAME, kho_test_subtree);
+	rc = kho_add_subtree(KHO_TEST_NAME, kho_test_subtree, size);
 	if (rc)
 		goto err_free;
 	return 0;
@@ -257,7 +257,7 @@ int kho_test_retrieve(void)
 	void *fdt;
 	int len, rc;
 
-	rc = kho_retrieve_subtree(KHO_TEST_NAME, &pa);
+	rc = kho_retrieve_subtree(KHO_TEST_NAME, &pa, NULL);
 	if (rc)
 		return rc;
 	fdt = phys_to_virt(pa);

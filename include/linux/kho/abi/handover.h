@@ -146,6 +146,7 @@ struct kho_leaf_ser {
 #define KHO_BLOB_COMPATIBLE	"kho-v1"
 KHO_RESTORES(IS_ENABLED(CONFIG_KEXEC_HANDOVER), "kho-v1")
 #define KHO_PROP_COMPATIBLE	"compatible"	/* string: the subtree's version */
+#define KHO_RAW_COMPATIBLE	"raw"		/* of what is no device tree */
 #define KHO_PROP_FDT		"fdt"		/* u64: physical address of the subtree */
 #define KHO_PROP_SIZE		"size"		/* u64: its bytes */
 #define KHO_PROP_CHECKSUM	"checksum"	/* u64: kho_checksum() of it */

@@ -41,6 +41,7 @@ static const struct liveupdate_file_ops hugetlb_liveupdate_ops = {
 	.keep = hugetlb_liveupdate_keep,
 	.unkeep = hugetlb_liveupdate_unkeep,
 	.finish = hugetlb_liveupdate_finish,
+	.retry = true,
 	.owner = THIS_MODULE,
 };
 

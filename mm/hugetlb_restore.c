@@ -379,7 +379,7 @@ static void discard(const struct liveupdate_file_op_args *args)
 
 void hugetlb_liveupdate_finish(struct liveupdate_file_op_args *args)
 {
-	if (args->retrieved)
+	if (args->retrieve_status > 0)
 		hugetlb_set_frozen(file_inode(args->file), HUGETLB_HELD,
 				   HUGETLB_NOT_FROZEN);
 	else

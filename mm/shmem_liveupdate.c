@@ -34,6 +34,7 @@ static const struct liveupdate_file_ops shmem_liveupdate_ops = {
 	.keep = shmem_liveupdate_keep,
 	.unkeep = shmem_liveupdate_unkeep,
 	.finish = shmem_liveupdate_finish,
+	.retry = true,
 	.owner = THIS_MODULE,
 };
 

@@ -83,7 +83,7 @@ bool shmem_liveupdate_can_finish(struct liveupdate_file_op_args *args)
 {
 	int rc;
 
-	if (liveupdate_is_unused(args->file))
+	if (args->retrieve_status <= 0 || liveupdate_is_unused(args->file))
 		return true;
 	rc = shmem_restore_all(file_inode(args->file));
 	/* Trying again would not help. */
@@ -111,7 +111,7 @@ void shmem_liveupdate_finish(struct liveupdate_file_op_args *args)
 	struct inode *inode;
 	u64 lost;
 
-	if (args->retrieved) {
+	if (args->retrieve_status > 0) {
 		inode = file_inode(args->file);
 		lost = shmem_restore_left(inode);
 		if (lost && !liveupdate_is_unused(args->file)) {

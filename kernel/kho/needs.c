@@ -7,13 +7,17 @@
  * needs another one when it preserves something that only a kernel with this version can
  * restore, and takes that back when it unpreserves it. An image that is loaded is asked
  * about all that are needed then, and again at activate, at finalize and before the jump.
+ * What an image restores only with modules that it will load is said on its command line:
+ * kho_restores=VERSION,VERSION...
  *
  * Locks: kho_blob_lock for the subtrees; needs_lock for the rest, innermost.
  */
 #define pr_fmt(fmt) "kho: " fmt
 
 #include <linux/export.h>
+#include <linux/init.h>
 #include <linux/kexec.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 
@@ -103,6 +107,43 @@ void kho_unneed_version(const char *version)
 }
 EXPORT_SYMBOL_GPL(kho_unneed_version);
 
+struct promise {
+	const char *version;
+	bool found;
+};
+
+static bool look_for_promise(const char *name, const char *value, void *data)
+{
+	struct promise *promise = data;
+	size_t len = strlen(promise->version);
+
+	if (!parameq(name, "kho_restores"))
+		return false;
+	while (value && !promise->found) {
+		promise->found = !strncmp(value, promise->version, len) &&
+				 (!value[len] || value[len] == ',');
+		value = strchr(value, ',');
+		value = value ? value + 1 : NULL;
+	}
+	return promise->found;
+}
+
+/* Is it said on the image's command line that its modules restore this? */
+static bool is_promised(const struct kho_image *kho, const char *version)
+{
+	struct promise promise = { .version = version };
+
+	return kho->cmdline &&
+	       kho_cmdline_walk(kho->cmdline, look_for_promise, &promise) > 0;
+}
+
+/* It is for the kernel before. */
+static int __init ignore_promises(char *value)
+{
+	return 0;
+}
+early_param("kho_restores", ignore_promises);
+
 /* What this kernel only hands on is not asked about. */
 static int check_subtrees(const struct kho_image *kho)
 {
@@ -112,9 +153,10 @@ static int check_subtrees(const struct kho_image *kho)
 	mutex_lock(&kho_blob_lock);
 	list_for_each_entry(subtree, &kho_out_subtrees, list) {
 		if (subtree->optional ||
-		    kho_image_reads(kho, subtree->compatible))
+		    kho_image_reads(kho, subtree->compatible) ||
+		    is_promised(kho, subtree->compatible))
 			continue;
-		kho_set_err("image: cannot restore %s (%s); load a kernel that can, or write 1 to allow_unreadable",
+		kho_set_err("image: cannot restore %s (%s); load a kernel that can, or with kho_restores= if a module does, or write 1 to allow_unreadable",
 			    subtree->name, subtree->compatible);
 		rc = -EPROTONOSUPPORT;
 		break;
@@ -131,9 +173,10 @@ static int check_needs(const struct kho_image *kho)
 	mutex_lock(&needs_lock);
 	list_for_each_entry(need, &needs, list) {
 		if (kho_reads_kind(kho->versions, kho->versions_size,
-				   need->version))
+				   need->version) ||
+		    is_promised(kho, need->version))
 			continue;
-		kho_set_err("image: cannot restore files of the kind %s, which are preserved; load a kernel that can, or write 1 to allow_unreadable",
+		kho_set_err("image: cannot restore files of the kind %s, which are preserved; load a kernel that can, or with kho_restores= if a module does, or write 1 to allow_unreadable",
 			    need->version);
 		rc = -EPROTONOSUPPORT;
 		break;

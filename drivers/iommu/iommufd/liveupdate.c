@@ -33,6 +33,7 @@ static const struct liveupdate_file_ops iommufd_liveupdate_ops = {
 	.retrieve = iommufd_restore_retrieve,
 	.put_back = iommufd_restore_put_back,
 	.finish = iommufd_restore_finish,
+	.retry = true,
 	.owner = THIS_MODULE,
 };
 

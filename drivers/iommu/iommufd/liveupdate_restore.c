@@ -202,7 +202,7 @@ bool iommufd_restore_put_back(struct liveupdate_file_op_args *args)
  */
 void iommufd_restore_finish(struct liveupdate_file_op_args *args)
 {
-	if (args->retrieved) {
+	if (args->retrieve_status > 0) {
 		end_restore(args->file->private_data);
 		iommufd_set_preserved(args->file->private_data, false);
 	}

@@ -43,6 +43,7 @@ static const struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
 	.finish = vfio_pci_liveupdate_finish,
 	.uses_earlier = true,
 	.unused = true,
+	.retry = true,
 	.owner = THIS_MODULE,
 };
 

@@ -222,7 +222,8 @@ bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args)
 {
 	struct vfio_pci_core_device *vdev = args->private_data;
 
-	if (!iommu_device_is_restored(&vdev->pdev->dev))
+	if (args->retrieve_status <= 0 ||
+	    !iommu_device_is_restored(&vdev->pdev->dev))
 		return true;
 	pci_warn(vdev->pdev, "the session of token %#llx cannot be finished: the device is still translated by the old kernel's table: attach it\n",
 		 args->token);
@@ -272,7 +273,7 @@ void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 {
 	struct vfio_pci_ser *ser = find_ser(args->serialized_data);
 
-	if (args->retrieved) {
+	if (args->retrieve_status > 0) {
 		struct vfio_pci_core_device *vdev = args->private_data;
 
 		pci_liveupdate_finish(vdev->pdev);

@@ -82,13 +82,34 @@ static void remove_file(struct liveupdate_session *session,
 	kfree(file);
 }
 
-/* While it is so, who has list_lock may look at handler and file. */
-static void set_retrieved(struct liveupdate_session *session,
-			  struct kho_session_file *file, bool retrieved)
+/* While the file was retrieved, who has list_lock may look at handler and file. */
+static void set_status(struct liveupdate_session *session,
+		       struct kho_session_file *file, int status)
 {
 	mutex_lock(&session->list_lock);
-	file->retrieved = retrieved;
+	file->retrieve_status = status;
 	mutex_unlock(&session->list_lock);
+}
+
+static bool is_retrieved(const struct kho_session_file *file)
+{
+	return file->retrieve_status > 0;
+}
+
+/* -EBUSY when there is another file of what this is one of. */
+static int take_id(struct kho_session_file *file, gfp_t gfp)
+{
+	struct liveupdate_file_handler *handler = file->handler;
+
+	file->id = handler->ops->get_id ? handler->ops->get_id(file->file) :
+					  (unsigned long)file->file;
+	return xa_insert(&handler->ids, file->id, file, gfp);
+}
+
+static void leave_id(struct kho_session_file *file)
+{
+	if (xa_load(&file->handler->ids, file->id) == file)
+		xa_erase(&file->handler->ids, file->id);
 }
 
 static void fill_args(struct liveupdate_file_op_args *args,
@@ -102,7 +123,7 @@ static void fill_args(struct liveupdate_file_op_args *args,
 		.serialized_data = file->data,
 		.private_data = file->private_data,
 		.token = file->token,
-		.retrieved = file->retrieved,
+		.retrieve_status = file->retrieve_status,
 	};
 }
 
@@ -124,8 +145,8 @@ static void note(const struct liveupdate_session *session,
  * Context: may sleep.
  * Return: 0, -EINVAL for an incoming session, -EBUSY after finalize, -EEXIST when the
  * token is in use, -ENOSPC when the session is full, -EBADF, -ENOENT when no handler
- * knows the kind, -ENOMEM, or what the handler returned: -EBUSY when it is preserved
- * already
+ * knows the kind, -ENOMEM, -EBUSY when it is preserved already, or what the handler
+ * returned
  */
 int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 			    u64 token)
@@ -164,9 +185,15 @@ int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 	rc = kho_need_version(new->compatible);
 	if (rc)
 		goto err_put_handler;
-	rc = add_token(session, new);
+	rc = take_id(new, GFP_KERNEL_ACCOUNT);
 	if (rc)
 		goto err_unneed;
+	rc = kho_flb_preserve(new->handler);
+	if (rc)
+		goto err_leave_id;
+	rc = add_token(session, new);
+	if (rc)
+		goto err_flb;
 
 	fill_args(&args, session, new);
 	rc = new->handler->ops->preserve(&args);
@@ -182,6 +209,10 @@ int kho_session_preserve_fd(struct liveupdate_session *session, int fd,
 err_remove:
 	note(session, new, "preserve", rc);
 	remove_token(session, new);
+err_flb:
+	kho_flb_unpreserve(new->handler);
+err_leave_id:
+	leave_id(new);
 err_unneed:
 	kho_unneed_version(new->compatible);
 err_put_handler:
@@ -206,6 +237,8 @@ void kho_session_unpreserve(struct liveupdate_session *session)
 		fill_args(&args, session, file);
 		file->handler->ops->unpreserve(&args);
 		note(session, file, "unpreserve", 0);
+		kho_flb_unpreserve(file->handler);
+		leave_id(file);
 		kho_unneed_version(file->compatible);
 		kho_session_put_handler(file->handler);
 		fput(file->file);
@@ -219,18 +252,22 @@ bool kho_session_is_unused(const struct kho_session_file *file)
 	return file->handler->ops->keep && liveupdate_is_unused(file->file);
 }
 
-/* A file that was retrieved goes on, if nobody has it. */
+/* A file goes on as it came, or, if it was retrieved, as it is, if nobody has it. */
 static int keep(struct liveupdate_session *session,
 		struct kho_session_file *file)
 {
 	struct liveupdate_file_op_args args;
 	int rc = -EBUSY;
 
+	if (!file->retrieve_status)
+		return 0;
 	fill_args(&args, session, file);
-	if (file->handler->ops->keep)
+	if (file->retrieve_status < 0)
+		liveupdate_refuse(&args, "could not be retrieved: finish or discard its session");
+	else if (file->handler->ops->keep)
 		rc = file->handler->ops->keep(&args);
 	note(session, file, "keep", rc);
-	if (rc == -EBUSY)
+	if (rc == -EBUSY && is_retrieved(file))
 		kho_set_err(LIVEUPDATE_NAME ": session %*pE: retrieved but not finished: finish or discard it",
 			    (int)strlen(session->name), session->name);
 	else if (rc && !kho_last_error()[0])
@@ -276,7 +313,7 @@ static bool has_retrieved(const struct liveupdate_session *session)
 	const struct kho_session_file *file;
 
 	list_for_each_entry(file, &session->files, list)
-		if (file->retrieved)
+		if (is_retrieved(file))
 			return true;
 	return false;
 }
@@ -300,7 +337,7 @@ int kho_session_freeze(struct liveupdate_session *session)
 		kho_session_finish_files(session, false);
 	list_for_each_entry(file, &session->files, list) {
 		if (session->incoming) {
-			rc = file->retrieved ? keep(session, file) : 0;
+			rc = keep(session, file);
 			if (!rc)
 				continue;
 			unfreeze_before(session, file);
@@ -369,15 +406,27 @@ static int retrieve_one(struct liveupdate_session *session,
 	rc = file->handler->ops->retrieve(&args);
 	note(session, file, "retrieve", rc);
 	if (rc) {
+		if (!file->handler->ops->retry)
+			set_status(session, file, rc);
 		kho_session_put_handler(file->handler);
 		file->handler = NULL;
 		return rc;
 	}
 	file->file = args.file;
 	file->private_data = args.private_data;
-	set_retrieved(session, file, true);
+	/* It is there, whatever else is. */
+	WARN_ON_ONCE(take_id(file, GFP_KERNEL | __GFP_NOFAIL));
+	set_status(session, file, 1);
 	kho_stage_end("retrieve", session->name, begin);
 	return 0;
+}
+
+static int make_retrieved(struct liveupdate_session *session,
+			  struct kho_session_file *file)
+{
+	if (file->retrieve_status)
+		return min(file->retrieve_status, 0);
+	return retrieve_one(session, file);
 }
 
 /**
@@ -389,7 +438,7 @@ static int retrieve_one(struct liveupdate_session *session,
  * Context: may sleep.
  * Return: 0, -EINVAL for an outgoing session or a record that is damaged, -EBUSY
  * after finalize, -ENOENT for an unknown token, -EOPNOTSUPP when this kernel does not
- * know the kind; or what the handler returned, and it can be tried again
+ * know the kind; or what the handler returned: now, or before, if it cannot retry
  */
 int kho_session_retrieve_file(struct liveupdate_session *session, u64 token,
 			      struct file **file)
@@ -405,23 +454,33 @@ int kho_session_retrieve_file(struct liveupdate_session *session, u64 token,
 		rc = -EBUSY;
 	else if (!found)
 		rc = -ENOENT;
-	else if (!found->retrieved)
-		rc = retrieve_one(session, found);
+	else
+		rc = make_retrieved(session, found);
 	if (!rc)
 		*file = get_file(found->file);
 	mutex_unlock(&session->mutex);
 	return rc;
 }
 
+/* Of any file, as far as this kernel knows the kind */
 static bool may_finish(struct liveupdate_session *session,
-		       const struct kho_session_file *file)
+		       struct kho_session_file *file)
 {
+	struct liveupdate_file_handler *handler;
 	struct liveupdate_file_op_args args;
+	bool may = true;
 
-	if (!file->handler->ops->can_finish)
+	handler = file->handler ?: kho_session_get_handler(NULL, file->compatible);
+	if (!handler)
 		return true;
-	fill_args(&args, session, file);
-	return file->handler->ops->can_finish(&args);
+	if (handler->ops->can_finish) {
+		fill_args(&args, session, file);
+		args.handler = handler;
+		may = handler->ops->can_finish(&args);
+	}
+	if (!file->handler)
+		kho_session_put_handler(handler);
+	return may;
 }
 
 /* Undo retrieving a file that cannot be finished, if nobody has it. */
@@ -433,9 +492,11 @@ static bool put_back(struct liveupdate_session *session,
 	if (!file->handler->ops->put_back)
 		return false;
 	fill_args(&args, session, file);
-	set_retrieved(session, file, false);
+	leave_id(file);
+	set_status(session, file, 0);
 	if (!file->handler->ops->put_back(&args)) {
-		set_retrieved(session, file, true);
+		WARN_ON_ONCE(take_id(file, GFP_KERNEL | __GFP_NOFAIL));
+		set_status(session, file, 1);
 		return false;
 	}
 	note(session, file, "put back", 0);
@@ -451,8 +512,6 @@ static bool put_back(struct liveupdate_session *session,
  * @session: an incoming session
  * @may_put_back: nobody has it open, so what may not be finished can be put back,
  *		  and given up
- *
- * Asks retrieved files only.
  */
 bool kho_session_finishable(struct liveupdate_session *session,
 			    bool may_put_back)
@@ -461,9 +520,10 @@ bool kho_session_finishable(struct liveupdate_session *session,
 
 	lockdep_assert_held(&session->mutex);
 	list_for_each_entry(file, &session->files, list) {
-		if (!file->retrieved || may_finish(session, file))
+		if (may_finish(session, file))
 			continue;
-		if (!may_put_back || !put_back(session, file))
+		if (!may_put_back || !is_retrieved(file) ||
+		    !put_back(session, file))
 			return false;
 	}
 	return true;
@@ -486,7 +546,7 @@ static bool uses_earlier(struct kho_session_file *file)
 static bool is_done(struct liveupdate_session *session,
 		    struct kho_session_file *file)
 {
-	return file->retrieved && file->handler->ops->unused &&
+	return is_retrieved(file) && file->handler->ops->unused &&
 	       may_finish(session, file);
 }
 
@@ -510,11 +570,11 @@ void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 	list_for_each_entry_safe_reverse(file, prev, &session->files, list) {
 		cond_resched();
 		if (used && !is_done(session, file)) {
-			if (file->retrieved)
+			if (is_retrieved(file))
 				put_back(session, file);
 			continue;
 		}
-		if (!file->retrieved) {
+		if (!is_retrieved(file)) {
 			if (!give_up) {
 				used = uses_earlier(file);
 				continue;
@@ -523,14 +583,17 @@ void kho_session_finish_files(struct liveupdate_session *session, bool give_up)
 			if (!file->handler)
 				continue;
 		}
-		if (file->retrieved && !may_finish(session, file)) {
+		if (is_retrieved(file) && !may_finish(session, file)) {
 			used = file->handler->ops->uses_earlier;
 			put_back(session, file);
 			continue;
 		}
 		fill_args(&args, session, file);
 		file->handler->ops->finish(&args);
-		note(session, file, file->retrieved ? "finish" : "give up", 0);
+		note(session, file, is_retrieved(file) ? "finish" : "give up", 0);
+		kho_flb_finish(file->handler);
+		if (is_retrieved(file))
+			leave_id(file);
 		unlist_file(session, file);
 		kho_session_put_handler(file->handler);
 		/* Now: what is used is put back only if nobody has it any more. */
@@ -657,15 +720,14 @@ int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,
 				 struct file **file)
 {
 	struct kho_session_file *found = find_file(session, token);
-	int rc = 0;
+	int rc;
 
 	if (!found)
 		return -ENOENT;
 	/* A cycle: it is being retrieved. */
-	if (!found->retrieved && found->handler)
+	if (!is_retrieved(found) && found->handler)
 		return -ENOENT;
-	if (!found->retrieved)
-		rc = retrieve_one(session, found);
+	rc = make_retrieved(session, found);
 	if (!rc)
 		*file = get_file(found->file);
 	return rc;

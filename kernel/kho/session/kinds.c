@@ -22,19 +22,23 @@ static DECLARE_RWSEM(handlers_sem);
  *
  * Context: may sleep.
  * Return: 0, -EINVAL for a handler that is not complete, -EEXIST when there is
- * one of the same @compatible
+ * one of the same @compatible, -EOPNOTSUPP
  */
 int liveupdate_register_file_handler(struct liveupdate_file_handler *handler)
 {
 	const struct liveupdate_file_ops *ops = handler->ops;
 	struct liveupdate_file_handler *other;
-	size_t len = strlen(handler->compatible);
+	size_t len = strnlen(handler->compatible, sizeof(handler->compatible));
 	int rc = 0;
 
-	if (!len || len > LIVEUPDATE_COMPATIBLE_MAX || !ops->can_preserve ||
+	if (!liveupdate_enabled())
+		return -EOPNOTSUPP;
+	if (!len || len == sizeof(handler->compatible) || !ops->can_preserve ||
 	    !ops->preserve || !ops->unpreserve || !ops->retrieve || !ops->finish)
 		return -EINVAL;
 
+	INIT_LIST_HEAD(&handler->flb_list);
+	xa_init(&handler->ids);
 	down_write(&handlers_sem);
 	list_for_each_entry(other, &handlers, list)
 		if (!strcmp(other->compatible, handler->compatible))
@@ -54,14 +58,16 @@ EXPORT_SYMBOL_GPL(liveupdate_register_file_handler);
  * module, so a module does this when it is unloaded.
  *
  * Context: may sleep.
- * Return: 0
  */
-int liveupdate_unregister_file_handler(struct liveupdate_file_handler *handler)
+void liveupdate_unregister_file_handler(struct liveupdate_file_handler *handler)
 {
+	if (!liveupdate_enabled())
+		return;
 	down_write(&handlers_sem);
 	list_del(&handler->list);
 	up_write(&handlers_sem);
-	return 0;
+	kho_flb_unlink(handler);
+	xa_destroy(&handler->ids);
 }
 EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
 

@@ -33,10 +33,21 @@ struct kept_record {
 static LIST_HEAD(kept);
 static unsigned long nr_kept;
 
+/**
+ * struct array - records of one kind that are handed over
+ * @area: a vmalloc area
+ * @nr: of records
+ * @ser: where it is
+ */
+struct array {
+	void *area;
+	unsigned long nr;
+	struct kho_vmalloc ser;
+};
+
 static void *subtree;
-static struct liveupdate_record_ser *records;
-static unsigned long nr_records;
-static struct kho_vmalloc records_ser;
+static struct array records;
+static struct array flbs;
 
 /* How many records there are that cannot be used but must not get lost. */
 unsigned long kho_session_nr_kept(void)
@@ -60,13 +71,22 @@ void kho_session_drop_kept(void)
 /* The outgoing record of a number, NULL if there is none. */
 struct liveupdate_record_ser *kho_session_record(unsigned long nr)
 {
-	return nr < nr_records ? &records[nr] : NULL;
+	struct liveupdate_record_ser *record = records.area;
+
+	return nr < records.nr ? &record[nr] : NULL;
 }
 
 /* The outgoing subtree, NULL if there is none. */
 void *kho_session_fdt(void)
 {
 	return subtree;
+}
+
+static int write_array(void *fdt, const struct array *array,
+		       const char *nr_prop, const char *area_prop)
+{
+	return fdt_property_u64(fdt, nr_prop, array->nr) ?:
+	       fdt_property(fdt, area_prop, &array->ser, sizeof(array->ser));
 }
 
 static int write_fdt(void *fdt)
@@ -77,9 +97,11 @@ static int write_fdt(void *fdt)
 	rc = rc ?: fdt_finish_reservemap(fdt);
 	rc = rc ?: fdt_begin_node(fdt, "");
 	rc = rc ?: fdt_property_string(fdt, "compatible", LIVEUPDATE_COMPATIBLE);
-	rc = rc ?: fdt_property_u64(fdt, LIVEUPDATE_PROP_NR, nr_records);
-	rc = rc ?: fdt_property(fdt, LIVEUPDATE_PROP_RECORDS, &records_ser,
-				sizeof(records_ser));
+	rc = rc ?: write_array(fdt, &records, LIVEUPDATE_PROP_NR,
+			       LIVEUPDATE_PROP_RECORDS);
+	if (flbs.nr)
+		rc = rc ?: write_array(fdt, &flbs, LIVEUPDATE_PROP_NR_FLBS,
+				       LIVEUPDATE_PROP_FLBS);
 	rc = rc ?: fdt_end_node(fdt);
 	rc = rc ?: fdt_finish(fdt);
 	return rc ? -ENOSPC : 0;
@@ -168,6 +190,35 @@ write_sessions(struct liveupdate_record_ser *record,
 	return record;
 }
 
+/* Room for @nr records of @size bytes */
+static int make_array(struct array *array, unsigned long nr, size_t size)
+{
+	int rc;
+
+	if (!nr)
+		return 0;
+	array->area = kho_vzalloc(array_size(nr, size));
+	if (!array->area)
+		return -ENOMEM;
+	rc = kho_preserve_vmalloc(array->area, &array->ser);
+	if (rc) {
+		vfree(array->area);
+		array->area = NULL;
+		return rc;
+	}
+	array->nr = nr;
+	return 0;
+}
+
+static void free_array(struct array *array)
+{
+	if (array->area) {
+		kho_unpreserve_vmalloc(&array->ser);
+		vfree(array->area);
+	}
+	memset(array, 0, sizeof(*array));
+}
+
 /**
  * kho_session_write - write the records of all sessions, which are frozen
  *
@@ -175,6 +226,7 @@ write_sessions(struct liveupdate_record_ser *record,
  */
 int kho_session_write(void)
 {
+	bool in = !list_empty(&kho_sessions_in);
 	struct liveupdate_record_ser *record;
 	struct kept_record *one;
 	int rc;
@@ -182,33 +234,26 @@ int kho_session_write(void)
 	lockdep_assert_held(&kho_sessions_lock);
 	if (!subtree)
 		return 0;
-	nr_records = count_records(&kho_sessions_in) +
-		     count_records(&kho_sessions_out) + nr_kept;
-	records = kho_vzalloc(array_size(nr_records, sizeof(*records)));
-	if (!records) {
-		rc = -ENOMEM;
-		goto err;
-	}
-	record = write_sessions(records, &kho_sessions_in);
+	rc = make_array(&records, count_records(&kho_sessions_in) +
+			count_records(&kho_sessions_out) + nr_kept,
+			sizeof(*record));
+	rc = rc ?: make_array(&flbs, kho_flb_write(in, NULL),
+			      sizeof(struct liveupdate_flb_ser));
+	if (rc)
+		goto err_free;
+	record = write_sessions(records.area, &kho_sessions_in);
 	record = write_sessions(record, &kho_sessions_out);
 	list_for_each_entry(one, &kept, list)
 		memcpy(record++, &one->ser, sizeof(one->ser));
-
-	rc = kho_preserve_vmalloc(records, &records_ser);
+	if (flbs.nr)
+		kho_flb_write(in, flbs.area);
+	rc = write_fdt(subtree);
 	if (rc)
 		goto err_free;
-	rc = write_fdt(subtree);
-	if (!rc)
-		return 0;
+	return 0;
 
-	kho_unpreserve_vmalloc(&records_ser);
 err_free:
-	vfree(records);
-err:
-	records = NULL;
-	nr_records = 0;
-	memset(&records_ser, 0, sizeof(records_ser));
-	write_fdt(subtree);
+	kho_session_unwrite();
 	return rc;
 }
 
@@ -217,13 +262,10 @@ err:
  */
 void kho_session_unwrite(void)
 {
-	if (!records)
+	if (!subtree)
 		return;
-	kho_unpreserve_vmalloc(&records_ser);
-	vfree(records);
-	records = NULL;
-	nr_records = 0;
-	memset(&records_ser, 0, sizeof(records_ser));
+	free_array(&flbs);
+	free_array(&records);
 	write_fdt(subtree);
 }
 
@@ -239,7 +281,7 @@ static const char *record_fault(const struct liveupdate_record_ser *record)
 	size_t kind_len = strnlen(record->compatible, sizeof(record->compatible));
 
 	BUILD_BUG_ON(sizeof(record->session) != LIVEUPDATE_SESSION_NAME_LENGTH);
-	BUILD_BUG_ON(sizeof(record->compatible) != LIVEUPDATE_COMPATIBLE_MAX + 1);
+	BUILD_BUG_ON(sizeof(record->compatible) != LIVEUPDATE_HNDL_COMPAT_LENGTH);
 	if (record->checksum != liveupdate_record_checksum(record))
 		return "wrong checksum";
 	if (!name_len || name_len == sizeof(record->session) ||
@@ -296,27 +338,48 @@ static void keep_record(const struct liveupdate_record_ser *record,
 	nr_kept++;
 }
 
-static struct liveupdate_record_ser *read_fdt(const void *fdt, u64 *nr)
+/* Read an array of @size-byte records; NULL with -ENOENT in @rc when there is none. */
+static void *read_array(const void *fdt, const char *nr_prop,
+			const char *area_prop, size_t size, u64 *nr, int *rc)
 {
-	const struct kho_vmalloc *preservation;
-	struct liveupdate_record_ser *in;
-	const fdt64_t *nr_prop;
-	size_t size;
+	struct kho_vmalloc preservation;
+	const fdt64_t *value;
+	const void *area;
+	size_t bytes;
 	int len;
 
-	nr_prop = fdt_getprop(fdt, 0, LIVEUPDATE_PROP_NR, &len);
-	if (!nr_prop || len != sizeof(*nr_prop))
+	*rc = -ENOENT;
+	value = fdt_getprop(fdt, 0, nr_prop, &len);
+	area = fdt_getprop(fdt, 0, area_prop, NULL);
+	if (!value && !area)
 		return NULL;
-	*nr = fdt64_to_cpu(*nr_prop);
-	preservation = fdt_getprop(fdt, 0, LIVEUPDATE_PROP_RECORDS, &len);
-	if (!preservation || len != sizeof(*preservation))
+	*rc = -EINVAL;
+	if (!value || len != sizeof(*value))
 		return NULL;
-	records_ser = *preservation;
-	size = (size_t)records_ser.nr_pages * PAGE_SIZE;
-	if (!*nr || *nr > size / sizeof(*in) ||
-	    PAGE_ALIGN(*nr * sizeof(*in)) != size)
+	*nr = fdt64_to_cpu(*value);
+	area = fdt_getprop(fdt, 0, area_prop, &len);
+	if (!area || len != sizeof(preservation))
 		return NULL;
-	return kho_restore_vmalloc(&records_ser);
+	memcpy(&preservation, area, sizeof(preservation));
+	bytes = (size_t)preservation.nr_pages * PAGE_SIZE;
+	if (!*nr || *nr > bytes / size || PAGE_ALIGN(*nr * size) != bytes)
+		return NULL;
+	return kho_restore_vmalloc(&preservation);
+}
+
+static void read_flbs(const void *fdt)
+{
+	struct liveupdate_flb_ser *in;
+	u64 nr;
+	int rc;
+
+	in = read_array(fdt, LIVEUPDATE_PROP_NR_FLBS, LIVEUPDATE_PROP_FLBS,
+			sizeof(*in), &nr, &rc);
+	if (in)
+		kho_flb_read(in, nr);
+	else if (rc != -ENOENT)
+		pr_err("what files have in common is damaged: it stays in memory until /memory is discarded\n");
+	vfree(in);
 }
 
 /* Is there anything where the last record should be followed by nothing? */
@@ -347,8 +410,8 @@ int kho_session_read(void)
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	fdt = phys_to_virt(pa);
-	in = read_fdt(fdt, &nr);
-	memset(&records_ser, 0, sizeof(records_ser));
+	in = read_array(fdt, LIVEUPDATE_PROP_NR, LIVEUPDATE_PROP_RECORDS,
+			sizeof(*in), &nr, &rc);
 	if (!in) {
 		kho_reject_subtree(LIVEUPDATE_NAME, "records are damaged");
 		return -EINVAL;
@@ -366,6 +429,7 @@ int kho_session_read(void)
 			keep_record(&in[i], fault);
 	}
 	vfree(in);
+	read_flbs(fdt);
 	kho_restore_free(fdt);
 	return 0;
 }

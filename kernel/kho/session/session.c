@@ -31,7 +31,6 @@
  */
 #define pr_fmt(fmt) "liveupdate: " fmt
 
-#include <linux/export.h>
 #include <linux/init.h>
 #include <linux/wait.h>
 
@@ -47,16 +46,6 @@ static LIST_HEAD(left_sessions);
 static unsigned int nr_ending;
 static unsigned int nr_ended;
 static DECLARE_WAIT_QUEUE_HEAD(ending_wait);
-static bool started __ro_after_init;
-
-/**
- * liveupdate_enabled - can files be preserved in sessions?
- */
-bool liveupdate_enabled(void)
-{
-	return started;
-}
-EXPORT_SYMBOL_GPL(liveupdate_enabled);
 
 static void note(const char *name, const char *step, int rc)
 {
@@ -477,6 +466,9 @@ static int sessions_finalize(struct kho_owner *owner)
 	rc = freeze_all(&kho_sessions_out);
 	if (rc)
 		goto err_in;
+	rc = kho_flb_freeze(!list_empty(&kho_sessions_in));
+	if (rc)
+		goto err_out;
 	mutex_lock(&kho_sessions_lock);
 	rc = kho_session_write();
 	mutex_unlock(&kho_sessions_lock);
@@ -484,6 +476,8 @@ static int sessions_finalize(struct kho_owner *owner)
 		return 0;
 
 	kho_refuse(owner, "records cannot be written: %d", rc);
+	kho_flb_unfreeze();
+err_out:
 	unfreeze_all(&kho_sessions_out);
 err_in:
 	unfreeze_all(&kho_sessions_in);
@@ -497,6 +491,7 @@ static void sessions_unfinalize(struct kho_owner *owner)
 	mutex_lock(&kho_sessions_lock);
 	kho_session_unwrite();
 	mutex_unlock(&kho_sessions_lock);
+	kho_flb_unfreeze();
 	unfreeze_all(&kho_sessions_out);
 	unfreeze_all(&kho_sessions_in);
 	unfreeze_lists();
@@ -536,7 +531,7 @@ static int __init sessions_init(void)
 		pr_err("sessions of the old kernel cannot be handed on: %d\n",
 		       rc);
 	mutex_unlock(&kho_sessions_lock);
-	started = true;
+	kho_sessions_started();
 	return 0;
 }
 fs_initcall(sessions_init);

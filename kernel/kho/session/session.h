@@ -2,10 +2,11 @@
 /*
  * Private to the sessions. The order of the files is that of the floors in the Makefile.
  *
- * Lock order: kho_lock -> liveupdate_session.mutex -> handlers' locks ->
+ * Lock order: kho_lock -> liveupdate_session.mutex -> flb.c's -> handlers' locks ->
  * kho_blob_lock -> kho_map.sem, and no two sessions' mutexes at a time. Besides,
- * kho_lock -> kho_sessions_lock -> kho_blob_lock. liveupdate_session.list_lock is below
- * its mutex, and below kho_sessions_lock; these two are never held together.
+ * kho_lock -> kho_sessions_lock -> kho_blob_lock, and, while all is frozen, flb.c's below
+ * kho_sessions_lock. liveupdate_session.list_lock is below its mutex, and below
+ * kho_sessions_lock; these two are never held together.
  *
  * What may take long, because files are restored, given back or freed, is done with
  * the mutex of their session and nobody else's. kho_sessions_lock and a list_lock are
@@ -43,7 +44,7 @@
  *	       kho_sessions_lock
  * @mutex: protects the rest, over handlers' operations
  * @list_lock: what the list of sessions shows changes under this besides, so either
- *	       will do to read it: @files, @nr_files, and "retrieved" of a file
+ *	       will do to read it: @files, @nr_files, and "retrieve_status" of a file
  * @files: in the order in which they were preserved
  * @tokens: the same, by token, and one that is being preserved
  * @nr_files: entries of @files
@@ -80,21 +81,37 @@ struct liveupdate_session {
  * @file: of an outgoing or retrieved file; holds a reference
  * @data: the handler's serialized_data
  * @private_data: the handler's
- * @retrieved: of an incoming file: @file is there
+ * @retrieve_status: of an incoming file: 1 when @file is there, or the errno with which
+ *		     it could not be retrieved, and never will
+ * @id: of @file, among those of @handler, while @file is there
  * @kept: of a retrieved file: @data is a record of it for the next kernel
  */
 struct kho_session_file {
 	struct list_head list;
 	struct rhash_head node;
 	u64 token;
-	char compatible[LIVEUPDATE_COMPATIBLE_MAX + 1];
+	char compatible[LIVEUPDATE_HNDL_COMPAT_LENGTH];
 	struct liveupdate_file_handler *handler;
 	struct file *file;
 	u64 data;
 	void *private_data;
-	bool retrieved;
+	int retrieve_status;
+	unsigned long id;
 	bool kept;
 };
+
+/* enabled.c: whether there are sessions */
+void kho_sessions_started(void);
+
+/* flb.c: what files have in common */
+int kho_flb_preserve(struct liveupdate_file_handler *handler);
+void kho_flb_unpreserve(struct liveupdate_file_handler *handler);
+void kho_flb_finish(struct liveupdate_file_handler *handler);
+void kho_flb_unlink(struct liveupdate_file_handler *handler);
+int kho_flb_freeze(bool in);
+void kho_flb_unfreeze(void);
+unsigned long kho_flb_write(bool in, struct liveupdate_flb_ser *to);
+void kho_flb_read(const struct liveupdate_flb_ser *ser, unsigned long nr);
 
 /* kinds.c: the kinds of files */
 struct liveupdate_file_handler *kho_session_get_handler(struct file *file,

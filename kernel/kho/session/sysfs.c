@@ -20,7 +20,7 @@
 
 /* A name with every byte escaped, its directions, and a number */
 #define SESSION_LINE_MAX	(LIVEUPDATE_SESSION_NAME_LENGTH * 4 + 64)
-#define FILE_LINE_MAX		(LIVEUPDATE_COMPATIBLE_MAX * 4 + 64)
+#define FILE_LINE_MAX		(LIVEUPDATE_HNDL_COMPAT_LENGTH * 4 + 64)
 
 static DEFINE_MUTEX(text_lock);
 static char *text;
@@ -34,7 +34,9 @@ static const char *file_state(const struct liveupdate_session *session,
 {
 	if (!session->incoming)
 		return "preserved";
-	if (!file->retrieved)
+	if (file->retrieve_status < 0)
+		return "failed";
+	if (!file->retrieve_status)
 		return "pending";
 	if (!kho_session_is_unused(file))
 		return "retrieved";

@@ -170,7 +170,7 @@ err_free:
 static void test_file_finish(struct liveupdate_file_op_args *args)
 {
 	kho_test_hold("file-finish");
-	if (!args->retrieved)
+	if (args->retrieve_status <= 0)
 		kho_discard_range(args->serialized_data, PAGE_SIZE);
 }
 
@@ -181,6 +181,7 @@ static const struct liveupdate_file_ops test_file_ops = {
 	.freeze = test_file_freeze,
 	.retrieve = test_file_retrieve,
 	.finish = test_file_finish,
+	.retry = true,
 	.owner = THIS_MODULE,
 };
 
@@ -197,7 +198,7 @@ static int file_kind_set(void *unused, u64 known)
 	if (known && !registered)
 		rc = liveupdate_register_file_handler(&test_file_handler);
 	else if (!known && registered)
-		rc = liveupdate_unregister_file_handler(&test_file_handler);
+		liveupdate_unregister_file_handler(&test_file_handler);
 	if (!rc)
 		registered = known;
 	mutex_unlock(&file_lock);

@@ -113,6 +113,30 @@ static bool has_word(const char *value, const char *word)
 	return value;
 }
 
+/* Is @word one of the words of @value? */
+static bool is_word(const char *value, const char *word)
+{
+	size_t len = strlen(word);
+
+	while (value && (strncmp(value, word, len) || (value[len] && value[len] != ','))) {
+		value = strchr(value, ',');
+		value += !!value;
+	}
+	return value;
+}
+
+bool cmdline_promises(const char *cmdline, const char *version)
+{
+	struct param param;
+	bool found = false;
+
+	while (!found && param_next(&cmdline, &param)) {
+		found = param_is(&param, "kho_restores") && is_word(param.value, version);
+		param_free(&param);
+	}
+	return found;
+}
+
 const char *cmdline_untranslated(const char *cmdline)
 {
 	bool iommu = false, intel = false;

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <libfdt.h>
+#include <linux/kho/abi/handover.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,10 @@ static bool same_name_pending(const struct arrived *arrived, const char *name)
 static void find_session(struct findings *findings, const struct arrived *arrived,
 			 const struct session *session)
 {
+	if (session->incoming && session_count(session, "failed"))
+		find(findings, FINDING_NO, "session", "finish or discard it",
+		     "session %s has a file that could not be retrieved: finalize would be refused",
+		     session->name);
 	if (session->incoming && session_count(session, "retrieved"))
 		find(findings, FINDING_NO, "session",
 		     "its program has to finish it; khoctl show NAME says who has it open",
@@ -110,9 +115,24 @@ static void find_version(struct findings *findings, const struct image *image, c
 			 const char *version)
 {
 	const char *other = image_other_version(image, version);
+	char *cmdline;
+	bool promised;
 
 	if (image_restores(image, version)) {
 		find(findings, FINDING_OK, "image", NULL, "it restores %s (%s)", name, version);
+		return;
+	}
+	if (!strcmp(version, KHO_RAW_COMPATIBLE)) {
+		find(findings, FINDING_NOTE, "image", NULL,
+		     "it hands on %s, of which only its owner knows who can restore it", name);
+		return;
+	}
+	cmdline = next_cmdline(findings->next);
+	promised = cmdline && cmdline_promises(cmdline, version);
+	free(cmdline);
+	if (promised) {
+		find(findings, FINDING_OK, "image", NULL,
+		     "it restores %s (%s) with a module, says its command line", name, version);
 		return;
 	}
 	find(findings, findings->next->allow_unreadable ? FINDING_NOTE : FINDING_NO, "image",

@@ -309,6 +309,9 @@ bool param_is(const struct param *param, const char *name);
 
 /* Is there a parameter of that name? */
 bool cmdline_has(const char *cmdline, const char *name);
+
+/* Does it say that the kernel restores this version with a module? */
+bool cmdline_promises(const char *cmdline, const char *version);
 uint64_t cmdline_huge(const char *cmdline);
 uint64_t cmdline_crash(const char *cmdline, uint64_t ram);
 

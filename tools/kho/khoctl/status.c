@@ -70,6 +70,7 @@ static void add_item(struct pendings *list, const struct item *item)
 static void add_session(struct pendings *list, const struct session *session)
 {
 	unsigned long retrieved = session_count(session, "retrieved");
+	unsigned long failed = session_count(session, "failed");
 	char *name = xasprintf("session %s", session->name);
 
 	if (!session->incoming)
@@ -77,6 +78,11 @@ static void add_session(struct pendings *list, const struct session *session)
 	if (session_is_damaged(session))
 		add(list, name, false, "khoctl discard /damaged",
 		    xasprintf("%lu files with damaged records", session->nr_listed));
+	else if (failed)
+		add(list, name, true,
+		    "finish it, or khoctl discard; finalize is refused until then",
+		    xasprintf("%lu of %lu files could not be retrieved", failed,
+			      session->nr_listed));
 	else if (retrieved)
 		add(list, name, true,
 		    "its program has to finish it; finalize is refused until then",

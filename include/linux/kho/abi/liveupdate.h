@@ -7,6 +7,10 @@
  *   compatible  LIVEUPDATE_COMPATIBLE
  *   nr          u64: how many records there are
  *   records     struct kho_vmalloc: all struct liveupdate_record_ser
+ * and, when files have data in common, and so only if the kernel reads
+ * LIVEUPDATE_FLB_VERSION:
+ *   nr-flbs     u64: how many there are
+ *   flbs        struct kho_vmalloc: all struct liveupdate_flb_ser
  *
  * Every record stands for itself, so that damage to one costs that one only.
  */
@@ -21,6 +25,14 @@
 KHO_RESTORES(IS_ENABLED(CONFIG_LIVEUPDATE), "liveupdate-v1")
 #define LIVEUPDATE_PROP_NR		"nr"
 #define LIVEUPDATE_PROP_RECORDS		"records"
+#define LIVEUPDATE_FLB_VERSION		"liveupdate-flb-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_LIVEUPDATE), "liveupdate-flb-v1")
+#define LIVEUPDATE_PROP_NR_FLBS		"nr-flbs"
+#define LIVEUPDATE_PROP_FLBS		"flbs"
+
+/* With the terminating NUL */
+#define LIVEUPDATE_HNDL_COMPAT_LENGTH	48
+#define LIVEUPDATE_FLB_COMPAT_LENGTH	48
 
 /**
  * struct liveupdate_record_ser - one file of a session
@@ -36,7 +48,7 @@ KHO_RESTORES(IS_ENABLED(CONFIG_LIVEUPDATE), "liveupdate-v1")
  */
 struct liveupdate_record_ser {
 	char session[64];
-	char compatible[48];
+	char compatible[LIVEUPDATE_HNDL_COMPAT_LENGTH];
 	__u64 token;
 	__u64 data;
 	__u64 checksum;
@@ -47,6 +59,27 @@ liveupdate_record_checksum(const struct liveupdate_record_ser *record)
 {
 	return kho_checksum(0, record, __builtin_offsetof(struct liveupdate_record_ser,
 							  checksum));
+}
+
+/**
+ * struct liveupdate_flb_ser - data that files have in common
+ * @compatible: its name and version, the rest filled with zeroes
+ * @data: its own
+ * @files: how many files in the sessions need it
+ * @checksum: kho_checksum() of what comes before
+ */
+struct liveupdate_flb_ser {
+	char compatible[LIVEUPDATE_FLB_COMPAT_LENGTH];
+	__u64 data;
+	__u64 files;
+	__u64 checksum;
+};
+
+static inline __u64
+liveupdate_flb_checksum(const struct liveupdate_flb_ser *flb)
+{
+	return kho_checksum(0, flb, __builtin_offsetof(struct liveupdate_flb_ser,
+						       checksum));
 }
 
 #endif /* _LINUX_KHO_ABI_LIVEUPDATE_H */

@@ -175,6 +175,14 @@ mv "$work/sessions" "$kho/sessions"
 
 # What is in the way, and an image
 "$fuzz" image >"$work/image"
+for line in kho_restores=vm-files-v1 'kho-restores="x-v1,vm-files-v1"' 'quiet kho_restores=vm-files-v1,x'; do
+	ctl 1 --root "$root" check --append "$line" "$work/image"
+	says 'it restores vm-files (vm-files-v1) with a module'
+done
+for line in kho_restores kho_restores= kho_restores=vm-files-v10 kho_restores=avm-files-v1 '-- kho_restores=vm-files-v1'; do
+	ctl 1 --root "$root" check --append "$line" "$work/image"
+	says 'it cannot restore vm-files'
+done
 ctl 1 --root "$root" check --reuse-cmdline "$work/image"
 says 'kexec_load_disabled is 1' 'mem= of the next kernel' 'session vm\0401 is retrieved and not finished' \
 	'session iommu is pending from the old kernel' 'it cannot restore vm-files' 'it restores pci (pci-v1)' \
@@ -266,6 +274,12 @@ for line in xmem=1G 'x="a mem=1G"' '"x mem=1G' 'quiet -- mem=1G' '"--" mem=1G' "
 	ctl 0 --root "$root" check --append "$line" "$work/image"
 	says 'nothing harmful is on that of the next kernel'
 done
+file sys/kernel/kho/sessions 'vm incoming closed 2 files' $'\t0x1 a-v1 failed' $'\t0x2 b-v1 pending'
+ctl 1 --root "$root" check --append quiet "$work/image"
+says 'session vm has a file that could not be retrieved'
+ctl 0 --root "$root" status
+says '1 of 2 files could not be retrieved' 'HOLDS UP A HANDOVER'
+: >"$kho/sessions"
 file proc/cmdline 'quiet root=/dev/sda1 -- single'
 ctl 1 --root "$root" check --reuse-cmdline --append mem=1G "$work/image"
 says 'mem= of the next kernel'

@@ -1,0 +1,114 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# flb-user: a driver that was written for Linux 7.3, as a module (host/flb-user.sh builds it): its files, what they have in
+# common, and its subtree. The next kernel's modules are not in its image: its command line says what they restore.
+set -e
+# shellcheck source=../lib/kho-lib.sh
+. kho-lib
+
+driver=/dev/flb_user
+promise=kho_restores=other-v1,flb-user-v1,flb-user-common-v1
+
+# begin TEXT...: the module is loaded, and says this
+load_driver() {
+	log_says "flb_user: $1" insmod /root/flb_user.ko
+	mdev -s
+}
+
+# only_once TEXT NR: how often the module has said it in this kernel
+said() { same "how often '$1' was said" "$(dmesg | grep -c "flb_user: $1" || :)" "$2"; }
+
+case $GENERATION in
+0)
+	load_driver 'subtree: there is none'
+	keep 'create a' "open f $driver" 'fill f 1 7' "open same $driver" 'fill same 1 7' "open g $driver" 'fill g 1 8' 'preserve a f 1'
+	said 'common: preserved' 1
+	# There is one file of each, whoever opens it.
+	on 'EBUSY preserve a f 2' 'EBUSY preserve a same 2' 'create b' 'EBUSY preserve b f 1' 'preserve b g 1'
+	said 'common: preserved' 1
+	on 'close a'
+	said 'common: not preserved any more' 0
+	on 'close b'
+	said 'common: not preserved any more' 1
+	on 'create a' 'preserve a f 1' 'preserve a g 2' "open h $driver" 'fill h 1 9' 'preserve a h 3' 'create b' \
+		"open i $driver" 'fill i 1 10' 'preserve b i 1' 'create c' "open j $driver" 'fill j 1 11' 'preserve c j 1'
+	said 'common: preserved' 2
+	# The image does not know its kinds, nor does its command line.
+	load EPROTONOSUPPORT
+	error_says 'image: cannot restore files of the kind flb-user-' 'kho_restores='
+	load EPROTONOSUPPORT /boot/bzImage kho_restores=flb-user-v1
+	error_says 'image: cannot restore files of the kind flb-user-common-v1,'
+	load EPROTONOSUPPORT /boot/bzImage kho_restores=flb-user-v10,flb-user-common-v1
+	error_says 'image: cannot restore files of the kind flb-user-v1,'
+	live-update --append "$promise" -- flb-user
+	;;
+1)
+	# Nobody takes anything: all of it goes on.
+	contains $kho/incoming 'flb-user pending raw'
+	sessions_are 'a incoming closed 3 files' '0x1 pending' '0x2 pending' '0x3 pending' 'b incoming closed 1 files' '0x1 pending' \
+		'c incoming closed 1 files' '0x1 pending'
+	live-update --append "$promise" -- flb-user
+	;;
+2)
+	contains $kho/incoming 'flb-user pending raw'
+	keep 'retrieve a' 'EOPNOTSUPP take a f 1'
+	load_driver 'subtree: has arrived'
+	said 'common: retrieved' 0
+	on 'take a f 1' 'holds f 7' 'take a again 1' 'holds again 7'
+	said 'common: retrieved, of 5 files' 1
+	# A file that is retrieved cannot be preserved, nor another one of the same.
+	on "open same $driver" 'fill same 1 7' 'create new' 'EBUSY preserve new f 1' 'EBUSY preserve new same 1'
+	# What the old kernel's files have in common is in use, so it cannot be handed on.
+	on 'close f' 'close again'
+	load_next flb-user
+	activate 1
+	finalize 1 EBUSY
+	error_says 'session a' 'retrieved but not finished'
+	activate 0
+	# One that fails does so for good.
+	echo 5 >/sys/module/flb_user/parameters/fail
+	on 'EIO take a g 2'
+	echo 0 >/sys/module/flb_user/parameters/fail
+	on 'EIO take a g 2'
+	contains $kho/sessions '0x2 flb-user-v1 failed'
+	log_says 'flb_user: may a file be finished? Its status is 0' log_says 'flb_user: may a file be finished? Its status is -5' \
+		log_says 'flb_user: may a file be finished? Its status is 1' on 'finish a'
+	said 'a file is finished, its status is 1' 1
+	said 'a file is finished, its status is -5' 1
+	said 'a file is finished, its status is 0' 1
+	said 'common: finished' 0
+	activate 1
+	finalize 1 EBUSY
+	error_says 'flb-user-common-v1: files of the old kernel need it, and it is in use'
+	activate 0
+	discard_session c
+	said 'common: finished' 0
+	# A session that fails half-way stays, and does not go on.
+	on 'retrieve b'
+	echo 12 >/sys/module/flb_user/parameters/fail
+	on 'ENOMEM take b i 1' 'close b'
+	echo 0 >/sys/module/flb_user/parameters/fail
+	sessions_are 'b incoming closed 1 files' '0x1 failed' 'new outgoing open 0 files'
+	activate 1
+	finalize 1 EBUSY
+	error_says 'session b: token 0x1: could not be retrieved'
+	activate 0
+	discard_session b
+	said 'common: finished' 1
+	said 'common: retrieved' 1
+	# Preserved anew, while nobody has it
+	on 'preserve new same 1'
+	said 'common: preserved' 1
+	live-update --append "$promise" -- flb-user
+	;;
+3)
+	# Nothing is retrieved before it is given up.
+	load_driver 'subtree: has arrived'
+	discard_session new
+	said 'a file is finished, its status is 0' 1
+	said 'common: retrieved, of 1 files' 1
+	said 'common: finished' 1
+	rmmod flb_user
+	nothing_left
+	;;
+esac

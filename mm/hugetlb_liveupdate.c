@@ -31,6 +31,12 @@ hugetlb_liveupdate_can_preserve(struct liveupdate_file_handler *handler,
 	       !(inode->i_flags & S_PRIVATE);
 }
 
+/* However often it was opened */
+static unsigned long hugetlb_liveupdate_get_id(struct file *file)
+{
+	return (unsigned long)file_inode(file);
+}
+
 static const struct liveupdate_file_ops hugetlb_liveupdate_ops = {
 	.can_preserve = hugetlb_liveupdate_can_preserve,
 	.preserve = hugetlb_liveupdate_preserve,
@@ -41,6 +47,7 @@ static const struct liveupdate_file_ops hugetlb_liveupdate_ops = {
 	.keep = hugetlb_liveupdate_keep,
 	.unkeep = hugetlb_liveupdate_unkeep,
 	.finish = hugetlb_liveupdate_finish,
+	.get_id = hugetlb_liveupdate_get_id,
 	.retry = true,
 	.owner = THIS_MODULE,
 };

@@ -23,6 +23,12 @@ static bool shmem_can_preserve(struct liveupdate_file_handler *handler,
 	return S_ISREG(file_inode(file)->i_mode) && shmem_file(file);
 }
 
+/* However often it was opened */
+static unsigned long shmem_get_id(struct file *file)
+{
+	return (unsigned long)file_inode(file);
+}
+
 static const struct liveupdate_file_ops shmem_liveupdate_ops = {
 	.can_preserve = shmem_can_preserve,
 	.preserve = shmem_liveupdate_preserve,
@@ -34,6 +40,7 @@ static const struct liveupdate_file_ops shmem_liveupdate_ops = {
 	.keep = shmem_liveupdate_keep,
 	.unkeep = shmem_liveupdate_unkeep,
 	.finish = shmem_liveupdate_finish,
+	.get_id = shmem_get_id,
 	.retry = true,
 	.owner = THIS_MODULE,
 };

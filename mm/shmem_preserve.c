@@ -520,7 +520,7 @@ int shmem_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	if (rc)
 		goto err_free;
 	rc = -EBUSY;
-	if (shmem_size_frozen(inode))
+	if (READ_ONCE(SHMEM_I(inode)->liveupdate) & SHMEM_FROZEN)
 		goto err_unlock;
 	shmem_set_liveupdate(inode, SHMEM_FROZEN, true);
 	rc = make_record(args, p);

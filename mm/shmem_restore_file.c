@@ -4,8 +4,9 @@
  * mm/shmem_restore.c.
  *
  * Life cycle: retrieve checks the whole record and makes a file; its memory comes back
- * at first touch, or with finish. Until finish it stays in its frames. finish lifts the
- * freeze, or frees the memory if the file was not retrieved, or if nobody has it any
+ * at first touch, or with finish. Until finish it stays in its frames, and the size is
+ * frozen, as a device may still write there. Without such a device in the session, who
+ * changes the size has all memory back first, and that is over. finish lifts the freeze, or frees the memory if the file was not retrieved, or if nobody has it any
  * more.
  *
  * Locks: the session's mutex. Nobody else has the inode that is being retrieved.
@@ -75,7 +76,35 @@ int shmem_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 		return rc;
 	}
 	shmem_set_liveupdate(file_inode(file), SHMEM_FROZEN | SHMEM_HELD, true);
+	if (!liveupdate_is_used(args))
+		shmem_set_liveupdate(file_inode(file), SHMEM_YIELDS, true);
 	args->file = file;
+	return 0;
+}
+
+/**
+ * __shmem_may_resize - a file that is frozen is to get another size
+ * @inode: the file's
+ *
+ * Context: may sleep, with inode_lock held.
+ * Return: 0: it is not frozen any more; -EBUSY: it stays so; -ENOMEM or -ENOSPC: its
+ * memory could not be brought back, and nothing is lost
+ */
+int __shmem_may_resize(struct inode *inode)
+{
+	int rc;
+
+	if (!(READ_ONCE(SHMEM_I(inode)->liveupdate) & SHMEM_YIELDS))
+		return -EBUSY;
+	rc = shmem_restore_all(inode);
+	/* The record is wrong: who knows what is where. */
+	if (rc == -EIO)
+		return -EBUSY;
+	if (rc)
+		return rc;
+	shmem_restore_end(inode);
+	shmem_set_liveupdate(inode, SHMEM_FROZEN | SHMEM_HELD | SHMEM_YIELDS,
+			     false);
 	return 0;
 }
 
@@ -115,13 +144,15 @@ void shmem_liveupdate_finish(struct liveupdate_file_op_args *args)
 		inode = file_inode(args->file);
 		lost = shmem_restore_left(inode);
 		if (lost && !liveupdate_is_unused(args->file)) {
-			shmem_set_liveupdate(inode, SHMEM_HELD, false);
+			shmem_set_liveupdate(inode, SHMEM_HELD | SHMEM_YIELDS,
+					     false);
 			pr_err("token %#llx: the record is wrong: %llu pages are lost; touching them is an error, and the size stays fixed\n",
 			       args->token, lost);
 			return;
 		}
 		shmem_restore_end(inode);
-		shmem_set_liveupdate(inode, SHMEM_FROZEN | SHMEM_HELD, false);
+		shmem_set_liveupdate(inode, SHMEM_FROZEN | SHMEM_HELD |
+				     SHMEM_YIELDS, false);
 		return;
 	}
 	ser = shmem_record_check(args->serialized_data);

@@ -206,6 +206,7 @@ void liveupdate_refuse(const struct liveupdate_file_op_args *args,
 		       const char *fmt, ...);
 bool liveupdate_may_restrict(struct file *file);
 bool liveupdate_is_unused(struct file *file);
+bool liveupdate_is_used(const struct liveupdate_file_op_args *args);
 int liveupdate_get_token_outgoing(struct liveupdate_session *session,
 				  const struct file *file, u64 *token);
 int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,

@@ -19,10 +19,12 @@
  * FROZEN: the size must not change, nor memory be taken away.
  * FINAL: nor be added.
  * HELD: memory must stay in its frames, see mm/shmem_restore.c.
+ * YIELDS: it is FROZEN and HELD only until somebody wants another size.
  */
 #define SHMEM_HELD	BIT(0)
 #define SHMEM_FROZEN	BIT(1)
 #define SHMEM_FINAL	BIT(2)
+#define SHMEM_YIELDS	BIT(3)
 
 /* mm/shmem.c */
 int shmem_add_to_page_cache(struct folio *folio, struct address_space *mapping,
@@ -35,6 +37,7 @@ void shmem_recalc_inode(struct inode *inode, long alloced, long swapped);
 int __shmem_wait_final(struct inode *inode, struct vm_fault *vmf,
 		       vm_fault_t *fault_type);
 int __shmem_wait_to_write(struct inode *inode, loff_t pos, size_t count);
+int __shmem_may_resize(struct inode *inode);
 int __shmem_restore_at(struct inode *inode, pgoff_t index);
 int __shmem_restore_all(struct inode *inode);
 u64 __shmem_restore_left(struct inode *inode);
@@ -42,13 +45,17 @@ int shmem_migrate_folio(struct address_space *mapping, struct folio *dst,
 			struct folio *src, enum migrate_mode mode);
 void __shmem_restore_end(struct inode *inode);
 
-/* May the size become another, or memory be taken away? */
-static inline bool shmem_size_frozen(const struct inode *inode)
+/*
+ * May the size become another, or memory be taken away? 0, -EBUSY, or an error in making
+ * it so.
+ */
+static inline int shmem_may_resize(struct inode *inode)
 {
 	const struct shmem_inode_info *info =
 		container_of(inode, struct shmem_inode_info, vfs_inode);
 
-	return READ_ONCE(info->liveupdate) & SHMEM_FROZEN;
+	return unlikely(READ_ONCE(info->liveupdate) & SHMEM_FROZEN) ?
+	       __shmem_may_resize(inode) : 0;
 }
 
 /* May memory be added? Decides under the lock of i_pages. */
@@ -144,9 +151,9 @@ static inline void shmem_restore_end(struct inode *inode)
 
 #define shmem_migrate_folio	migrate_folio
 
-static inline bool shmem_size_frozen(const struct inode *inode)
+static inline int shmem_may_resize(struct inode *inode)
 {
-	return false;
+	return 0;
 }
 
 static inline bool shmem_final(const struct inode *inode)

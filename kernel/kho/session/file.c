@@ -655,6 +655,33 @@ bool liveupdate_is_unused(struct file *file)
 EXPORT_SYMBOL_GPL(liveupdate_is_unused);
 
 /**
+ * liveupdate_is_used - may a device that came with it use what a file is made of?
+ * @args: as retrieve got them
+ *
+ * Return: is there a file in the session, preserved after this one, that uses what was
+ * preserved before it, or of which this kernel does not know whether it does?
+ */
+bool liveupdate_is_used(const struct liveupdate_file_op_args *args)
+{
+	struct liveupdate_file_handler *handler;
+	struct kho_session_file *file;
+	bool used = false;
+
+	lockdep_assert_held(&args->session->mutex);
+	file = find_file(args->session, args->token);
+	list_for_each_entry_continue(file, &args->session->files, list) {
+		handler = kho_session_get_handler(NULL, file->compatible);
+		used = !handler || handler->ops->uses_earlier;
+		if (handler)
+			kho_session_put_handler(handler);
+		if (used)
+			break;
+	}
+	return used;
+}
+EXPORT_SYMBOL_GPL(liveupdate_is_used);
+
+/**
  * liveupdate_refuse - say why a handler refuses to freeze
  * @args: as the operation got them
  * @fmt: the reason and, if there is one, the remedy

@@ -130,6 +130,13 @@ case $GENERATION in
 	;;
 3)
 	is_pending 's incoming closed 3 files' '0x1 pending' '0x2 pending' '0x3 pending'
+	# A device may write to the file: it keeps its size.
+	keep_try "retrieve s" "take file 1"
+	pid=$(cat "$trier/pid")
+	! truncate -s 0 "/proc/$pid/fd/$(fd_of "$pid" /memfd:)" 2>/tmp/output || fail "the file can be truncated"
+	contains /tmp/output busy
+	end_try
+	is_pending 's incoming closed 3 files' '0x1 pending' '0x2 pending' '0x3 pending'
 	# Attached: from now on whoever dies leaves an ordinary device.
 	keep_try "retrieve s" "take file 1" "take iommufd 2" "take device 3" bind ioas "map 0 0x10000" attach "config 4 0x406" "msix 2" \
 		"signals 1 1" "EBUSY detach" "EBUSY reset"

@@ -439,10 +439,6 @@ static void check_all(void)
 	session = make_session("files", LIVEUPDATE_IOCTL_RETRIEVE_SESSION);
 	for (int i = 0; i < NR; i++)
 		fd[order[i]] = retrieve(session, order[i]);
-	for (int i = 0; i < NR; i++)
-		if (i != SEALED && i != TMPFS && i != DENSE)
-			frozen(fd[i]);
-
 	must(fstat(fd[EMPTY], &st));
 	check(!st.st_size && !st.st_blocks);
 	must(fstat(fd[BYTE], &st));

@@ -319,16 +319,29 @@ static void by_resizing(struct file *file)
 	const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
 	check(file->mem[0] == file->want[0]);
-	refused(EBUSY, ftruncate(file->fd, 0));
-	refused(EBUSY, ftruncate(file->fd, SIZE - 1));
-	refused(EBUSY, ftruncate(file->fd, SIZE + 1));
+	/* The same size is no other one: nothing has to come back for it. */
 	must(ftruncate(file->fd, SIZE));
-	refused(EBUSY, fallocate(file->fd, 0, 0, SIZE));
-	refused(EBUSY, fallocate(file->fd, FALLOC_FL_KEEP_SIZE, SIZE, PAGE));
-	refused(EBUSY, fallocate(file->fd, punch, 0, PAGE));
-	refused(EBUSY, fallocate(file->fd, punch, 300 * PAGE, HUGE * PAGE));
-	refused(EBUSY, pwrite(file->fd, "x", 1, SIZE));
-	refused(EBUSY, madvise(file->mem, PAGES * PAGE, MADV_REMOVE));
+	/* What is taken away is gone, and nothing else. */
+	must(fallocate(file->fd, punch, 300 * PAGE, HUGE * PAGE));
+	memset(file->want + 300 * PAGE, 0, HUGE * PAGE);
+	compare(file);
+	must(madvise(file->mem + 10 * PAGE, 3 * PAGE, MADV_REMOVE));
+	memset(file->want + 10 * PAGE, 0, 3 * PAGE);
+	must_all(1, pwrite(file->fd, "x", 1, SIZE + PAGE));
+	must(ftruncate(file->fd, SIZE - 70 * PAGE));
+	must(ftruncate(file->fd, SIZE));
+	memset(file->want + SIZE - 70 * PAGE, 0, 70 * PAGE);
+	must(fallocate(file->fd, 0, 0, SIZE));
+	must(fallocate(file->fd, FALLOC_FL_KEEP_SIZE, SIZE, PAGE));
+	compare(file);
+}
+
+/* The first that it sees of the file */
+static void by_truncating(struct file *file)
+{
+	must(ftruncate(file->fd, 700 * PAGE + 5));
+	must(ftruncate(file->fd, SIZE));
+	memset(file->want + 700 * PAGE + 5, 0, SIZE - 700 * PAGE - 5);
 }
 
 /* What is not in place yet must not be taken for a hole. */
@@ -544,6 +557,7 @@ static const struct way all_ways[] = {
 	{ "private mapping", by_private_mapping },
 	{ "seek", by_seek },
 	{ "resizing", by_resizing },
+	{ "truncating", by_truncating },
 	{ "collapsing", by_collapsing },
 	{ "collapsing what is untouched", by_collapsing_untouched },
 	{ "mincore", by_mincore },

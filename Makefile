@@ -29,7 +29,7 @@ check: setup ## static checks: sparse, W=1, checkpatch, kernel-doc, shellcheck, 
 docs: setup ## the documentation as HTML, in build/docs
 	@scripts/docs
 
-bench: setup ## print the figures of README.md and figures.rst; B='files 256 1024' only one table and these sizes, in MiB
+bench: setup ## print the figures of README.md and figures.rst; B='files 256 1024' only one table and these sizes, in MiB; B=upstream beside Linux 7.3
 	@scripts/bench $(B)
 
 refresh: setup ## put the edits made in build/tree to existing files into patches/
@@ -67,4 +67,4 @@ clean: ## remove everything that was built, fetched or logged
 help: ## this list
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z%-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
-	@echo 'Variables: CONFIG=base|debug|distro|selftest|stock, T=test, FULL=1, OLDER=IMAGE, B=rows, N=handovers, SEED=number, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package)'
+	@echo 'Variables: CONFIG=base|debug|distro|selftest|stock, T=test, FULL=1, OLDER=IMAGE, B=rows, N=handovers, SEED=number, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package), UPSTREAM_SRC=DIRECTORY (a 7.3 source likewise), UPSTREAM=IMAGE (a 7.3 kernel, for B=upstream)'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A driver that was written for Linux 7.3 compiles against our headers as it is, and works: flb-user.sh run [option of
-# scripts/vm...]. And against those of 7.3: flb-user.sh upstream.
+# A driver that was written for Linux 7.3 compiles against our headers as it is, and works: flb-user.sh run --config distro,
+# with further options of scripts/vm. And against those of 7.3: flb-user.sh upstream.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
@@ -23,7 +23,7 @@ run)
 	build=$(readlink -f build)
 	module "$build/tree" "$build/distro" modules
 	"$build/distro/scripts/sign-file" sha256 "$build"/distro/certs/signing_key.{pem,x509} "$work/module/flb_user.ko"
-	scripts/vm --timeout 150 --log "${TEST_LOGS:-build/logs}/${TEST_NAME:-flb-user}.console" --config distro --memory 1G \
+	scripts/vm --timeout 150 --log "${TEST_LOGS:-build/logs}/${TEST_NAME:-flb-user}.console" --memory 1G \
 		--add "$work/module/flb_user.ko" "$@" -- flb-user
 	;;
 upstream)

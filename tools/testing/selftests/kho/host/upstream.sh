@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Linux 7.3's own tests of what we have as well, on our kernel: upstream.sh NAME [option of scripts/vm...]. NAME is a program of
+# scripts/upstream tests; what is done with it is in sessions/upstream.sh.
+set -euo pipefail
+status=0
+programs=$(scripts/upstream tests) || status=$?
+[ $status = 0 ] || exit $((status == 3 ? 4 : 1))
+scripts/vm --log "${TEST_LOGS:-build/logs}/${TEST_NAME:-upstream}.console" --add "$programs/$1" "${@:2}" -- upstream "$1"

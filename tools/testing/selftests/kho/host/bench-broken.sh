@@ -53,6 +53,18 @@ row=$(grep "^256 MiB, memfd, 4 KiB " "$work/out" | head -n 1 | tr -s " ")
 expected='256 MiB, memfd, 4 KiB 8.00 M 2.00 M 4.00 M 8.00 M 8.00 M 8.00 M 8.00 M 7812 KiB 8000000'
 [ "$row" = "$expected" ] || { echo "got      $row"; echo "expected $expected"; exit 1; }
 
+# What there is nothing to compare with for is not measured alone.
+for image in '' "$work/none"; do
+	status=0
+	rm -f "$work/scripts/vm.runs"
+	WITHOUT=none UPSTREAM=$image "$work/scripts/bench" upstream 256 >"$work/out" 2>&1 || status=$?
+	if [ $status != 1 ] || [ -e "$work/scripts/vm.runs" ] || ! grep -q "UPSTREAM=$image names no kernel" "$work/out"; then
+		cat "$work/out"
+		echo "the status is $status with UPSTREAM=$image"
+		exit 1
+	fi
+done
+
 for missing in all half status preserve retrieve touch ordinary finish finalize meta extents bytes jump init; do
 	bench $missing
 	[ $status = 1 ] || { cat "$work/out"; echo "the status is $status without $missing"; exit 1; }

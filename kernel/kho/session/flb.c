@@ -52,6 +52,7 @@ struct flb_link {
  * @files: how many have not ended that needed it
  * @users: who got it besides
  * @status: 0, 1 when it was retrieved, or the errno with which that failed
+ * @needs: an image has to know of such data, as it would be handed on
  * @finished: it is gone
  * @obj: when it was retrieved
  */
@@ -64,6 +65,7 @@ struct flb_record {
 	u64 files;
 	unsigned long users;
 	int status;
+	bool needs;
 	bool finished;
 	void *obj;
 };
@@ -387,6 +389,13 @@ static struct flb_record *find_record(const char *compatible)
 	return NULL;
 }
 
+static void unneed(struct flb_record *record)
+{
+	if (record->needs)
+		kho_unneed_version(LIVEUPDATE_FLB_VERSION);
+	record->needs = false;
+}
+
 static int retrieve(struct liveupdate_flb *flb, struct flb_record *record)
 {
 	struct liveupdate_flb_op_args args = {
@@ -406,6 +415,7 @@ static int retrieve(struct liveupdate_flb *flb, struct flb_record *record)
 	if (!try_module_get(flb->ops->owner))
 		return -ENODEV;
 	rc = flb->ops->retrieve(&args);
+	unneed(record);
 	if (rc) {
 		pr_err("%s: cannot be retrieved: %d\n", flb->compatible, rc);
 		record->status = rc;
@@ -431,6 +441,7 @@ static void finish(struct liveupdate_flb *flb, struct flb_record *record)
 		flb->ops->finish(&args);
 		module_put(flb->ops->owner);
 	}
+	unneed(record);
 	record->obj = NULL;
 	record->finished = true;
 }
@@ -686,6 +697,8 @@ void kho_flb_read(const struct liveupdate_flb_ser *ser, unsigned long nr)
 		record->files = ser->files;
 		mutex_init(&record->lock);
 		list_add_tail(&record->list, &flb_records);
+		record->needs = !fault &&
+				!kho_need_version(LIVEUPDATE_FLB_VERSION);
 		if (fault)
 			pr_err("common data is kept but cannot be used: %*pE: %s\n",
 			       (int)strnlen(ser->compatible, sizeof(ser->compatible)),

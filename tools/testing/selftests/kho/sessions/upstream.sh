@@ -8,10 +8,12 @@ set -e
 # run PROGRAM [argument...]: it ends well
 run() {
 	say "$*"
-	"/root/$@" >/tmp/out 2>&1 || {
+	program=/root/$1
+	shift
+	"$program" "$@" >/tmp/out 2>&1 || {
 		status=$?
 		tail -n 40 /tmp/out
-		fail "$1: exit status $status"
+		fail "$program: exit status $status"
 	}
 	cat /tmp/out
 }

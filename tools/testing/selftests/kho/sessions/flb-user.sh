@@ -33,6 +33,21 @@ case $GENERATION in
 	on 'create a' 'preserve a f 1' 'preserve a g 2' "open h $driver" 'fill h 1 9' 'preserve a h 3' 'create b' \
 		"open i $driver" 'fill i 1 10' 'preserve b i 1' 'create c' "open j $driver" 'fill j 1 11' 'preserve c j 1'
 	said 'common: preserved' 2
+	# It cannot be taken away meanwhile; and what is given up when all is sealed goes when that is undone.
+	! rmmod flb_user 2>/tmp/output || fail "the module was removed"
+	load 0 /boot/bzImage $promise
+	activate 1
+	finalize 1
+	on 'close a' 'close b' 'close c'
+	said 'common: not preserved any more' 1
+	finalize 0
+	activate 0
+	said 'common: not preserved any more' 2
+	nothing_of_it=$(cat $kho/preserved_bytes)
+	on 'create a' 'preserve a f 1' 'preserve a g 2' 'preserve a h 3' 'create b' 'preserve b i 1' 'create c' 'preserve c j 1'
+	said 'common: preserved' 3
+	[ "$nothing_of_it" -lt "$(cat $kho/preserved_bytes)" ] || fail "preserved_bytes is $nothing_of_it with nothing preserved"
+
 	# The image does not know its kinds, nor does its command line.
 	load EPROTONOSUPPORT
 	error_says 'image: cannot restore files of the kind flb-user-' 'kho_restores='

@@ -6,7 +6,8 @@
  * Life cycle: retrieve checks the whole record and makes a file; its memory comes back
  * at first touch, or with finish. Until finish it stays in its frames, and the size is
  * frozen, as a device may still write there. Without such a device in the session, who
- * changes the size has all memory back first, and that is over. finish lifts the freeze, or frees the memory if the file was not retrieved, or if nobody has it any
+ * changes the size has all memory back first, and that is over. finish lifts the
+ * freeze, or frees the memory if the file was not retrieved, or if nobody has it any
  * more.
  *
  * Locks: the session's mutex. Nobody else has the inode that is being retrieved.

@@ -164,7 +164,9 @@ static int check_command(unsigned int cmd, unsigned int first,
 
 	if (_IOC_NR(cmd) < first || _IOC_NR(cmd) > last)
 		return -EINVAL;
-	return get_user(size, (u32 __user *)arg);
+	if (copy_from_user(&size, (void __user *)arg, sizeof(size)))
+		return -EFAULT;
+	return 0;
 }
 
 static long session_ioctl(struct file *file, unsigned int nr, unsigned long arg)

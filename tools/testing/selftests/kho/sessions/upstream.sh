@@ -49,10 +49,10 @@ memfd_test)
 	# (not with hugetlbfs, which holds F_SEAL_EXEC in no kernel)
 	;;
 iommufd)
-	# IOMMU_IOAS_CHANGE_PROCESS and IOMMU_IOAS_MAP_FILE; the rest is not ours.
-	echo 80 >/proc/sys/vm/nr_hugepages
-	run iommufd -f change_process -v one_domain_file -v one_domain_file_hugepage
-	grep '^# Totals' /tmp/out
+	# IOMMU_IOAS_CHANGE_PROCESS, of what IOMMU_IOAS_MAP_FILE has mapped. (The cases with a domain, of files too, want a mock
+	# that says what is in its device's cache, IOMMU_TEST_OP_DEV_CHECK_CACHE, which 6.12.y has not.)
+	run iommufd -f change_process
+	passed 3
 	;;
 vfio_*)
 	# (an igb is what the tests have a driver for)

@@ -20,7 +20,7 @@ case $GENERATION in
 	load 0 /boot/bzImage hugepages=650
 	load 0 /boot/bzImage 'hugepagesz=2M hugepages=0:650'
 	cp /boot/bzImage /tmp/image
-	at=$(strings -t d /tmp/image | sed -n 's/^ *\([0-9]*\) hugetlb-pool-v1$/\1/p')
+	at=$(strings -t d /tmp/image | sed -n 's/^ *\([0-9]*\) hugetlb-pool-v1$/\1/p' | tail -n 1)
 	printf x | dd of=/tmp/image bs=1 seek="$at" conv=notrunc 2>/dev/null
 	load ENOSPC /tmp/image hugepages=650
 	error_says 'asks for 1300 MiB besides the 9'

@@ -110,20 +110,20 @@ case $GENERATION in
 	contains $kho/sessions 'a incoming open'
 	b 'EINVAL retrieve a'
 	discard_session a EBUSY
-	b 'retrieve d' 'take d d.f 1' 'holds d.f 1' 'take d d.m 2' 'check d.m 3 2'
+	b 'retrieve d' 'take d d.f 1' 'holds d.f 1'
 	# who has it waits for nobody else either
 	finalize_killed a
 	goes_on
 	a 'close a'
 
-	# closed with a file that was taken: it is finished
+	# closed with a file that was taken: it is finished, and the other one can be had afterwards
 	behind file-finish b 'close d'
 	a 'retrieve e' 'close e'
-	contains $kho/sessions 'd incoming closed 1 files'
+	contains $kho/sessions 'd incoming closed 2 files'
 	waits_in kho_session_open kho-session start /tmp/c 'retrieve d'
 	goes_on
 	comes_to ''
-	kho-session on /tmp/c 'finish d'
+	kho-session on /tmp/c 'take d d.m 2' 'check d.m 3 2' 'finish d'
 	end_program /tmp/c
 
 	# given up

@@ -4,7 +4,7 @@
  * sessions or use up what others need. Runs as root in a VM with systemd (scripts/vm --add
  * build/systemd:systemd), where the sample service is the other user. And besides:
  *
- *   half UID NAME    make this user's session, as a service does that dies right after
+ *   half UID NAME    make this user's session with a file, as a service does that dies right after
  *   again UID NAME   open this user's session of the old kernel and close it, many times in a row,
  *                    and finish it
  */
@@ -231,11 +231,22 @@ static void become(const char *uid)
 
 static int make_half(const char *name)
 {
+	struct liveupdate_session_preserve_fd preserve = { .size = sizeof(preserve), .token = 1 };
 	char request[64];
+	int session;
 
 	snprintf(request, sizeof(request), "create %s", name);
-	expect(connect_to_it(), request, -1, 0);
-	return !!failures;
+	if (kho_sessiond_ask(connect_to_it(), request, -1, &session, NULL)) {
+		printf("'%s': %m\n", request);
+		return 1;
+	}
+	/* Without a file it would be gone when it is closed for the first time. */
+	preserve.fd = memfd_create("half", MFD_CLOEXEC);
+	if (preserve.fd < 0 || ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &preserve)) {
+		perror("preserving a file");
+		return 1;
+	}
+	return 0;
 }
 
 /* Nobody has it open when the last one has closed it: not the daemon either. */

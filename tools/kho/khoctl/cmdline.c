@@ -103,22 +103,13 @@ bool cmdline_has(const char *cmdline, const char *name)
 	return found;
 }
 
-/* Does one of the words of @value, which are separated by commas, begin with @word? */
-static bool has_word(const char *value, const char *word)
-{
-	while (value && strncmp(value, word, strlen(word))) {
-		value = strchr(value, ',');
-		value += !!value;
-	}
-	return value;
-}
-
-/* Is @word one of the words of @value? */
-static bool is_word(const char *value, const char *word)
+/* Is one of the words of @value, between commas, @word? If not @whole: does one begin with it? */
+static bool has_word(const char *value, const char *word, bool whole)
 {
 	size_t len = strlen(word);
 
-	while (value && (strncmp(value, word, len) || (value[len] && value[len] != ','))) {
+	while (value && (strncmp(value, word, len) ||
+			 (whole && value[len] && value[len] != ','))) {
 		value = strchr(value, ',');
 		value += !!value;
 	}
@@ -131,7 +122,7 @@ bool cmdline_promises(const char *cmdline, const char *version)
 	bool found = false;
 
 	while (!found && param_next(&cmdline, &param)) {
-		found = param_is(&param, "kho_restores") && is_word(param.value, version);
+		found = param_is(&param, "kho_restores") && has_word(param.value, version, true);
 		param_free(&param);
 	}
 	return found;
@@ -144,11 +135,11 @@ const char *cmdline_untranslated(const char *cmdline)
 
 	while (param_next(&cmdline, &param)) {
 		if (param_is(&param, "iommu"))
-			iommu |= has_word(param.value, "off");
+			iommu |= has_word(param.value, "off", false);
 		/* Of these the last one holds. */
-		else if (param_is(&param, "intel_iommu") && has_word(param.value, "off"))
+		else if (param_is(&param, "intel_iommu") && has_word(param.value, "off", false))
 			intel = true;
-		else if (param_is(&param, "intel_iommu") && has_word(param.value, "on"))
+		else if (param_is(&param, "intel_iommu") && has_word(param.value, "on", false))
 			intel = false;
 		param_free(&param);
 	}

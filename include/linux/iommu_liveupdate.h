@@ -55,6 +55,11 @@ struct iommu_run {
 int iommu_domain_next_run(struct iommu_domain *domain, u64 from, u64 last,
 			  struct iommu_run *run);
 
+#ifdef CONFIG_KHO_TEST
+void iommu_test_extend(void);
+int iommu_test_make_dirty(struct device *dev, u64 iova);
+#endif
+
 /* Old kernel */
 int iommu_preserve_device(struct device *dev,
 			  const struct iommu_preserve_ops *ops, void *user);

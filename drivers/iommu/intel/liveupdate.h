@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * VT-d translation that stays in force across a kexec: preserve.c in the old kernel,
- * restore*.c in the next one, liveupdate_irq.c, walk.c and runs.c in both.
+ * restore*.c and dirty.c in the next one, liveupdate_irq.c, walk.c and runs.c in both.
  */
 #ifndef _INTEL_LIVEUPDATE_H
 #define _INTEL_LIVEUPDATE_H
@@ -92,8 +92,13 @@ static inline u16 vtd_half_sid(const struct vtd_half *half, unsigned int i)
  */
 
 /* runs.c */
+struct dma_pte *vtd_find_entry(struct iommu_domain *domain, u64 iova,
+			       int *level);
 int vtd_next_run(struct iommu_domain *domain, u64 from, u64 last,
 		 struct iommu_run *run);
+
+/* dirty.c */
+void vtd_pass_dirty(struct dmar_domain *from, struct dmar_domain *to);
 
 /* walk.c */
 /**
@@ -145,6 +150,11 @@ void vtd_forget(struct device *dev);
 bool intel_liveupdate_shutdown(void);
 
 #else
+
+static inline void vtd_pass_dirty(struct dmar_domain *from,
+				  struct dmar_domain *to)
+{
+}
 
 static inline bool intel_liveupdate_shutdown(void)
 {

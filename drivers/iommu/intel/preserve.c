@@ -199,8 +199,6 @@ static const char *domain_fault(struct device_domain_info *info)
 		return "uses a first-level table: start this kernel with intel_iommu=sm_off";
 	if (domain->nested_parent && !list_empty(&domain->s1_domains))
 		return "has domains nested on its own: destroy them";
-	if (domain->dirty_tracking)
-		return "has dirty tracking on: turn it off";
 	if (info->pasid_table && has_pasids(info))
 		return "has domains for PASIDs: detach them";
 	return NULL;

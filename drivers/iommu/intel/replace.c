@@ -18,8 +18,8 @@
 #include <linux/iommu.h>
 #include <linux/pci.h>
 
-#include "../liveupdate.h"
 #include "iommu.h"
+#include "liveupdate.h"
 #include "pasid.h"
 #include "replace.h"
 
@@ -219,6 +219,7 @@ int intel_iommu_replace(struct iommu_domain *domain, struct device *dev)
 
 	info->domain = new;
 	cache_tag_flush_all(old);
+	vtd_pass_dirty(old, new);
 	cache_tag_unassign_domain(old, dev, IOMMU_NO_PASID);
 	domain_detach_iommu(old, iommu);
 	return 0;

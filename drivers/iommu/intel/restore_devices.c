@@ -187,6 +187,18 @@ static struct dmar_domain *get_restored(u32 i, struct intel_iommu *iommu)
 	return domain;
 }
 
+/* Its entry says so, and goes on saying so. */
+static bool tracks_dirty(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct pasid_entry *pte;
+
+	if (!info->pasid_table)
+		return false;
+	pte = intel_pasid_get_entry(dev, IOMMU_NO_PASID);
+	return pte && pasid_get_ssade(pte);
+}
+
 static int enter_restored(struct device *dev, u32 i)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
@@ -207,6 +219,8 @@ static int enter_restored(struct device *dev, u32 i)
 	rc = iommu_restored_add(dev, &domain->domain);
 	if (rc)
 		goto err_unassign;
+	if (tracks_dirty(dev))
+		domain->dirty_tracking = true;
 	info->domain = domain;
 	info->domain_attached = true;
 	list_add(&info->link, &domain->devices);

@@ -54,7 +54,28 @@ static const struct dma_pte *find_entry(struct cursor *cursor, u64 iova)
 	}
 }
 
-/* The same, when the cursor is at the entry before */
+/**
+ * vtd_find_entry - what a page table has for an iova
+ * @domain: a paging domain or a restored one
+ * @iova: within what the table can map
+ * @level: set to the level of the entry, or where it is missing
+ *
+ * Context: nothing is mapped or unmapped meanwhile.
+ * Return: an entry that maps it, or that is not present; NULL when the table is damaged
+ */
+struct dma_pte *vtd_find_entry(struct iommu_domain *domain, u64 iova, int *level)
+{
+	struct cursor cursor = {
+		.domain = to_dmar_domain(domain),
+		.restored = iommu_domain_is_restored(domain),
+	};
+	const struct dma_pte *pte = find_entry(&cursor, iova);
+
+	*level = cursor.level;
+	return (struct dma_pte *)pte;
+}
+
+/* As find_entry(), when the cursor is at the entry before */
 static const struct dma_pte *next_entry(struct cursor *cursor, u64 iova)
 {
 	unsigned int index = table_index(iova, cursor->level);

@@ -80,6 +80,27 @@ static inline bool iommufd_set_preserved(struct iommufd_ctx *ictx,
 	return ok;
 }
 
+/*
+ * While a device leaves the old kernel's page table, nothing is mapped or unmapped in the
+ * new one: what is dirty there is made dirty here. To be given to iommufd_release_maps().
+ */
+static inline bool iommufd_hold_maps(struct iommufd_hwpt_paging *hwpt,
+				     struct iommufd_device *idev)
+{
+	lockdep_assert_held(&idev->igroup->lock);
+	if (!hwpt || !iommu_device_is_restored(idev->dev))
+		return false;
+	down_write(&hwpt->ioas->iopt.domains_rwsem);
+	return true;
+}
+
+static inline void iommufd_release_maps(struct iommufd_hwpt_paging *hwpt,
+					bool held)
+{
+	if (held)
+		up_write(&hwpt->ioas->iopt.domains_rwsem);
+}
+
 /* liveupdate_maps.c */
 int iommufd_maps_check(struct io_pagetable *iopt,
 		       struct liveupdate_session *session,

@@ -61,17 +61,10 @@ struct iommufd_preserved {
 /* Why a page table cannot be used by the next kernel, or NULL. */
 static const char *unsuitable(const struct iommufd_hw_pagetable *hwpt)
 {
-	const struct iommufd_hwpt_paging *paging;
-
 	if (hwpt->obj.type != IOMMUFD_OBJ_HWPT_PAGING)
 		return "is nested";
-	paging = container_of(hwpt, const struct iommufd_hwpt_paging, common);
-	if (paging->nest_parent)
-		return "can be the parent of a nested one";
 	if (hwpt->fault)
 		return "has a fault queue";
-	if (hwpt->domain->dirty_ops)
-		return "has dirty tracking";
 	return NULL;
 }
 
@@ -330,6 +323,12 @@ static void write_hwpt(struct iommufd_object_ser *out,
 	out->parent = hwpt->ioas->obj.id;
 	if (hwpt->auto_domain)
 		out->flags |= IOMMUFD_SER_AUTO;
+	if (hwpt->nest_parent)
+		out->hwpt_flags |= IOMMUFD_SER_HWPT_NEST_PARENT;
+	if (hwpt->common.domain->dirty_ops)
+		out->hwpt_flags |= IOMMUFD_SER_HWPT_DIRTY;
+	if (READ_ONCE(hwpt->tracks_dirty))
+		out->flags |= IOMMUFD_SER_TRACKS_DIRTY;
 }
 
 /* The next object at or after @index that is listed; false when there is none */
@@ -377,6 +376,16 @@ static void mark_hwpts(struct iommufd_ser *ser)
 	}
 }
 
+static bool has_hwpt_flags(const struct iommufd_ser *ser)
+{
+	u32 i;
+
+	for (i = 0; i < ser->nr; i++)
+		if (ser->object[i].hwpt_flags)
+			return true;
+	return false;
+}
+
 static struct iommufd_ser *alloc_record(u32 nr)
 {
 	size_t size = struct_size_t(struct iommufd_ser, object, nr);
@@ -408,11 +417,21 @@ static int write_record(struct iommufd_ctx *ictx, struct iommufd_ser *ser,
 		ser->object[ser->nr++] = object;
 	}
 	mark_hwpts(ser);
+	if (has_hwpt_flags(ser)) {
+		rc = kho_need_version(IOMMUFD_LIVEUPDATE_HWPT_FLAGS);
+		if (rc)
+			return rc;
+	}
 	rc = iommufd_maps_write(ictx, ser, args);
 	if (rc)
-		return rc;
+		goto err_unneed;
 	ser->checksum = iommufd_ser_checksum(ser);
 	return 0;
+
+err_unneed:
+	if (has_hwpt_flags(ser))
+		kho_unneed_version(IOMMUFD_LIVEUPDATE_HWPT_FLAGS);
+	return rc;
 }
 
 int iommufd_liveupdate_preserve(struct liveupdate_file_op_args *args)
@@ -485,5 +504,9 @@ int iommufd_liveupdate_freeze(struct liveupdate_file_op_args *args)
 
 void iommufd_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 {
-	iommufd_maps_free(phys_to_virt(args->serialized_data));
+	struct iommufd_ser *ser = phys_to_virt(args->serialized_data);
+
+	iommufd_maps_free(ser);
+	if (has_hwpt_flags(ser))
+		kho_unneed_version(IOMMUFD_LIVEUPDATE_HWPT_FLAGS);
 }

@@ -31,12 +31,23 @@ static bool is_unit(phys_addr_t phys)
 	return kho_can_restore_folio(phys, ilog2(IOMMUFD_MAPS_SER_PAGES));
 }
 
+static bool hwpt_flags_ok(const struct iommufd_object_ser *object)
+{
+	if (object->flags & IOMMUFD_SER_TRACKS_DIRTY &&
+	    !(object->hwpt_flags & IOMMUFD_SER_HWPT_DIRTY))
+		return false;
+	return !object->hwpt_flags ||
+	       (object->type == IOMMUFD_SER_HWPT &&
+		!(object->flags & IOMMUFD_SER_AUTO) &&
+		!(object->hwpt_flags & ~IOMMUFD_SER_HWPT_FLAGS));
+}
+
 static bool object_ok(const struct iommufd_object_ser *object, u32 min_id)
 {
 	return object->type >= IOMMUFD_SER_IOAS &&
 	       object->type <= IOMMUFD_SER_DEVICE && object->id >= min_id &&
 	       object->id <= INT_MAX && object->parent <= INT_MAX &&
-	       !(object->flags & ~IOMMUFD_SER_FLAGS) && !object->hwpt_flags &&
+	       !(object->flags & ~IOMMUFD_SER_FLAGS) && hwpt_flags_ok(object) &&
 	       !object->reserved;
 }
 

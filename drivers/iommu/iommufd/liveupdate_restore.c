@@ -253,6 +253,8 @@ static void describe_object(const struct iommufd_restore *restore, u32 i,
 		out->flags |= IOMMU_RESTORE_AUTO;
 	if (object->flags & IOMMUFD_SER_PRESERVED)
 		out->flags |= IOMMU_RESTORE_PRESERVED;
+	if (object->flags & IOMMUFD_SER_TRACKS_DIRTY)
+		out->flags |= IOMMU_RESTORE_TRACKS_DIRTY;
 	if (object->type == IOMMUFD_SER_IOAS)
 		out->type = IOMMU_RESTORE_TYPE_IOAS;
 	else if (object->type == IOMMUFD_SER_HWPT)

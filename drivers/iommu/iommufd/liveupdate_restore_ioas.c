@@ -262,6 +262,44 @@ static int compare(struct iommufd_device *idev,
 	return rc == -ENODEV ? 0 : rc;
 }
 
+/* Before a device is attached, which makes what it dirtied until then dirty here. */
+static int track_dirty(struct iommufd_hwpt_paging *hwpt)
+{
+	int rc = iopt_set_dirty_tracking(&hwpt->ioas->iopt, hwpt->common.domain,
+					 true);
+
+	if (!rc)
+		hwpt->tracks_dirty = true;
+	return rc;
+}
+
+static struct iommufd_hwpt_paging *
+alloc_hwpt(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas,
+	   struct iommufd_device *idev, const struct iommufd_object_ser *object)
+{
+	struct iommufd_hwpt_paging *hwpt;
+	int rc;
+
+	static_assert(IOMMUFD_SER_HWPT_NEST_PARENT == IOMMU_HWPT_ALLOC_NEST_PARENT);
+	static_assert(IOMMUFD_SER_HWPT_DIRTY == IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
+	hwpt = iommufd_hwpt_paging_alloc(ictx, ioas, idev, IOMMU_NO_PASID,
+					 object->hwpt_flags, false, NULL);
+	if (hwpt == ERR_PTR(-EOPNOTSUPP))
+		dev_err(idev->dev, "its IOMMU has no page tables with flags %#x, which the old kernel's had: the address space is not restored\n",
+			object->hwpt_flags);
+	if (IS_ERR(hwpt))
+		return hwpt;
+	hwpt->auto_domain = object->flags & IOMMUFD_SER_AUTO;
+	if (object->flags & IOMMUFD_SER_TRACKS_DIRTY) {
+		rc = track_dirty(hwpt);
+		if (rc) {
+			iommufd_object_abort_and_destroy(ictx, &hwpt->common.obj);
+			return ERR_PTR(rc);
+		}
+	}
+	return hwpt;
+}
+
 /*
  * Page table number @i of the record, filled, not yet finalized. NULL when it has no
  * device any more.
@@ -292,15 +330,11 @@ restore_hwpt(struct iommufd_restore *restore, struct iommufd_ctx *ictx,
 			break;
 		}
 		if (!hwpt)
-			hwpt = iommufd_hwpt_paging_alloc(ictx, ioas, idev,
-							 IOMMU_NO_PASID,
-							 ser->object[i].hwpt_flags,
-							 false, NULL);
+			hwpt = alloc_hwpt(ictx, ioas, idev, &ser->object[i]);
 		if (IS_ERR(hwpt)) {
 			rc = PTR_ERR(hwpt);
 			hwpt = NULL;
 		} else {
-			hwpt->auto_domain = ser->object[i].flags & IOMMUFD_SER_AUTO;
 			rc = compare(idev, hwpt);
 		}
 		iommufd_put_object(ictx, &idev->obj);

@@ -40,10 +40,13 @@ enum iommu_restore_type {
  * @IOMMU_RESTORE_PRESERVED: the address space was recorded with what was mapped,
  *			     because a preserved device was attached to it; or the
  *			     page table, or the device, is such a one
+ * @IOMMU_RESTORE_TRACKS_DIRTY: dirty tracking was on in the page table, and is in the
+ *				one that IOMMU_RESTORE_IOAS made
  */
 enum iommu_restore_flags {
 	IOMMU_RESTORE_AUTO = 1 << 0,
 	IOMMU_RESTORE_PRESERVED = 1 << 1,
+	IOMMU_RESTORE_TRACKS_DIRTY = 1 << 2,
 };
 
 /**
@@ -153,14 +156,16 @@ struct iommu_restore_areas {
  * them have to be bound to this iommufd before; the translation that has been in
  * force for them since the old kernel must be exactly what the new page tables say.
  * Nothing changes for a device until it is attached: to the new page table, or, if
- * that has IOMMU_RESTORE_AUTO, to the new address space.
+ * that has IOMMU_RESTORE_AUTO, to the new address space. What it had made dirty, and
+ * nobody asked for, is reported as dirty from then on.
  *
  * Where it fails, nothing has changed, and it may be tried again.
  *
  * Errors: as IOMMU_RESTORE_LIST, and ENOENT: there is no such address space. EEXIST:
  * it was made already. ENXIO: a device is not bound, or a file of the session cannot
  * be retrieved. EINVAL: files, record and the translation in force do not agree; the
- * kernel log says where. ENOMEM: also when RLIMIT_MEMLOCK is too small.
+ * kernel log says where. ENOMEM: also when RLIMIT_MEMLOCK is too small. EOPNOTSUPP:
+ * also when the IOMMU cannot do any more what a page table was for.
  */
 struct iommu_restore_ioas {
 	__u32 size;

@@ -89,9 +89,15 @@ static int run_device_command(char *line)
 	struct pci_dev *pdev;
 	char word[16];
 	int nr, rc;
-	u64 bit;
+	s64 bit;
 
-	nr = sscanf(line, "%15s %x:%x:%x.%u %llu", word, &segment, &bus, &slot,
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+	if (!strcmp(line, "extend-units")) {
+		iommu_test_extend();
+		return 0;
+	}
+#endif
+	nr = sscanf(line, "%15s %x:%x:%x.%u %lli", word, &segment, &bus, &slot,
 		    &func, &bit);
 	if (nr < 5)
 		return -EINVAL;
@@ -111,6 +117,10 @@ static int run_device_command(char *line)
 		rc = damage_device(pdev, bit);
 	else if (!strcmp(word, "damage-list") && nr == 6)
 		rc = damage_device(NULL, bit);
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+	else if (!strcmp(word, "dirty") && nr == 6)
+		rc = iommu_test_make_dirty(&pdev->dev, bit);
+#endif
 	pci_dev_put(pdev);
 	return rc;
 }

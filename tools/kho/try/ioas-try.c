@@ -20,6 +20,9 @@
  *	by-process		so are they accounted, before anything is in the iommufd
  *	is-by-process		the iommufd says so
  *	limit PAGES		that it may lock, and no privilege to lock more
+ *	track on|off		what is dirty, in the page table that was made last
+ *	dirty IOVA PAGES N...	of so many pages, up to 64, those with these numbers are dirty, no
+ *				others; and have been asked for
  *
  * After a live update:
  *
@@ -200,6 +203,41 @@ static int account_by_process(uint32_t op)
 	return by_process ? 0 : trial_bad("it is accounted by user");
 }
 
+static int track_dirty(bool on)
+{
+	struct iommu_hwpt_set_dirty_tracking set = {
+		.size = sizeof(set),
+		.flags = on ? IOMMU_HWPT_DIRTY_TRACKING_ENABLE : 0,
+		.hwpt_id = trial.table,
+	};
+
+	return ioctl(trial.iommufd, IOMMU_HWPT_SET_DIRTY_TRACKING, &set);
+}
+
+static int check_dirty(char **w, int nr)
+{
+	uint64_t bitmap = 0, wanted = 0;
+	struct iommu_hwpt_get_dirty_bitmap get = {
+		.size = sizeof(get),
+		.hwpt_id = trial.table,
+		.iova = trial_number(w[0]),
+		.length = trial_number(w[1]) * TRIAL_PAGE,
+		.page_size = TRIAL_PAGE,
+		.data = (uintptr_t)&bitmap,
+	};
+	int i;
+
+	for (i = 2; i < nr; i++)
+		wanted |= 1ULL << trial_number(w[i]);
+	if (ioctl(trial.iommufd, IOMMU_HWPT_GET_DIRTY_BITMAP, &get))
+		return -1;
+	if (bitmap == wanted)
+		return 0;
+	keeper_problem("as a bitmap they are %#lx", bitmap);
+	errno = EBADMSG;
+	return -1;
+}
+
 static int print_objects(void)
 {
 	static const char *const types[] = { "?", "ioas", "hwpt", "device" };
@@ -208,9 +246,12 @@ static int print_objects(void)
 	int rc;
 
 	for (i = 0; (rc = kho_restored_object(trial.iommufd, i, &object)) > 0; i++) {
-		keeper_say("%s %u of %u%s%s", types[object.type & 3], object.old_id, object.parent,
+		keeper_say("%s %u of %u%s%s%s", types[object.type & 3], object.old_id, object.parent,
 			   object.flags & IOMMU_RESTORE_AUTO ? " auto" : "",
-			   object.flags & IOMMU_RESTORE_PRESERVED ? " preserved" : "");
+			   object.flags & IOMMU_RESTORE_PRESERVED ? " preserved" : "",
+			   object.flags & IOMMU_RESTORE_TRACKS_DIRTY ? " tracked" : "");
+		if (object.hwpt_flags)
+			keeper_say(" flags %#x", object.hwpt_flags);
 		if (object.type == IOMMU_RESTORE_TYPE_DEVICE)
 			keeper_say(" at %#llx", object.bdf);
 		keeper_say(" new %u\n", object.new_id);
@@ -267,6 +308,10 @@ static int run(char **w, int nr)
 		return account_by_process(IOMMU_OPTION_OP_GET);
 	if (!strcmp(w[0], "limit") && nr == 2)
 		return limit_locked(trial_number(w[1]));
+	if (!strcmp(w[0], "track") && nr == 2)
+		return track_dirty(!strcmp(w[1], "on"));
+	if (!strcmp(w[0], "dirty") && nr >= 3)
+		return check_dirty(w + 1, nr - 1);
 	if (!strcmp(w[0], "objects") && nr == 1)
 		return print_objects();
 	if (!strcmp(w[0], "areas") && nr == 2)

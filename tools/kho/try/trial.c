@@ -133,6 +133,8 @@ static int make_table(const char *kind)
 		arg.flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
 	else if (!strcmp(kind, "parent"))
 		arg.flags = IOMMU_HWPT_ALLOC_NEST_PARENT;
+	else if (!strcmp(kind, "dirty-parent"))
+		arg.flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING | IOMMU_HWPT_ALLOC_NEST_PARENT;
 	else if (strcmp(kind, "plain"))
 		return trial_bad("no such kind of page table");
 	if (ioctl(trial.iommufd, IOMMU_HWPT_ALLOC, &arg))

@@ -13,7 +13,7 @@
  *	map-anonymous IOVA	a page that is of no file
  *	replace PAGE		where a page was mapped last, put another one of the file
  *	unmap IOVA
- *	table KIND		make a page table: plain, dirty, parent, fault
+ *	table KIND		make a page table: plain, dirty, parent, dirty-parent, fault
  *	attach			the device to the address space
  *	attach-table		to the page table that was made last
  *	detach

@@ -20,6 +20,10 @@
 #define IOMMUFD_LIVEUPDATE_COMPATIBLE	"iommufd-v2"
 KHO_RESTORES(IS_ENABLED(CONFIG_IOMMUFD_LIVEUPDATE), "iommufd-v2")
 
+/* That, and page tables with flags; needed only when there is one */
+#define IOMMUFD_LIVEUPDATE_HWPT_FLAGS	"iommufd-hwpt-flags-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_IOMMUFD_LIVEUPDATE), "iommufd-hwpt-flags-v1")
+
 #define IOMMUFD_SER_MAX_PAGES		256
 
 /* In units of 4 KiB */
@@ -41,8 +45,17 @@ KHO_RESTORES(IS_ENABLED(CONFIG_IOMMUFD_LIVEUPDATE), "iommufd-v2")
 #define IOMMUFD_SER_PRESERVED		0x2U
 /* An address space that was told to use no large pages */
 #define IOMMUFD_SER_SMALL_PAGES		0x4U
-#define IOMMUFD_SER_FLAGS \
-	(IOMMUFD_SER_AUTO | IOMMUFD_SER_PRESERVED | IOMMUFD_SER_SMALL_PAGES)
+/* A page table that kept track of what is dirty */
+#define IOMMUFD_SER_TRACKS_DIRTY	0x8U
+#define IOMMUFD_SER_FLAGS					\
+	(IOMMUFD_SER_AUTO | IOMMUFD_SER_PRESERVED |		\
+	 IOMMUFD_SER_SMALL_PAGES | IOMMUFD_SER_TRACKS_DIRTY)
+
+/* Of a page table, as userspace says it to IOMMU_HWPT_ALLOC */
+#define IOMMUFD_SER_HWPT_NEST_PARENT	0x1U
+#define IOMMUFD_SER_HWPT_DIRTY		0x2U
+#define IOMMUFD_SER_HWPT_FLAGS \
+	(IOMMUFD_SER_HWPT_NEST_PARENT | IOMMUFD_SER_HWPT_DIRTY)
 
 /**
  * struct iommufd_object_ser - an object of an iommufd
@@ -52,7 +65,8 @@ KHO_RESTORES(IS_ENABLED(CONFIG_IOMMUFD_LIVEUPDATE), "iommufd-v2")
  *	    is attached to; else 0
  * @flags: IOMMUFD_SER_AUTO and following
  * @bdf: of a device: segment << 16 | bus << 8 | devfn; else 0
- * @hwpt_flags: of a page table, flags of IOMMU_HWPT_ALLOC: 0
+ * @hwpt_flags: of a page table that was not made by attaching, IOMMUFD_SER_HWPT_*
+ *		and IOMMUFD_LIVEUPDATE_HWPT_FLAGS is needed; else 0
  * @reserved: 0
  */
 struct iommufd_object_ser {

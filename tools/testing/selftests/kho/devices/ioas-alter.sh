@@ -46,6 +46,8 @@ objects 84 65536	EINVAL - damaged
 objects 88 1		EINVAL - damaged
 objects 92 1		EINVAL - damaged
 objects 136 1		EINVAL - damaged
+objects 140 11		EINVAL - damaged
+objects 152 1		EINVAL - damaged
 objects 0 0		0 0 -'
 
 address=$(nics | head -n 1)

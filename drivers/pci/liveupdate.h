@@ -63,6 +63,7 @@ void pci_lu_free_entry(struct lu_entry *entry);
 
 /* liveupdate_config.c: configuration space */
 void pci_lu_stop_dma(struct pci_dev *dev);
+void pci_lu_mask_intx(struct pci_dev *dev);
 void pci_lu_read_header(struct pci_dev *dev, u32 *header);
 
 /* liveupdate_stay.c: drivers that leave */

@@ -17,20 +17,30 @@
 #include "pci.h"
 #include "liveupdate.h"
 
-static void write_command(struct pci_dev *dev, u16 clear)
+static void write_command(struct pci_dev *dev, u16 clear, u16 set)
 {
-	u16 command;
+	u16 command, new;
 
 	pci_read_config_word(dev, PCI_COMMAND, &command);
-	if (!PCI_POSSIBLE_ERROR(command) && command & clear)
-		pci_bus_write_config_word(dev->bus, dev->devfn, PCI_COMMAND,
-					  command & ~clear);
+	new = (command & ~clear) | set;
+	if (!PCI_POSSIBLE_ERROR(command) && new != command)
+		pci_bus_write_config_word(dev->bus, dev->devfn, PCI_COMMAND, new);
 }
 
 void pci_lu_stop_dma(struct pci_dev *dev)
 {
-	write_command(dev, PCI_COMMAND_MASTER);
+	write_command(dev, PCI_COMMAND_MASTER, 0);
 	dev->is_busmaster = 0;
+}
+
+/*
+ * The pin says nothing any more, and the device remembers what it wants to say. One that
+ * cannot be told so has its interrupt line to itself, which is off until a user asks.
+ */
+void pci_lu_mask_intx(struct pci_dev *dev)
+{
+	if (dev->pin && !dev->broken_intx_masking)
+		write_command(dev, 0, PCI_COMMAND_INTX_DISABLE);
 }
 
 void pci_lu_read_header(struct pci_dev *dev, u32 *header)

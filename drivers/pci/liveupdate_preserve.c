@@ -761,6 +761,7 @@ bool pci_liveupdate_shutdown(struct pci_dev *dev)
 		mask_msix(dev);
 	if (dev->msi_cap)
 		mask_msi(dev);
+	pci_lu_mask_intx(dev);
 	return true;
 }
 

@@ -143,6 +143,9 @@ static void add_incoming(struct lu_entry *entry, struct pci_dev *dev)
 	dev->is_busmaster = !!(command & PCI_COMMAND_MASTER);
 	if (!entry->damaged)
 		dev->broken_intx_masking = !!(flags & PCI_SER_INTX_MASK_BROKEN);
+	/* Its program may have unmasked it while processors were being stopped. */
+	if (!pci_lu_is_bridge(dev))
+		pci_lu_mask_intx(dev);
 	if (pci_lu_is_bridge(dev)) {
 		dev->io_window |= !!(flags & PCI_SER_IO_WINDOW);
 		dev->pref_window |= !!(flags & PCI_SER_PREF_WINDOW);

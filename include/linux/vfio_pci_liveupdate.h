@@ -17,7 +17,7 @@ struct vfio_pci_ser;
  *	 retrieve to finish. NULL otherwise
  * @preserved: in the old kernel, for iommufd_device_unpreserve()
  * @unsignalled: next kernel: vectors of which the first eventfd is going to be
- *		 signalled; NULL when there are none
+ *		 signalled; NULL when it was not opened inherited
  * @nr_vectors: bits in @unsignalled
  * @msix_enabled: next kernel: MSI-X was on when the device was opened
  */

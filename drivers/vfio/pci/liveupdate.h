@@ -35,6 +35,8 @@ int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev);
 int vfio_pci_liveupdate_restore_config(struct vfio_pci_core_device *vdev);
 void vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev);
 void vfio_pci_liveupdate_close(struct vfio_pci_core_device *vdev);
+bool vfio_pci_liveupdate_owes_intx(struct vfio_pci_core_device *vdev,
+				   struct eventfd_ctx *trigger);
 void vfio_pci_liveupdate_signal(struct vfio_pci_core_device *vdev,
 				unsigned int vector,
 				struct eventfd_ctx *trigger);
@@ -77,6 +79,7 @@ vfio_pci_liveupdate_set_ser(struct vfio_pci_core_device *vdev,
 int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args);
 void vfio_pci_liveupdate_unpreserve(struct liveupdate_file_op_args *args);
 int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args);
+void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args);
 
 /* liveupdate_restore.c: file operations; and all hooks but init and exit */
 int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args);
@@ -114,6 +117,13 @@ vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev)
 
 static inline void vfio_pci_liveupdate_close(struct vfio_pci_core_device *vdev)
 {
+}
+
+static inline bool
+vfio_pci_liveupdate_owes_intx(struct vfio_pci_core_device *vdev,
+			      struct eventfd_ctx *trigger)
+{
+	return false;
 }
 
 static inline void

@@ -79,9 +79,6 @@ static struct obstacle find_obstacle(struct vfio_pci_core_device *vdev)
 	if (vdev->num_regions)
 		return (struct obstacle) { -EOPNOTSUPP,
 			"has regions besides its BARs", "assign another device" };
-	if (vdev->irq_type == VFIO_PCI_INTX_IRQ_INDEX)
-		return (struct obstacle) { -EOPNOTSUPP,
-			"uses INTx", "let it use MSI-X or MSI" };
 	if (pdev->error_state != pci_channel_io_normal)
 		return (struct obstacle) { -EBUSY,
 			"had an error", "try again when it has recovered" };
@@ -160,6 +157,8 @@ static u32 irq_type_of(const struct vfio_pci_core_device *vdev)
 		return VFIO_PCI_SER_IRQ_MSIX;
 	if (vdev->irq_type == VFIO_PCI_MSI_IRQ_INDEX)
 		return VFIO_PCI_SER_IRQ_MSI;
+	if (vdev->irq_type == VFIO_PCI_INTX_IRQ_INDEX)
+		return VFIO_PCI_SER_IRQ_INTX;
 	return VFIO_PCI_SER_IRQ_NONE;
 }
 
@@ -272,7 +271,17 @@ void vfio_pci_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 {
 	struct vfio_pci_core_device *vdev = args->private_data;
+	struct vfio_pci_state_ser *state = &vdev->liveupdate.ser->state;
 
-	write_state(&vdev->liveupdate.ser->state, vdev);
-	return 0;
+	write_state(state, vdev);
+	return state->irq_type == VFIO_PCI_SER_IRQ_INTX ?
+	       kho_need_version(VFIO_PCI_LIVEUPDATE_INTX) : 0;
+}
+
+void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
+{
+	struct vfio_pci_core_device *vdev = args->private_data;
+
+	if (vdev->liveupdate.ser->state.irq_type == VFIO_PCI_SER_IRQ_INTX)
+		kho_unneed_version(VFIO_PCI_LIVEUPDATE_INTX);
 }

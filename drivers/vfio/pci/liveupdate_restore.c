@@ -76,7 +76,7 @@ static const struct vfio_pci_id_ser *find_id(const struct vfio_pci_ser *ser)
 static bool state_ok(const struct vfio_pci_state_ser *state)
 {
 	return state->checksum == vfio_pci_state_checksum(state) &&
-	       state->irq_type <= VFIO_PCI_SER_IRQ_MSIX &&
+	       state->irq_type <= VFIO_PCI_SER_IRQ_INTX &&
 	       !(state->flags & ~VFIO_PCI_SER_FLAGS) &&
 	       state->msi_qmax <= MSI_QMAX_MAX && !state->reserved0 &&
 	       !memchr_inv(state->reserved, 0, sizeof(state->reserved));
@@ -323,9 +323,10 @@ static void save_state(struct vfio_pci_core_device *vdev)
 	vdev->pci_saved_state = pci_store_saved_state(pdev);
 }
 
+/* One for INTx */
 static unsigned int max_vectors(struct pci_dev *pdev)
 {
-	return max3(pci_msix_vec_count(pdev), pci_msi_vec_count(pdev), 0);
+	return max3(pci_msix_vec_count(pdev), pci_msi_vec_count(pdev), 1);
 }
 
 /**
@@ -345,13 +346,10 @@ int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev)
 	int rc;
 
 	lu->nr_vectors = max_vectors(pdev);
-	if (lu->nr_vectors) {
-		lu->unsignalled = bitmap_alloc(lu->nr_vectors,
-					       GFP_KERNEL_ACCOUNT);
-		if (!lu->unsignalled)
-			return -ENOMEM;
-		bitmap_fill(lu->unsignalled, lu->nr_vectors);
-	}
+	lu->unsignalled = bitmap_alloc(lu->nr_vectors, GFP_KERNEL_ACCOUNT);
+	if (!lu->unsignalled)
+		return -ENOMEM;
+	bitmap_fill(lu->unsignalled, lu->nr_vectors);
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	rc = pci_enable_device(pdev);
 	if (rc) {
@@ -499,10 +497,35 @@ void vfio_pci_liveupdate_close(struct vfio_pci_core_device *vdev)
 	vdev->liveupdate.nr_vectors = 0;
 }
 
+static bool is_owed(const struct vfio_pci_liveupdate *lu, unsigned int vector)
+{
+	return lu->unsignalled && vector < lu->nr_vectors &&
+	       test_bit(vector, lu->unsignalled);
+}
+
+/**
+ * vfio_pci_liveupdate_owes_intx - is INTx to be signalled once when it has been set up?
+ * @vdev: the device
+ * @trigger: the eventfd, NULL when there is none
+ *
+ * If so it is masked, as after every signal of INTx. When userspace unmasks it, the device
+ * says by its status whether there is more: whether its pin is looked at by then depends
+ * on interrupt controllers, some of which take no notice of what was asserted before they
+ * were set up.
+ *
+ * Context: igate is held.
+ */
+bool vfio_pci_liveupdate_owes_intx(struct vfio_pci_core_device *vdev,
+				   struct eventfd_ctx *trigger)
+{
+	lockdep_assert_held(&vdev->igate);
+	return trigger && !vdev->virq_disabled && is_owed(&vdev->liveupdate, 0);
+}
+
 /**
  * vfio_pci_liveupdate_signal - userspace has set the eventfd of a vector
  * @vdev: the device
- * @vector: number of the vector
+ * @vector: number of the vector, 0 for INTx
  * @trigger: the eventfd
  *
  * Whatever the device wanted to say while no kernel listened, and did not keep, is
@@ -513,10 +536,9 @@ void vfio_pci_liveupdate_close(struct vfio_pci_core_device *vdev)
 void vfio_pci_liveupdate_signal(struct vfio_pci_core_device *vdev,
 				unsigned int vector, struct eventfd_ctx *trigger)
 {
-	struct vfio_pci_liveupdate *lu = &vdev->liveupdate;
-
 	lockdep_assert_held(&vdev->igate);
-	if (lu->unsignalled && vector < lu->nr_vectors &&
-	    __test_and_clear_bit(vector, lu->unsignalled))
-		eventfd_signal(trigger);
+	if (!is_owed(&vdev->liveupdate, vector))
+		return;
+	__clear_bit(vector, vdev->liveupdate.unsignalled);
+	eventfd_signal(trigger);
 }

@@ -103,18 +103,6 @@ static void find_in_config(struct findings *findings, const char *address)
 	free(config);
 }
 
-/* The name that vfio-pci gives to an INTx interrupt */
-static bool uses_intx(const char *address)
-{
-	char *text = read_text("/proc/interrupts");
-	char *name = xasprintf("vfio-intx(%s)", address);
-	bool yes = text && strstr(text, name);
-
-	free(name);
-	free(text);
-	return yes;
-}
-
 static void find_group(struct findings *findings, const char *address)
 {
 	char *path = xasprintf("%s" DEVICE_DIR "/%s/iommu_group/devices", root_dir, address);
@@ -179,8 +167,6 @@ static void find_device(struct findings *findings, const char *address)
 	if (power && strcmp(power, "D0") && strcmp(power, "unknown"))
 		find(findings, FINDING_NOTE, "device", NULL,
 		     "%s is in %s: nobody uses it now", address, power);
-	if (uses_intx(address))
-		cannot(findings, address, "it uses INTx", "let it use MSI-X or MSI");
 	find_in_config(findings, address);
 	find_group(findings, address);
 	find_bridges(findings, address);

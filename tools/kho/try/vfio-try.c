@@ -9,7 +9,7 @@
  *
  *	group ADDRESS		what "open" opens, by its group
  *	reset | hot-reset | low-power | wake
- *	intx on|off
+ *	intx on|off|mask|unmask	by the pin, which is masked with each interrupt
  *	msix NR | msi NR	so many vectors, each with an eventfd; 0: none
  *	signals N...		what each eventfd has counted since it was set or asked for
  *	read BAR OFFSET VALUE	32 bits, have to be that
@@ -83,6 +83,18 @@ static int feature(uint32_t which)
 	};
 
 	return ioctl(trial.device, VFIO_DEVICE_FEATURE, &arg);
+}
+
+static int mask_intx(uint32_t action)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | action,
+		.index = VFIO_PCI_INTX_IRQ_INDEX,
+		.count = 1,
+	};
+
+	return ioctl(trial.device, VFIO_DEVICE_SET_IRQS, &set);
 }
 
 static int set_irqs(uint32_t index, unsigned int nr)
@@ -239,6 +251,10 @@ static int run(char **w, int nr)
 		return feature(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY);
 	if (!strcmp(w[0], "wake") && nr == 1)
 		return feature(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT);
+	if (!strcmp(w[0], "intx") && nr == 2 && !strcmp(w[1], "mask"))
+		return mask_intx(VFIO_IRQ_SET_ACTION_MASK);
+	if (!strcmp(w[0], "intx") && nr == 2 && !strcmp(w[1], "unmask"))
+		return mask_intx(VFIO_IRQ_SET_ACTION_UNMASK);
 	if (!strcmp(w[0], "intx") && nr == 2)
 		return set_irqs(VFIO_PCI_INTX_IRQ_INDEX, !strcmp(w[1], "on"));
 	if (!strcmp(w[0], "msix") && nr == 2)

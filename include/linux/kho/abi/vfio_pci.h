@@ -19,6 +19,10 @@
 #define VFIO_PCI_LIVEUPDATE_COMPATIBLE	"vfio-pci-v1"
 KHO_RESTORES(IS_ENABLED(CONFIG_VFIO_PCI_LIVEUPDATE), "vfio-pci-v1")
 
+/* That, and INTx can be set up before the session is finished; needed with INTx only */
+#define VFIO_PCI_LIVEUPDATE_INTX	"vfio-pci-intx-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_VFIO_PCI_LIVEUPDATE), "vfio-pci-intx-v1")
+
 #define VFIO_PCI_SER_CONFIG_MAX		4096
 #define VFIO_PCI_SER_NR_REGIONS		7	/* BARs and ROM */
 #define VFIO_PCI_SER_SIZE		8192
@@ -27,6 +31,7 @@ KHO_RESTORES(IS_ENABLED(CONFIG_VFIO_PCI_LIVEUPDATE), "vfio-pci-v1")
 #define VFIO_PCI_SER_IRQ_NONE		0
 #define VFIO_PCI_SER_IRQ_MSI		1
 #define VFIO_PCI_SER_IRQ_MSIX		2
+#define VFIO_PCI_SER_IRQ_INTX		3	/* VFIO_PCI_LIVEUPDATE_INTX is needed */
 
 /* struct vfio_pci_state_ser.flags */
 #define VFIO_PCI_SER_VIRQ_DISABLED	0x1

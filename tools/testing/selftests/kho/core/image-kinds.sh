@@ -7,17 +7,7 @@ set -e
 . kho-lib
 dir=/sys/kernel/debug/kho_test
 image=/tmp/bzImage
-
-# without NAME...: an image that lists other versions in their place
-without() {
-	cp /boot/bzImage $image
-	for name; do
-		# (the list is the last; what is packed before it may happen to have a name as it is)
-		at=$(strings -t d $image | sed -n "s/^ *\([0-9]*\) $name-v[0-9]\$/\1/p" | tail -n 1)
-		[ -n "$at" ] || fail "$name is not listed"
-		printf x | dd of=$image bs=1 seek="$at" conv=notrunc 2>/dev/null
-	done
-}
+without() { image_without $image "$@"; }
 
 keep 'memfd m 5 8' 'create s'
 without memfd

@@ -26,6 +26,12 @@ case $GENERATION in
 	try "dirty 0x10000 8 0 3" "dirty 0x10000 8"
 	makes_dirty 0x11000
 	try "preserve iommufd 2" "preserve device 3"
+	image_without /tmp/bzImage iommufd-hwpt-flags
+	load 0 /tmp/bzImage
+	activate 1
+	finalize 1 EPROTONOSUPPORT
+	error_says "iommufd-hwpt-flags-v1"
+	activate 0
 	load_next dirty-jump
 	activate 1
 	try "EBUSY track off" "EBUSY track on"

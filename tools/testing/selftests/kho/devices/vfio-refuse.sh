@@ -24,9 +24,7 @@ try bind
 refuses ENXIO "cannot be preserved: its iommufd is not in the session"
 try "preserve iommufd 1" "EBUSY preserve iommufd 4"
 refuses EINVAL "cannot be preserved: the page table of the device is not there"
-try attach "intx on"
-refuses EOPNOTSUPP "cannot be preserved: it uses INTx: let it use MSI-X or MSI"
-try "intx off" "power 3"
+try attach "power 3"
 refuses EBUSY "cannot be preserved: it is in low power: let it return to D0"
 try "power 0" low-power
 refuses EBUSY "cannot be preserved: it is in low power: let it return to D0"
@@ -48,10 +46,7 @@ try "session t" "ENXIO preserve device 3" "preserve file 2" "preserve iommufd 1"
 try "msix 0" "power 3"
 activate 1 EBUSY
 error_says "$address" "not in D0"
-try "power 0" "intx on"
-activate 1 EOPNOTSUPP
-error_says "$address" "uses INTx"
-try "intx off" detach
+try "power 0" detach
 activate 1 EINVAL
 error_says "$address" "is not there"
 try attach "map-anonymous 0x20000"

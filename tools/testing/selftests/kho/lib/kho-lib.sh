@@ -156,6 +156,19 @@ nothing_left() {
 # load RESULT [KERNEL [APPEND]]: kexec_file_load() of a kernel that will not be started
 load() { expect "$1" load "${2:-/boot/bzImage}" /boot/initrd "$(cat /boot/cmdline) ${3:-}"; }
 
+# image_without FILE NAME...: this kernel's image, which lists other versions in place of these
+image_without() {
+	copy=$1
+	shift
+	cp /boot/bzImage "$copy"
+	for version; do
+		# (the list is the last; what is packed before it may happen to have a name as it is)
+		at=$(strings -t d "$copy" | sed -n "s/^ *\([0-9]*\) $version-v[0-9]\$/\1/p" | tail -n 1)
+		[ -n "$at" ] || fail "$version is not listed"
+		printf x | dd of="$copy" bs=1 seek="$at" conv=notrunc 2>/dev/null
+	done
+}
+
 # load_next COMMAND...: for jump_next, which does not return when the jump works
 load_next() { live-update --load-only -- "$@" || fail "loading the next kernel: $?"; }
 jump_next() {

@@ -350,6 +350,25 @@ static bool is_last(u32 i)
 	return true;
 }
 
+/* Of a device that did not get them back; what it did get back is not pending. */
+static void free_pasid_tables(u32 i)
+{
+	const struct iommu_device_ser *ser = &vtd_incoming.record.devices[i];
+	struct pasid_dir_entry *dir;
+	void *table;
+
+	if (vtd_record_device_fault(&vtd_incoming.record, i) || !ser->pasid_dir_pa)
+		return;
+	dir = restore_table(ser->pasid_dir_pa, ser->pasid_order);
+	if (!dir)
+		return;
+	table = pasid_pde_is_present(dir) ?
+		restore_table(dir->val & PDE_PFN_MASK, 0) : NULL;
+	if (table)
+		iommu_free_pages(table, 0);
+	iommu_free_pages(dir, ser->pasid_order);
+}
+
 /**
  * vtd_forget - free what is kept for a device that is blocked
  * @dev: the device
@@ -369,6 +388,7 @@ void vtd_forget(struct device *dev)
 	if (i == vtd_nr_devices() || vtd_incoming.states[i] != DEVICE_BLOCKED)
 		return;
 	vtd_incoming.states[i] = DEVICE_FORGOTTEN;
+	free_pasid_tables(i);
 	if (is_last(i)) {
 		domain = &vtd_incoming.record.domains[vtd_incoming.record.devices[i].domain];
 		free_table(domain->pgd_pa, agaw_to_level(domain->agaw));

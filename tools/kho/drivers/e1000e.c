@@ -1,72 +1,68 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver for Intel's 82574L as QEMU emulates it (e1000e), on top of vfio.
+ * A driver for Intel's 82574L as QEMU emulates it (e1000e), see nic.h.
  *
- * Legacy descriptors, one queue each way, everything that comes is received.
+ * Legacy descriptors, one queue each way, everything that comes is received. In the file:
+ *
+ *	page 2		ring for sending, and the frame that is sent
+ *	then		ring for receiving
+ *	then		buffers, four to a page
  */
-#include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <kho_vfio.h>
 
-#include "e1000e.h"
 #include "e1000e_regs.h"
+#include "nic.h"
 
 #define DESCS_PER_PAGE		(DMA_PAGE / sizeof(struct rx_desc))
-#define BUFFERS_PER_PAGE	(DMA_PAGE / E1000E_BUFFER)
 
-#define PAGE_STATE	0
-#define PAGE_SEND	2
-#define PAGE_RING	3
+#define PAGE_SEND	NIC_PAGE_FIRST
+#define PAGE_RING	(PAGE_SEND + 1)
 #define TX_RING		8		/* the fewest that TDLEN can say */
 #define TX_BUFFER	2048		/* in the page */
 
 /*
- * How the device sees it. Buffer pages are apart, so that there are many page
- * tables, and all but the first few are needed only when the ring gets there. All of
- * it moves up by the base of the NIC.
+ * How the device sees it, all moved up by the base of the NIC. All buffers but the first
+ * few are needed only when the ring gets there.
  */
 #define IOVA_SEND	0x08000000ULL
 #define IOVA_RING	0x10000000ULL
-#define IOVA_BUFFERS	0x100000000ULL
-#define IOVA_STRIDE	(16 * DMA_PAGE)
 
 /* Descriptors go back to the device so many at a time. */
 #define BATCH		16
 
 /* What was in memory before is there for the device, and after, for us. */
-static uint32_t get(struct e1000e *nic, unsigned int reg)
+static uint32_t get(struct nic *nic, unsigned int reg)
 {
 	return __atomic_load_n((uint32_t *)(nic->regs + reg), __ATOMIC_ACQUIRE);
 }
 
-static void set(struct e1000e *nic, unsigned int reg, uint32_t value)
+static void set(struct nic *nic, unsigned int reg, uint32_t value)
 {
 	__atomic_store_n((uint32_t *)(nic->regs + reg), value, __ATOMIC_RELEASE);
 }
 
-static bool passed(const struct timespec *since, int seconds)
-{
-	struct timespec now;
+struct wanted {
+	struct nic *nic;
+	unsigned int reg;
+	uint32_t mask;
+	uint32_t value;
+};
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec - since->tv_sec > seconds;
+static bool is_as_wanted(const void *arg)
+{
+	const struct wanted *wanted = arg;
+
+	return (get(wanted->nic, wanted->reg) & wanted->mask) == wanted->value;
 }
 
 /* Waits until bits of a register are as they should be. */
-static int wait_for(struct e1000e *nic, unsigned int reg, uint32_t mask, uint32_t wanted)
+static int wait_for(struct nic *nic, unsigned int reg, uint32_t mask, uint32_t value)
 {
-	struct timespec start;
+	struct wanted wanted = { nic, reg, mask, value };
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	while ((get(nic, reg) & mask) != wanted) {
-		if (passed(&start, 5)) {
-			errno = ETIMEDOUT;
-			return -1;
-		}
-	}
-	return 0;
+	return nic_wait(is_as_wanted, &wanted);
 }
 
 static size_t ring_pages(uint32_t ring)
@@ -74,22 +70,12 @@ static size_t ring_pages(uint32_t ring)
 	return (ring + DESCS_PER_PAGE - 1) / DESCS_PER_PAGE;
 }
 
-static size_t buffer_pages(uint32_t ring)
+static size_t pages(uint32_t ring)
 {
-	return (ring + BUFFERS_PER_PAGE - 1) / BUFFERS_PER_PAGE;
+	return PAGE_RING + ring_pages(ring) + nic_buffer_pages(ring);
 }
 
-size_t e1000e_pages(uint32_t ring)
-{
-	return PAGE_RING + ring_pages(ring) + buffer_pages(ring);
-}
-
-uint64_t e1000e_buffer_iova(uint64_t base, uint32_t nr)
-{
-	return base + IOVA_BUFFERS + nr * IOVA_STRIDE;
-}
-
-int e1000e_map(const struct dma_file *file, uint64_t base, uint32_t ring, int iommufd,
+static int map(const struct dma_file *file, uint64_t base, uint32_t ring, int iommufd,
 	       uint32_t ioas)
 {
 	size_t i, nr = ring_pages(ring);
@@ -100,57 +86,43 @@ int e1000e_map(const struct dma_file *file, uint64_t base, uint32_t ring, int io
 		if (dma_file_map(file, PAGE_RING + i, iommufd, ioas,
 				 base + IOVA_RING + i * DMA_PAGE))
 			return -1;
-	for (i = 0; i < buffer_pages(ring); i++)
-		if (dma_file_map(file, PAGE_RING + nr + i, iommufd, ioas,
-				 e1000e_buffer_iova(base, i)))
-			return -1;
-	return 0;
+	return nic_map_buffers(file, PAGE_RING + nr, base, ring, iommufd, ioas);
 }
 
-static struct rx_desc *rx_desc(struct e1000e *nic, uint32_t i)
+static struct rx_desc *rx_desc(struct nic *nic, uint32_t i)
 {
 	struct rx_desc *page = dma_file_page(nic->file, PAGE_RING + i / DESCS_PER_PAGE);
 
 	return page + i % DESCS_PER_PAGE;
 }
 
-static uint8_t *rx_buffer(struct e1000e *nic, uint32_t i)
+static uint8_t *rx_buffer(struct nic *nic, uint32_t i)
 {
-	size_t first = PAGE_RING + ring_pages(nic->state->ring);
-	uint8_t *page = dma_file_page(nic->file, first + i / BUFFERS_PER_PAGE);
-
-	return page + i % BUFFERS_PER_PAGE * E1000E_BUFFER;
+	return nic_buffer(nic, PAGE_RING + ring_pages(nic->state->ring), i);
 }
 
 /* Nothing in it may be taken for a frame later on. */
-static void make_ready(struct e1000e *nic, uint32_t i)
+static void make_ready(struct nic *nic, uint32_t i)
 {
-	memset(rx_buffer(nic, i), 0, E1000E_BUFFER);
+	memset(rx_buffer(nic, i), 0, NIC_BUFFER);
 	*rx_desc(nic, i) = (struct rx_desc) {
-		.addr = e1000e_buffer_iova(nic->state->base, i / BUFFERS_PER_PAGE) +
-			i % BUFFERS_PER_PAGE * E1000E_BUFFER,
+		.addr = nic_buffer_iova(nic->state->base, i),
 	};
 }
 
-int e1000e_open(struct e1000e *nic, int fd, const struct dma_file *file)
+static int open_regs(struct nic *nic)
 {
 	size_t size;
 
-	nic->fd = fd;
-	nic->file = file;
-	nic->state = dma_file_page(file, PAGE_STATE);
-	nic->regs = NULL;
-	if (fd < 0)
-		return 0;
-	nic->regs = kho_vfio_map_bar(fd, 0, &size);
+	nic->regs = kho_vfio_map_bar(nic->fd, 0, &size);
 	return nic->regs ? 0 : -1;
 }
 
-int e1000e_start(struct e1000e *nic, uint64_t base, uint32_t ring)
+static int start(struct nic *nic)
 {
-	uint32_t i;
+	uint64_t base = nic->state->base;
+	uint32_t i, ring = nic->state->ring;
 
-	*nic->state = (struct e1000e_state) { .base = base, .ring = ring };
 	/* Somebody may have left it running. It must not find memory before it is reset. */
 	if (kho_vfio_set_master(nic->fd, false))
 		return -1;
@@ -187,7 +159,7 @@ int e1000e_start(struct e1000e *nic, uint64_t base, uint32_t ring)
 	return 0;
 }
 
-void e1000e_interrupts(struct e1000e *nic)
+static void interrupts(struct nic *nic)
 {
 	set(nic, IVAR, IVAR_RXQ0_VECTOR0);
 	/* The cause clears itself; without IAME its mask bit would do so too. */
@@ -196,7 +168,7 @@ void e1000e_interrupts(struct e1000e *nic)
 	set(nic, IMS, INT_RXQ0);
 }
 
-void *e1000e_received(struct e1000e *nic, size_t *size)
+static void *received(struct nic *nic, size_t *size)
 {
 	struct rx_desc *desc = rx_desc(nic, nic->state->next);
 
@@ -206,15 +178,15 @@ void *e1000e_received(struct e1000e *nic, size_t *size)
 	return rx_buffer(nic, nic->state->next);
 }
 
-bool e1000e_skipped(struct e1000e *nic)
+static bool skipped(struct nic *nic)
 {
 	size_t size;
 
 	/* The head moves after a descriptor has been filled in. */
-	return nic->regs && get(nic, RDH) != nic->state->next && !e1000e_received(nic, &size);
+	return nic->regs && get(nic, RDH) != nic->state->next && !received(nic, &size);
 }
 
-void e1000e_next(struct e1000e *nic)
+static void next(struct nic *nic)
 {
 	uint32_t i = nic->state->next;
 
@@ -224,11 +196,15 @@ void e1000e_next(struct e1000e *nic)
 		set(nic, RDT, i);
 }
 
-int e1000e_send(struct e1000e *nic, const void *frame, size_t size)
+static bool is_sent(const void *desc)
+{
+	return __atomic_load_n(&((const struct tx_desc *)desc)->status, __ATOMIC_ACQUIRE) & TX_DONE;
+}
+
+static int send_frame(struct nic *nic, const void *frame, size_t size)
 {
 	uint8_t *page = dma_file_page(nic->file, PAGE_SEND);
 	struct tx_desc *desc = (struct tx_desc *)page + nic->state->sent;
-	struct timespec start;
 
 	memcpy(page + TX_BUFFER, frame, size);
 	*desc = (struct tx_desc) {
@@ -238,12 +214,19 @@ int e1000e_send(struct e1000e *nic, const void *frame, size_t size)
 	};
 	nic->state->sent = (nic->state->sent + 1) % TX_RING;
 	set(nic, TDT, nic->state->sent);
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	while (!(__atomic_load_n(&desc->status, __ATOMIC_ACQUIRE) & TX_DONE)) {
-		if (passed(&start, 5)) {
-			errno = ETIMEDOUT;
-			return -1;
-		}
-	}
-	return 0;
+	return nic_wait(is_sent, desc);
 }
+
+const struct nic_driver e1000e_driver = {
+	.id = 0x10d38086,
+	.ring_max = NIC_RING_MAX,
+	.pages = pages,
+	.map = map,
+	.open = open_regs,
+	.start = start,
+	.interrupts = interrupts,
+	.received = received,
+	.skipped = skipped,
+	.next = next,
+	.send = send_frame,
+};

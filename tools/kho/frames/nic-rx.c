@@ -7,7 +7,8 @@
  *	nic-rx start DIR COMMAND...
  *	nic-rx on DIR COMMAND...
  *
- *	memory RING		a file for that many descriptors, mapped page by page
+ *	memory RING		a file for that many descriptors, or as many as the device takes,
+ *				mapped page by page
  *	start			from reset to receiving
  *	irq			wait by interrupts from now on, not by looking
  *	go RATE			frames a second to be sent; 0: as many as are taken
@@ -50,7 +51,7 @@
 #include <kho_vfio.h>
 
 #include "drivers/assigned.h"
-#include "drivers/e1000e.h"
+#include "drivers/nic.h"
 #include "frame_count.h"
 #include "keeper/keeper.h"
 
@@ -75,20 +76,21 @@ struct counts {
 static uint32_t ring;
 static uint64_t base;
 
+static struct nic nic;
+
 static int map_all(const struct dma_file *file, int iommufd, uint32_t ioas)
 {
-	return e1000e_map(file, base, ring, iommufd, ioas);
+	return nic.driver->map(file, base, ring, iommufd, ioas);
 }
 
 static struct assigned dev = ASSIGNED_INIT(map_all);
-static struct e1000e nic;
 static struct counts *counts;
 static int event = -1;
 
 /* What there is of the NIC that commands are not for */
 static struct {
 	struct assigned dev;
-	struct e1000e nic;
+	struct nic nic;
 	struct counts *counts;
 	int event;
 	uint32_t ring;
@@ -96,7 +98,7 @@ static struct {
 } other = {
 	.dev = ASSIGNED_INIT(map_all),
 	.event = -1,
-	.base = E1000E_SPACE,
+	.base = NIC_SPACE,
 };
 
 static uint64_t now_ms(void)
@@ -109,21 +111,25 @@ static uint64_t now_ms(void)
 
 static int make_memory(uint32_t nr)
 {
-	if (nr < 64 || nr > E1000E_RING_MAX || nr % 8) {
+	if (nr < 64 || nr > NIC_RING_MAX || nr % 8) {
 		errno = EINVAL;
 		return -1;
 	}
-	ring = nr;
-	if (assigned_memory(&dev, e1000e_pages(ring)))
+	nic.driver = nic_driver_for(dev.device);
+	if (!nic.driver)
 		return -1;
-	counts = dma_file_page(&dev.file, E1000E_PAGE_USER);
+	ring = nr < nic.driver->ring_max ? nr : nic.driver->ring_max;
+	if (assigned_memory(&dev, nic.driver->pages(ring)))
+		return -1;
+	counts = dma_file_page(&dev.file, NIC_PAGE_USER);
 	return 0;
 }
 
 static int start(void)
 {
 	memset(counts, 0, sizeof(*counts));
-	return e1000e_open(&nic, dev.device, &dev.file) || e1000e_start(&nic, base, ring) ? -1 : 0;
+	return nic_open(&nic, dev.device, &dev.file, nic.driver) || nic_start(&nic, base, ring) ?
+	       -1 : 0;
 }
 
 static int use_interrupts(void)
@@ -131,7 +137,7 @@ static int use_interrupts(void)
 	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (event < 0 || kho_vfio_msix(dev.device, &event, 1))
 		return -1;
-	e1000e_interrupts(&nic);
+	nic.driver->interrupts(&nic);
 	return 0;
 }
 
@@ -139,7 +145,7 @@ static int ask_sender(enum frame_kind kind, uint64_t number)
 {
 	uint8_t frame[FRAME_MAX];
 
-	return e1000e_send(&nic, frame, frame_make(frame, kind, number, 0, 0));
+	return nic.driver->send(&nic, frame, frame_make(frame, kind, number, 0, 0));
 }
 
 /* A rate, or after the last frame, a new run */
@@ -162,15 +168,15 @@ static void count(const void *frame, size_t size)
 static bool take(void)
 {
 	size_t size;
-	void *frame = e1000e_received(&nic, &size);
+	void *frame = nic.driver->received(&nic, &size);
 
 	if (frame)
 		count(frame, size);
-	else if (e1000e_skipped(&nic))
+	else if (nic.driver->skipped && nic.driver->skipped(&nic))
 		counts->skipped++;
 	else
 		return false;
-	e1000e_next(&nic);
+	nic.driver->next(&nic);
 	return true;
 }
 
@@ -353,8 +359,8 @@ static int resume(void)
 {
 	if (dma_file_open(&dev.file, dev.file.fd))
 		return -1;
-	counts = dma_file_page(&dev.file, E1000E_PAGE_USER);
-	if (e1000e_open(&nic, dev.device, &dev.file))
+	counts = dma_file_page(&dev.file, NIC_PAGE_USER);
+	if (nic_open(&nic, dev.device, &dev.file, NULL))
 		return -1;
 	ring = nic.state->ring;
 	base = nic.state->base;
@@ -412,7 +418,7 @@ static int run(char **w, int nr)
 		return verdict(is_sound());
 	if (!strcmp(w[0], "unmap") && nr == 2)
 		return kho_iommufd_unmap(dev.iommufd, dev.ioas, DMA_PAGE,
-				     e1000e_buffer_iova(base, number(w[1])));
+				     nic_buffer_iova(base, number(w[1]) * NIC_BUFFERS_PER_PAGE));
 	if (!strcmp(w[0], "replace") && nr == 2)
 		return replace(number(w[1]));
 	if (!strcmp(w[0], "show") && nr == 1) {

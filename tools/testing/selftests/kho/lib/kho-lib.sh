@@ -350,13 +350,16 @@ every_nth() {
 devices() {
 	addresses_found=
 	for device in /sys/bus/pci/devices/*; do
-		[ "$(cat "$device/vendor")$(cat "$device/device")" != "$1" ] || addresses_found="$addresses_found ${device##*/}"
+		id=$(cat "$device/vendor")$(cat "$device/device")
+		for wanted; do
+			[ "$id" != "$wanted" ] || addresses_found="$addresses_found ${device##*/}"
+		done
 	done
-	[ -n "$addresses_found" ] || fail "there is no device $1"
+	[ -n "$addresses_found" ] || fail "there is no device $*"
 	# shellcheck disable=SC2086 # one word per address
 	printf '%s\n' $addresses_found
 }
-nics() { devices 0x80860x10d3; }
+nics() { devices 0x80860x10d3 0x1af40x1041; }
 edus() { devices 0x12340x11e8; }
 nvmes() { devices 0x1b360x0010; }
 

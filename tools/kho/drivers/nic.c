@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What drivers for NICs have in common.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include <kho_vfio.h>
+
+#include "nic.h"
+
+#define PATIENCE	5	/* seconds */
+
+static const struct nic_driver *const nic_drivers[] = { &e1000e_driver, &virtio_net_driver };
+
+#define NR_DRIVERS	(sizeof(nic_drivers) / sizeof(nic_drivers[0]))
+
+const struct nic_driver *nic_driver_for(int fd)
+{
+	uint16_t vendor, device;
+	size_t i;
+
+	if (kho_vfio_config_read16(fd, 0, &vendor) || kho_vfio_config_read16(fd, 2, &device))
+		return NULL;
+	for (i = 0; i < NR_DRIVERS; i++)
+		if (nic_drivers[i]->id == ((uint32_t)device << 16 | vendor))
+			return nic_drivers[i];
+	errno = ENODEV;
+	return NULL;
+}
+
+int nic_open(struct nic *nic, int fd, const struct dma_file *file,
+	     const struct nic_driver *driver)
+{
+	*nic = (struct nic) {
+		.driver = driver,
+		.fd = fd,
+		.file = file,
+		.state = dma_file_page(file, NIC_PAGE_STATE),
+	};
+	if (!driver) {
+		if (nic->state->driver >= NR_DRIVERS) {
+			errno = EINVAL;
+			return -1;
+		}
+		nic->driver = nic_drivers[nic->state->driver];
+	}
+	return fd < 0 ? 0 : nic->driver->open(nic);
+}
+
+int nic_start(struct nic *nic, uint64_t base, uint32_t ring)
+{
+	uint32_t i;
+
+	*nic->state = (struct nic_state) { .base = base, .ring = ring };
+	for (i = 0; nic_drivers[i] != nic->driver; i++)
+		;
+	nic->state->driver = i;
+	return nic->driver->start(nic);
+}
+
+uint64_t nic_buffer_iova(uint64_t base, uint32_t buffer)
+{
+	return base + NIC_IOVA_BUFFERS + buffer / NIC_BUFFERS_PER_PAGE * NIC_IOVA_STRIDE +
+	       buffer % NIC_BUFFERS_PER_PAGE * NIC_BUFFER;
+}
+
+size_t nic_buffer_pages(uint32_t ring)
+{
+	return (ring + NIC_BUFFERS_PER_PAGE - 1) / NIC_BUFFERS_PER_PAGE;
+}
+
+uint8_t *nic_buffer(struct nic *nic, size_t first_page, uint32_t buffer)
+{
+	uint8_t *page = dma_file_page(nic->file, first_page + buffer / NIC_BUFFERS_PER_PAGE);
+
+	return page + buffer % NIC_BUFFERS_PER_PAGE * NIC_BUFFER;
+}
+
+int nic_map_buffers(const struct dma_file *file, size_t first_page, uint64_t base, uint32_t ring,
+		    int iommufd, uint32_t ioas)
+{
+	size_t i;
+
+	for (i = 0; i < nic_buffer_pages(ring); i++)
+		if (dma_file_map(file, first_page + i, iommufd, ioas,
+				 nic_buffer_iova(base, i * NIC_BUFFERS_PER_PAGE)))
+			return -1;
+	return 0;
+}
+
+int nic_wait(bool (*ready)(const void *arg), const void *arg)
+{
+	struct timespec start, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (!ready(arg)) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec - start.tv_sec > PATIENCE) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+	}
+	return 0;
+}

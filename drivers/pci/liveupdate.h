@@ -66,6 +66,19 @@ void pci_lu_stop_dma(struct pci_dev *dev);
 void pci_lu_mask_intx(struct pci_dev *dev);
 void pci_lu_read_header(struct pci_dev *dev, u32 *header);
 
+/* liveupdate_ats.c: translations that devices keep */
+#ifdef CONFIG_PCI_ATS
+bool pci_lu_uses_ats(const struct pci_dev *dev);
+bool pci_lu_can_use_ats(struct pci_dev *dev);
+void pci_lu_stop_ats(struct pci_dev *dev);
+void pci_lu_ats_init(void);
+#else
+static inline bool pci_lu_uses_ats(const struct pci_dev *dev) { return false; }
+static inline bool pci_lu_can_use_ats(struct pci_dev *dev) { return false; }
+static inline void pci_lu_stop_ats(struct pci_dev *dev) { }
+static inline void pci_lu_ats_init(void) { }
+#endif
+
 /* liveupdate_stay.c: drivers that leave */
 bool pci_lu_is_unbinding(const struct pci_dev *dev);
 int pci_lu_leave(struct kho_owner *owner);

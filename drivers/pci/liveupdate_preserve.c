@@ -32,6 +32,8 @@ static bool active;
 static void *subtree;
 static size_t subtree_size;
 static struct pci_dev_ser *records;
+/* A device among them uses ATS */
+static bool needs_ats;
 /* Finalized with at least one record; written under pci_lu_lock */
 static bool final;
 
@@ -148,12 +150,6 @@ static int check_device(struct pci_dev *dev, const char **why)
 		*why = "it has virtual functions; write 0 to its sriov_numvfs";
 		return -EBUSY;
 	}
-#ifdef CONFIG_PCI_ATS
-	if (dev->ats_enabled) {
-		*why = "ATS is enabled, which is not supported; boot with pci=noats";
-		return -EOPNOTSUPP;
-	}
-#endif
 #ifdef CONFIG_PCI_PRI
 	if (dev->pri_enabled) {
 		*why = "page requests are enabled, which is not supported";
@@ -217,6 +213,8 @@ static void fill_record(struct pci_dev_ser *record, struct pci_dev *dev)
 	record->msix_cap = dev->msix_cap;
 	if (dev->broken_intx_masking)
 		record->flags |= PCI_SER_INTX_MASK_BROKEN;
+	if (pci_lu_uses_ats(dev))
+		record->flags |= PCI_SER_ATS;
 	if (pci_lu_is_bridge(dev)) {
 		/* Secondary status */
 		record->header[PCI_IO_BASE / 4] &= 0xffff;
@@ -468,6 +466,16 @@ static int check_preserved(struct kho_owner *owner)
 	return 0;
 }
 
+static bool any_uses_ats(void)
+{
+	struct lu_entry *entry;
+
+	list_for_each_entry(entry, &pci_lu_entries, list)
+		if (entry->record.flags & PCI_SER_ATS)
+			return true;
+	return false;
+}
+
 static int make_subtree(struct kho_owner *owner, u32 nr)
 {
 	int rc;
@@ -546,14 +554,22 @@ static int lu_activate(struct kho_owner *owner)
 		}
 		nr++;
 	}
+	needs_ats = any_uses_ats();
+	if (needs_ats)
+		rc = kho_need_version(PCI_LIVEUPDATE_ATS);
+	if (rc)
+		goto err_thaw;
 	if (nr)
 		rc = make_subtree(owner, nr);
 	if (rc)
-		goto err_thaw;
+		goto err_unneed;
 	active = true;
 	mutex_unlock(&pci_lu_lock);
 	return 0;
 
+err_unneed:
+	if (needs_ats)
+		kho_unneed_version(PCI_LIVEUPDATE_ATS);
 err_thaw:
 	thaw_all();
 	mutex_unlock(&pci_lu_lock);
@@ -565,6 +581,8 @@ static void lu_deactivate(struct kho_owner *owner)
 	mutex_lock(&pci_lu_lock);
 	active = false;
 	thaw_all();
+	if (needs_ats)
+		kho_unneed_version(PCI_LIVEUPDATE_ATS);
 	if (subtree) {
 		kho_remove_subtree(subtree);
 		kho_unpreserve_free(subtree);
@@ -655,9 +673,14 @@ static struct kho_owner lu_owner = {
 /* After the sessions and before the IOMMU, whose owner asks after the devices */
 static int __init lu_init(void)
 {
+	int rc;
+
 	if (!kho_is_enabled())
 		return 0;
-	return kho_register_owner(&lu_owner);
+	rc = kho_register_owner(&lu_owner);
+	if (!rc)
+		pci_lu_ats_init();
+	return rc;
 }
 fs_initcall_sync(lu_init);
 

@@ -200,7 +200,8 @@ const char *pci_record_check(const struct pci_dev_ser *record,
 	    record->where.devfn != where->devfn ||
 	    record->where.kind != where->kind || record->where.reserved)
 		return "its record is another device's";
-	if (record->flags & ~PCI_SER_FLAGS || record->reserved)
+	if (record->flags & ~PCI_SER_FLAGS || record->reserved ||
+	    (is_bridge(record) && record->flags & PCI_SER_ATS))
 		return "unknown flags";
 	if (!vendor || vendor == 0xffff)
 		return "no vendor";

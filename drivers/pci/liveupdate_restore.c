@@ -56,6 +56,7 @@ static void block_entry(struct lu_entry *entry, struct pci_dev *dev,
 {
 	/* First of all, DMA must have stopped. */
 	pci_lu_stop_dma(dev);
+	pci_lu_stop_ats(dev);
 	pci_lu_clear_flags(dev, PCI_LIVEUPDATE_HELD);
 	pci_lu_set_flags(dev, PCI_LIVEUPDATE_BLOCKED);
 	pci_lu_list_entry(entry, "blocked", reason);
@@ -134,8 +135,13 @@ static void add_incoming(struct lu_entry *entry, struct pci_dev *dev)
 	entry->dev = pci_dev_get(dev);
 	/* Until finish */
 	pm_runtime_get_noresume(&dev->dev);
-	if (pci_liveupdate_is_blocked(dev))
+	if (flags & PCI_SER_ATS && !pci_lu_can_use_ats(dev))
+		block_entry(entry, dev, "it uses ATS: start this kernel without pci=noats");
+	if (pci_liveupdate_is_blocked(dev)) {
+		/* Before, its capabilities were not known. */
+		pci_lu_stop_ats(dev);
 		return;
+	}
 
 	/* Unknown otherwise, which vfio-pci takes for a reason to restore it. */
 	pci_update_current_state(dev, PCI_D0);

@@ -37,6 +37,15 @@ int pci_liveupdate_discard(struct pci_dev *dev);
 __printf(2, 3)
 void pci_liveupdate_block(struct pci_dev *dev, const char *fmt, ...);
 
+#ifdef CONFIG_PCI_ATS
+int pci_liveupdate_adopt_ats(struct pci_dev *dev, int ps);
+#else
+static inline int pci_liveupdate_adopt_ats(struct pci_dev *dev, int ps)
+{
+	return 0;
+}
+#endif
+
 /*
  * struct pci_dev's liveupdate. Preserved and incoming are set for bridges above
  * such devices, too. Written under the lock of liveupdate.c, read anywhere.

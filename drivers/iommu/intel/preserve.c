@@ -25,7 +25,6 @@
 #include <linux/kho.h>
 #include <linux/libfdt.h>
 #include <linux/pci.h>
-#include <linux/pci-ats.h>
 #include <linux/slab.h>
 
 #include "../iommu-priv.h"
@@ -163,10 +162,6 @@ static int check_device(struct device *dev)
 	pci_for_each_dma_alias(to_pci_dev(dev), count_alias, &aliases);
 	if (aliases) {
 		dev_err(dev, "does DMA under another device's name, as behind a PCI bridge: cannot be preserved\n");
-		return -EOPNOTSUPP;
-	}
-	if (info->ats_enabled) {
-		dev_err(dev, "has ATS enabled: cannot be preserved; start the kernel with pci=noats\n");
 		return -EOPNOTSUPP;
 	}
 	return 0;

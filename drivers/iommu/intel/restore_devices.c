@@ -17,6 +17,7 @@
 #include <linux/kho.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/pci-ats.h>
 #include <linux/pci_liveupdate.h>
 #include <linux/slab.h>
 
@@ -199,6 +200,28 @@ static bool tracks_dirty(struct device *dev)
 	return pte && pasid_get_ssade(pte);
 }
 
+/* A device that keeps translations is told to forget them from now on. */
+static int adopt_ats(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	int rc = pci_liveupdate_adopt_ats(to_pci_dev(dev), VTD_PAGE_SHIFT);
+
+	if (rc <= 0)
+		return rc;
+	info->ats_enabled = 1;
+	return info->ats_supported && pci_ats_page_aligned(to_pci_dev(dev)) ?
+	       0 : -EOPNOTSUPP;
+}
+
+static void drop_ats(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	if (info->ats_enabled)
+		pci_disable_ats(to_pci_dev(dev));
+	info->ats_enabled = 0;
+}
+
 static int enter_restored(struct device *dev, u32 i)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
@@ -206,6 +229,9 @@ static int enter_restored(struct device *dev, u32 i)
 	struct dmar_domain *domain;
 	int rc;
 
+	rc = adopt_ats(dev);
+	if (rc)
+		return rc;
 	guard(mutex)(&incoming_lock);
 	domain = get_restored(ser->domain, info->iommu);
 	if (!domain)
@@ -253,7 +279,9 @@ void intel_liveupdate_probe(struct device *dev)
 		dev_info(dev, "goes on with the old kernel's translation\n");
 		return;
 	}
-	vtd_block_device(i, "out of memory");
+	vtd_block_device(i, rc == -ENOMEM ? "out of memory" :
+			 "it keeps translations that this kernel cannot have it forget");
+	drop_ats(dev);
 	if (info->pasid_table)
 		intel_pasid_tear_down_entry(info->iommu, dev, IOMMU_NO_PASID,
 					    false);

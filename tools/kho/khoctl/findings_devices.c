@@ -21,9 +21,7 @@
 #define PCI_EXT_CAPS		0x100
 #define CAP_EXPRESS		0x10
 #define CAP_EA			0x14
-#define EXT_CAP_ATS		0x0f
 #define EXT_CAP_PRI		0x13
-#define ENABLE			0x80	/* of the high byte of ATS control */
 
 static char *device_text(const char *address, const char *file)
 {
@@ -94,9 +92,6 @@ static void find_in_config(struct findings *findings, const char *address)
 	}
 	if (find_cap(config, len, CAP_EA))
 		cannot(findings, address, "it has enhanced allocation", NULL);
-	at = find_ext_cap(config, len, EXT_CAP_ATS);
-	if (at && config[at + 7] & ENABLE)
-		cannot(findings, address, "ATS is enabled", "start this kernel with pci=noats");
 	at = find_ext_cap(config, len, EXT_CAP_PRI);
 	if (at && config[at + 4] & 1)
 		cannot(findings, address, "page requests are enabled", NULL);

@@ -246,7 +246,8 @@ static int print_objects(void)
 	int rc;
 
 	for (i = 0; (rc = kho_restored_object(trial.iommufd, i, &object)) > 0; i++) {
-		keeper_say("%s %u of %u%s%s%s", types[object.type & 3], object.old_id, object.parent,
+		keeper_say("%s %u of %u", types[object.type & 3], object.old_id, object.parent);
+		keeper_say("%s%s%s",
 			   object.flags & IOMMU_RESTORE_AUTO ? " auto" : "",
 			   object.flags & IOMMU_RESTORE_PRESERVED ? " preserved" : "",
 			   object.flags & IOMMU_RESTORE_TRACKS_DIRTY ? " tracked" : "");

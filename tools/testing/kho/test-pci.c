@@ -76,6 +76,8 @@ static void make_record(struct pci_dev_ser *record, bool bridge)
 	record->msix_cap = random_below(2) ? 0xa0 : 0;
 	record->msix_ctrl = record->msix_cap ? random_below(65536) : 0;
 	record->flags = random_below(PCI_SER_FLAGS + 1);
+	if (bridge)
+		record->flags &= ~PCI_SER_ATS;
 	random_bars(record, bridge ? 2 : 6);
 	if (random_below(2)) {
 		record->bar_size[PCI_SER_ROM] = 2048ULL << random_below(8);
@@ -178,7 +180,10 @@ static void test_fields(void)
 	expect(&bad, "its record is another device's");
 	bad = good;
 	bad.where.kind = PCI_SER_BRIDGE;
+	bad.flags = 0;
 	expect(&bad, "wrong type of header");
+	bad.flags = PCI_SER_ATS;
+	expect(&bad, "unknown flags");
 
 	bad = good;
 	bad.flags = PCI_SER_FLAGS + 1;

@@ -23,6 +23,11 @@
 #define PCI_LIVEUPDATE_NAME		"pci"
 #define PCI_LIVEUPDATE_COMPATIBLE	"pci-v1"
 KHO_RESTORES(IS_ENABLED(CONFIG_PCI_LIVEUPDATE), "pci-v1")
+
+/* That, and devices with PCI_SER_ATS; needed only when there is one */
+#define PCI_LIVEUPDATE_ATS		"pci-ats-v1"
+KHO_RESTORES(IS_ENABLED(CONFIG_PCI_LIVEUPDATE) && IS_ENABLED(CONFIG_PCI_ATS), "pci-ats-v1")
+
 #define PCI_LIVEUPDATE_PROP_DEVICES	"devices"
 #define PCI_LIVEUPDATE_PROP_RECORDS	"records"
 
@@ -59,7 +64,8 @@ struct pci_index_ser {
 #define PCI_SER_IO_WINDOW		0x02	/* a bridge has an I/O window, */
 #define PCI_SER_PREF_WINDOW		0x04	/* a prefetchable one, */
 #define PCI_SER_PREF_64_WINDOW		0x08	/* that can be above 4 GiB */
-#define PCI_SER_FLAGS			0x0f
+#define PCI_SER_ATS			0x10	/* ATS is on; PCI_LIVEUPDATE_ATS is needed */
+#define PCI_SER_FLAGS			0x1f
 
 /**
  * struct pci_dev_ser - a device or bridge as the old kernel left it

@@ -11,9 +11,12 @@
 
 #define PATIENCE	5	/* seconds */
 
-static const struct nic_driver *const nic_drivers[] = { &e1000e_driver, &virtio_net_driver };
+#define NR_DRIVERS	2
 
-#define NR_DRIVERS	(sizeof(nic_drivers) / sizeof(nic_drivers[0]))
+static const struct nic_driver *const nic_drivers[NR_DRIVERS] = {
+	&e1000e_driver,
+	&virtio_net_driver,
+};
 
 const struct nic_driver *nic_driver_for(int fd)
 {

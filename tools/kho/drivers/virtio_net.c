@@ -110,10 +110,10 @@ static void set16(void *at, uint16_t value)
 
 /* --- The device --- */
 
-static volatile struct virtio_pci_common_cfg *common_of(const struct nic *nic)
-{
-	return (volatile void *)nic->regs;
-}
+/* A register of the common part */
+#define REG(nic, field)	(((struct virtio_pci_common_cfg *)(nic)->regs)->field)
+#define GET(nic, field)	__atomic_load_n(&REG(nic, field), __ATOMIC_ACQUIRE)
+#define SET(nic, field, value) __atomic_store_n(&REG(nic, field), value, __ATOMIC_SEQ_CST)
 
 static int read32(int fd, unsigned int at, uint32_t *value)
 {
@@ -172,9 +172,9 @@ static int open_regs(struct nic *nic)
 		return -1;
 	nic->regs = common.at;
 	for (queue = QUEUE_RX; queue <= QUEUE_TX; queue++) {
-		common_of(nic)->queue_select = queue;
+		SET(nic, queue_select, queue);
 		nic->doorbell[queue] = notify.at +
-				       common_of(nic)->queue_notify_off * notify.multiplier;
+				       GET(nic, queue_notify_off) * notify.multiplier;
 	}
 	return 0;
 }
@@ -183,24 +183,22 @@ static bool is_reset(const void *arg)
 {
 	const struct nic *nic = arg;
 
-	return common_of(nic)->device_status == 0;
+	return GET(nic, device_status) == 0;
 }
 
 static void set_queue(struct nic *nic, uint16_t queue, uint16_t size, uint64_t desc,
 		      uint64_t avail, uint64_t used)
 {
-	volatile struct virtio_pci_common_cfg *common = common_of(nic);
-
-	common->queue_select = queue;
-	common->queue_size = size;
-	common->queue_msix_vector = VIRTIO_MSI_NO_VECTOR;
-	common->queue_desc_lo = desc;
-	common->queue_desc_hi = desc >> 32;
-	common->queue_avail_lo = avail;
-	common->queue_avail_hi = avail >> 32;
-	common->queue_used_lo = used;
-	common->queue_used_hi = used >> 32;
-	common->queue_enable = 1;
+	SET(nic, queue_select, queue);
+	SET(nic, queue_size, size);
+	SET(nic, queue_msix_vector, VIRTIO_MSI_NO_VECTOR);
+	SET(nic, queue_desc_lo, desc);
+	SET(nic, queue_desc_hi, desc >> 32);
+	SET(nic, queue_avail_lo, avail);
+	SET(nic, queue_avail_hi, avail >> 32);
+	SET(nic, queue_used_lo, used);
+	SET(nic, queue_used_hi, used >> 32);
+	SET(nic, queue_enable, 1);
 }
 
 static void make_available(struct nic *nic, uint16_t desc)
@@ -215,24 +213,23 @@ static void make_available(struct nic *nic, uint16_t desc)
 
 static int start(struct nic *nic)
 {
-	volatile struct virtio_pci_common_cfg *common = common_of(nic);
 	uint64_t send = nic->state->base + IOVA_SEND;
 	uint32_t i, ring = nic->state->ring;
 
 	/* Somebody may have left it running. It must not find memory before it is reset. */
 	if (kho_vfio_set_master(nic->fd, false))
 		return -1;
-	common->device_status = 0;
+	SET(nic, device_status, 0);
 	if (nic_wait(is_reset, nic) || kho_vfio_set_master(nic->fd, true))
 		return -1;
-	common->device_status = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
-	common->guest_feature_select = 0;
-	common->guest_feature = 0;
-	common->guest_feature_select = 1;
-	common->guest_feature = 1U << (VIRTIO_F_VERSION_1 - 32) |
-				1U << (VIRTIO_F_ACCESS_PLATFORM - 32);
-	common->device_status |= VIRTIO_CONFIG_S_FEATURES_OK;
-	if (!(common->device_status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+	SET(nic, device_status, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+	SET(nic, guest_feature_select, 0);
+	SET(nic, guest_feature, 0);
+	SET(nic, guest_feature_select, 1);
+	SET(nic, guest_feature,
+	    1U << (VIRTIO_F_VERSION_1 - 32) | 1U << (VIRTIO_F_ACCESS_PLATFORM - 32));
+	SET(nic, device_status, GET(nic, device_status) | VIRTIO_CONFIG_S_FEATURES_OK);
+	if (!(GET(nic, device_status) & VIRTIO_CONFIG_S_FEATURES_OK)) {
 		errno = EOPNOTSUPP;
 		return -1;
 	}
@@ -251,15 +248,15 @@ static int start(struct nic *nic)
 	set_queue(nic, QUEUE_RX, ring, ring_iova(nic, PAGE_DESC), ring_iova(nic, PAGE_AVAIL),
 		  ring_iova(nic, PAGE_USED) + USED_AT);
 	set_queue(nic, QUEUE_TX, TX_RING, send, send + TX_AVAIL, send + TX_USED);
-	common->device_status |= VIRTIO_CONFIG_S_DRIVER_OK;
+	SET(nic, device_status, GET(nic, device_status) | VIRTIO_CONFIG_S_DRIVER_OK);
 	set16(nic->doorbell[QUEUE_RX], QUEUE_RX);
 	return 0;
 }
 
 static void interrupts(struct nic *nic)
 {
-	common_of(nic)->queue_select = QUEUE_RX;
-	common_of(nic)->queue_msix_vector = 0;
+	SET(nic, queue_select, QUEUE_RX);
+	SET(nic, queue_msix_vector, 0);
 	set16(&rx_avail(nic)->flags, 0);
 }
 

@@ -10,11 +10,13 @@
  * Locks: none. Bits are set one by one, as hardware does. Whoever attaches the device sees
  * to it that nothing is mapped or unmapped meanwhile in the table that is not restored.
  */
+#include <linux/align.h>
+#include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/kho.h>
 #include <linux/sched.h>
 
-#include "liveupdate.h"
+#include "table.h"
 
 struct pass {
 	struct dmar_domain *to;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * VT-d translation that stays in force across a kexec: preserve.c in the old kernel,
- * restore*.c and dirty.c in the next one, liveupdate_irq.c, walk.c and runs.c in both.
+ * restore*.c in the next one, liveupdate_irq.c in both, and what is in table.h.
  */
 #ifndef _INTEL_LIVEUPDATE_H
 #define _INTEL_LIVEUPDATE_H
@@ -12,6 +12,7 @@
 #include "iommu.h"
 #include "pasid.h"
 #include "record.h"
+#include "table.h"
 
 /* One page each, of a table that hardware walks */
 #define VTD_ENTRIES	512
@@ -91,41 +92,6 @@ static inline u16 vtd_half_sid(const struct vtd_half *half, unsigned int i)
  * above it here and none below it.
  */
 
-/* runs.c */
-struct dma_pte *vtd_find_entry(struct iommu_domain *domain, u64 iova,
-			       int *level);
-int vtd_next_run(struct iommu_domain *domain, u64 from, u64 last,
-		 struct iommu_run *run);
-
-/* dirty.c */
-void vtd_pass_dirty(struct dmar_domain *from, struct dmar_domain *to);
-
-/* walk.c */
-/**
- * struct vtd_walk - what is called for what a page table has
- * @table: each page of the table, before what it points to
- * @leaf: each extent of memory that is mapped
- * @foreign: it is another kernel's: what it points to has to be checked
- * @count: pages, for the caller
- * @begin: of an extent, for the caller
- * @end: its end
- */
-struct vtd_walk {
-	int (*table)(struct vtd_walk *walk, struct dma_pte *table);
-	int (*leaf)(struct vtd_walk *walk, phys_addr_t pa, size_t size);
-	bool foreign;
-	unsigned long count;
-	phys_addr_t begin, end;
-};
-
-int vtd_walk_table(struct vtd_walk *walk, struct dma_pte *table, int level);
-
-static inline int vtd_walk_domain(struct vtd_walk *walk,
-				  struct dmar_domain *domain)
-{
-	return vtd_walk_table(walk, domain->pgd, agaw_to_level(domain->agaw));
-}
-
 /* liveupdate_irq.c */
 bool intel_liveupdate_take_irt(struct intel_iommu *iommu);
 void vtd_shutdown_irt(struct intel_iommu *iommu, u32 unit,
@@ -150,11 +116,6 @@ void vtd_forget(struct device *dev);
 bool intel_liveupdate_shutdown(void);
 
 #else
-
-static inline void vtd_pass_dirty(struct dmar_domain *from,
-				  struct dmar_domain *to)
-{
-}
 
 static inline bool intel_liveupdate_shutdown(void)
 {

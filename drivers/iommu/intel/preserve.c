@@ -190,6 +190,7 @@ static const char *domain_fault(struct device_domain_info *info)
 	if (!info->domain_attached || !domain ||
 	    domain->domain.type != IOMMU_DOMAIN_UNMANAGED)
 		return "is not attached to an IOAS: attach it";
+	/* (iommufd makes none) */
 	if (domain->use_first_level)
 		return "uses a first-level table: start this kernel with intel_iommu=sm_off";
 	if (domain->nested_parent && !list_empty(&domain->s1_domains))

@@ -19,9 +19,9 @@
 #include <linux/pci.h>
 
 #include "iommu.h"
-#include "liveupdate.h"
 #include "pasid.h"
 #include "replace.h"
+#include "table.h"
 
 /* Nothing else writes to the entry: its lock is held, and hardware only reads it. */
 static void write_entry(struct intel_iommu *iommu, u64 *entry, u64 low, u64 high)

@@ -9,10 +9,12 @@
  *
  * No locks: the caller sees to it that nothing is mapped or unmapped meanwhile.
  */
+#include <linux/align.h>
+#include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/kho.h>
 
-#include "liveupdate.h"
+#include "table.h"
 
 struct cursor {
 	const struct dmar_domain *domain;

@@ -11,7 +11,7 @@
 #include <linux/kho.h>
 #include <linux/sched.h>
 
-#include "liveupdate.h"
+#include "table.h"
 
 /**
  * vtd_walk_table - walk through a part of a page table

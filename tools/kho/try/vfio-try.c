@@ -14,6 +14,7 @@
  *	signals N...		what each eventfd has counted since it was set or asked for
  *	read BAR OFFSET VALUE	32 bits, have to be that
  *	write BAR OFFSET VALUE
+ *	map-bar BAR IOVA	its first page, for a device to access
  *	power STATE		as in the device's power management capability
  *	flr			function reset by configuration space
  *	rewrite-config		read each byte of configuration space and write it back
@@ -31,6 +32,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include <kho_iommufd.h>
 #include <kho_vfio.h>
 
 #include "keeper/keeper.h"
@@ -183,6 +185,14 @@ static int access_bar(char **w, int write)
 	return -1;
 }
 
+static int map_bar(unsigned int bar, uint64_t iova)
+{
+	size_t size;
+	void *va = kho_vfio_map_bar(trial.device, bar, &size);
+
+	return va ? kho_iommufd_map(trial.iommufd, trial.space, va, TRIAL_PAGE, iova) : -1;
+}
+
 static int find_cap(unsigned int id, unsigned int *at)
 {
 	uint16_t value;
@@ -265,6 +275,8 @@ static int run(char **w, int nr)
 		return access_bar(w, 0);
 	if (!strcmp(w[0], "write") && nr == 4)
 		return access_bar(w, 1);
+	if (!strcmp(w[0], "map-bar") && nr == 3)
+		return map_bar(trial_number(w[1]), trial_number(w[2]));
 	if (!strcmp(w[0], "power") && nr == 2)
 		return set_power(trial_number(w[1]));
 	if (!strcmp(w[0], "flr") && nr == 1)

@@ -37,6 +37,9 @@ log_says "what is mapped at 0x20000 (0x1000 bytes) is no shared mapping of a fil
 	try "EOPNOTSUPP preserve device 3"
 try "unmap 0x20000" "preserve device 3" "EBUSY preserve device 4"
 
+# Peer to peer: what another device decodes is nothing that iommufd maps, so there is nothing to preserve.
+try "EFAULT map-bar 0 0x30000"
+
 # In one session only, once
 vfio-try "open $address" iommufd "EINVAL bind" || fail "the device can be bound twice"
 try "EEXIST preserve file 3" "close session"

@@ -36,6 +36,7 @@
 #define U32_MAX			((u32)~0U)
 #define U64_MAX			((u64)~0ULL)
 
+#define ALIGN_DOWN(x, size)	round_down(x, size)
 #define IS_ALIGNED(x, a)	(!((x) & ((__typeof__(x))(a) - 1)))
 #define PAGE_ALIGNED(x)		IS_ALIGNED(x, PAGE_SIZE)
 

@@ -434,8 +434,12 @@ static void try_preserve(void *arg)
 		close(session);
 	}
 	printf("preserve: %u allocations, %u errors\n", n - 2, failed);
-	if (failed < 2)
-		fail("too few allocations failed", 0);
+	/*
+	 * Two of them it cannot do without. But which allocation is the n-th differs from time
+	 * to time, and one of the two may never be it.
+	 */
+	if (!failed)
+		fail("no allocation failed", 0);
 }
 
 /*

@@ -176,6 +176,9 @@ static int open_regs(struct nic *nic)
 		nic->doorbell[queue] = notify.at +
 				       GET(nic, queue_notify_off) * notify.multiplier;
 	}
+	/* It may have run out of buffers, and have been given some while nobody had it. */
+	if (GET(nic, device_status) & VIRTIO_CONFIG_S_DRIVER_OK)
+		set16(nic->doorbell[QUEUE_RX], QUEUE_RX);
 	return 0;
 }
 

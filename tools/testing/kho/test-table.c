@@ -107,7 +107,8 @@ static bool map_some(struct table *table)
 {
 	struct leaf *before = table->nr ? &table->leaf[table->nr - 1] : NULL;
 	u64 end = 1ULL << agaw_to_width(table->domain.agaw);
-	u64 from = before ? before->iova + SIZE(before->level) : random_below(end) & -(u64)PAGE_SIZE;
+	u64 from = before ? before->iova + SIZE(before->level) :
+			    random_below(end) & -(u64)PAGE_SIZE;
 	struct leaf leaf = { .prot = 1 + random_below(3), .dirty = random_below(2) };
 
 	leaf.level = 1 + random_below(min(3, agaw_to_level(table->domain.agaw)));
@@ -155,7 +156,8 @@ static int check_runs(const struct table *table)
 	int rc;
 
 	for (;;) {
-		rc = vtd_next_run((struct iommu_domain *)&table->domain.domain, from, U64_MAX, &run);
+		rc = vtd_next_run((struct iommu_domain *)&table->domain.domain, from,
+				  U64_MAX, &run);
 		if (rc)
 			break;
 		CHECK(i < table->nr);

@@ -13,7 +13,7 @@ if [ "$1" = next ]; then
 fi
 
 # shellcheck disable=SC2046 # one word per address
-set -- "$1" "$2" "$3" $(edus)
+set -- "$1" "$2" "$3" $(devices 0x12340x11e8 0x1af40x1041)
 mib=$1 kind=$2 keep=$3
 shift 3
 [ $# -gt 0 ] || fail "there is no device"

@@ -32,7 +32,7 @@ static void set_dirty(struct dmar_domain *to, u64 iova, u64 size)
 
 	for (; iova < end; iova = ALIGN_DOWN(iova, page) + page) {
 		pte = vtd_find_entry(&to->domain, iova, &level);
-		page = VTD_PAGE_SIZE << ((level - 1) * LEVEL_STRIDE);
+		page = vtd_level_size(level);
 		if (!pte || !dma_pte_present(pte))
 			continue;
 		set_bit(DMA_SL_PTE_DIRTY_BIT, (unsigned long *)&pte->val);
@@ -44,7 +44,7 @@ static void set_dirty(struct dmar_domain *to, u64 iova, u64 size)
 static void pass_table(const struct pass *pass, struct dma_pte *table, int level,
 		       u64 iova)
 {
-	u64 size = VTD_PAGE_SIZE << ((level - 1) * LEVEL_STRIDE);
+	u64 size = vtd_level_size(level);
 	struct dma_pte *pte;
 
 	for (pte = table; pte < table + VTD_ENTRIES; pte++, iova += size) {

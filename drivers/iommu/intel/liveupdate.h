@@ -14,9 +14,6 @@
 #include "record.h"
 #include "table.h"
 
-/* One page each, of a table that hardware walks */
-#define VTD_ENTRIES	512
-
 /* A context table, as one half of a root entry points to it */
 struct vtd_half {
 	u64 *entry;		/* in the root table */

@@ -24,14 +24,9 @@ struct cursor {
 	int level;
 };
 
-static unsigned int level_shift(int level)
-{
-	return VTD_PAGE_SHIFT + (level - 1) * LEVEL_STRIDE;
-}
-
 static unsigned int table_index(u64 iova, int level)
 {
-	return (iova >> level_shift(level)) & LEVEL_MASK;
+	return (iova >> vtd_level_shift(level)) & LEVEL_MASK;
 }
 
 /* The entry that decides about @iova; NULL when a table is damaged. */
@@ -143,7 +138,7 @@ int vtd_next_run(struct iommu_domain *domain, u64 from, u64 last,
 		run->iova = run->length ? run->iova : iova;
 		if (!pte)
 			return run->length ? 0 : -EINVAL;
-		size = BIT_ULL(level_shift(cursor.level));
+		size = vtd_level_size(cursor.level);
 		end = min(ALIGN_DOWN(iova, size) + size, last + 1);
 		if (dma_pte_present((struct dma_pte *)pte)) {
 			pa = dma_pte_addr((struct dma_pte *)pte) + (iova & (size - 1));

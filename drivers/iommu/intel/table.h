@@ -9,8 +9,19 @@
 #include "../liveupdate.h"
 #include "iommu.h"
 
-/* One each, of a table that hardware walks */
+/* One page each, of a table that hardware walks */
 #define VTD_ENTRIES	512
+
+/* What an entry of a level covers: bits of the iova, and bytes */
+static inline unsigned int vtd_level_shift(int level)
+{
+	return VTD_PAGE_SHIFT + (level - 1) * LEVEL_STRIDE;
+}
+
+static inline u64 vtd_level_size(int level)
+{
+	return BIT_ULL(vtd_level_shift(level));
+}
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 

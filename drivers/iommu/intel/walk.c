@@ -44,8 +44,7 @@ int vtd_walk_table(struct vtd_walk *walk, struct dma_pte *table, int level)
 		if (level == 1 || dma_pte_superpage(pte)) {
 			rc = 0;
 			if (walk->leaf)
-				rc = walk->leaf(walk, pa, VTD_PAGE_SIZE <<
-						((level - 1) * LEVEL_STRIDE));
+				rc = walk->leaf(walk, pa, vtd_level_size(level));
 		} else if (walk->foreign && !kho_is_pending(pa, PAGE_SIZE)) {
 			rc = -EIO;
 		} else {

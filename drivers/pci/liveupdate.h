@@ -69,12 +69,10 @@ void pci_lu_read_header(struct pci_dev *dev, u32 *header);
 /* liveupdate_ats.c: translations that devices keep */
 #ifdef CONFIG_PCI_ATS
 bool pci_lu_uses_ats(const struct pci_dev *dev);
-bool pci_lu_can_use_ats(struct pci_dev *dev);
 void pci_lu_stop_ats(struct pci_dev *dev);
 void pci_lu_ats_init(void);
 #else
 static inline bool pci_lu_uses_ats(const struct pci_dev *dev) { return false; }
-static inline bool pci_lu_can_use_ats(struct pci_dev *dev) { return false; }
 static inline void pci_lu_stop_ats(struct pci_dev *dev) { }
 static inline void pci_lu_ats_init(void) { }
 #endif

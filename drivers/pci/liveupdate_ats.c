@@ -29,12 +29,6 @@ bool pci_lu_uses_ats(const struct pci_dev *dev)
 	return dev->ats_enabled;
 }
 
-/* Can this kernel use it? */
-bool pci_lu_can_use_ats(struct pci_dev *dev)
-{
-	return pci_ats_supported(dev);
-}
-
 /* Of a device without bus master, unless the driver of its IOMMU has adopted it */
 void pci_lu_stop_ats(struct pci_dev *dev)
 {

@@ -18,6 +18,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/pci-ats.h>
 #include <linux/pci_liveupdate.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
@@ -135,11 +136,13 @@ static void add_incoming(struct lu_entry *entry, struct pci_dev *dev)
 	entry->dev = pci_dev_get(dev);
 	/* Until finish */
 	pm_runtime_get_noresume(&dev->dev);
-	if (flags & PCI_SER_ATS && !pci_lu_can_use_ats(dev))
-		block_entry(entry, dev, "it uses ATS: start this kernel without pci=noats");
 	if (pci_liveupdate_is_blocked(dev)) {
 		/* Before, its capabilities were not known. */
 		pci_lu_stop_ats(dev);
+		return;
+	}
+	if (flags & PCI_SER_ATS && !pci_ats_supported(dev)) {
+		block_entry(entry, dev, "it uses ATS: start this kernel without pci=noats");
 		return;
 	}
 
@@ -149,13 +152,13 @@ static void add_incoming(struct lu_entry *entry, struct pci_dev *dev)
 	dev->is_busmaster = !!(command & PCI_COMMAND_MASTER);
 	if (!entry->damaged)
 		dev->broken_intx_masking = !!(flags & PCI_SER_INTX_MASK_BROKEN);
-	/* Its program may have unmasked it while processors were being stopped. */
-	if (!pci_lu_is_bridge(dev))
-		pci_lu_mask_intx(dev);
 	if (pci_lu_is_bridge(dev)) {
 		dev->io_window |= !!(flags & PCI_SER_IO_WINDOW);
 		dev->pref_window |= !!(flags & PCI_SER_PREF_WINDOW);
 		dev->pref_64_window |= !!(flags & PCI_SER_PREF_64_WINDOW);
+	} else {
+		/* Its program may have unmasked it while processors were being stopped. */
+		pci_lu_mask_intx(dev);
 	}
 	for (i = 0; i <= PCI_ROM_RESOURCE; i++)
 		if (dev->resource[i].flags)

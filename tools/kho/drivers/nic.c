@@ -18,18 +18,24 @@ static const struct nic_driver *const nic_drivers[NR_DRIVERS] = {
 	&virtio_net_driver,
 };
 
-const struct nic_driver *nic_driver_for(int fd)
+static const struct nic_driver *find_driver(uint32_t id)
 {
-	uint16_t vendor, device;
-	size_t i;
+	unsigned int i;
 
-	if (kho_vfio_config_read16(fd, 0, &vendor) || kho_vfio_config_read16(fd, 2, &device))
-		return NULL;
 	for (i = 0; i < NR_DRIVERS; i++)
-		if (nic_drivers[i]->id == ((uint32_t)device << 16 | vendor))
+		if (nic_drivers[i]->id == id)
 			return nic_drivers[i];
 	errno = ENODEV;
 	return NULL;
+}
+
+const struct nic_driver *nic_driver_for(int fd)
+{
+	uint16_t vendor, device;
+
+	if (kho_vfio_config_read16(fd, 0, &vendor) || kho_vfio_config_read16(fd, 2, &device))
+		return NULL;
+	return find_driver((uint32_t)device << 16 | vendor);
 }
 
 int nic_open(struct nic *nic, int fd, const struct dma_file *file,
@@ -41,24 +47,20 @@ int nic_open(struct nic *nic, int fd, const struct dma_file *file,
 		.file = file,
 		.state = dma_file_page(file, NIC_PAGE_STATE),
 	};
-	if (!driver) {
-		if (nic->state->driver >= NR_DRIVERS) {
-			errno = EINVAL;
-			return -1;
-		}
-		nic->driver = nic_drivers[nic->state->driver];
-	}
+	if (!driver)
+		nic->driver = find_driver(nic->state->id);
+	if (!nic->driver)
+		return -1;
 	return fd < 0 ? 0 : nic->driver->open(nic);
 }
 
 int nic_start(struct nic *nic, uint64_t base, uint32_t ring)
 {
-	uint32_t i;
-
-	*nic->state = (struct nic_state) { .base = base, .ring = ring };
-	for (i = 0; nic_drivers[i] != nic->driver; i++)
-		;
-	nic->state->driver = i;
+	*nic->state = (struct nic_state) {
+		.id = nic->driver->id,
+		.base = base,
+		.ring = ring,
+	};
 	return nic->driver->start(nic);
 }
 

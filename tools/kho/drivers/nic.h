@@ -33,7 +33,7 @@
 #define NIC_BUFFERS_PER_PAGE	(DMA_PAGE / NIC_BUFFER)
 
 struct nic_state {
-	uint32_t driver;	/* which of nic_drivers[] */
+	uint32_t id;		/* of the driver */
 	uint32_t ring;		/* descriptors for receiving */
 	uint32_t next;		/* the one that is filled next; virtio: without end */
 	uint32_t sent;		/* the descriptor for sending that is used next; the same */

@@ -31,11 +31,7 @@ case $GENERATION in
 	contains $kho/incoming "pci/$address blocked - it keeps translations that this kernel cannot have it forget"
 	bus_master "$address" off
 	ats_is 8000
-	nic-rx start /tmp/n "retrieve s" "take file 1" resume drain sound || fail "the memory is lost"
-	end_program /tmp/n
-	discard_session s
-	nothing_left
-	nic-rx start /tmp/n "open $address" "memory 1024" attach start stop "go 50" "receive 20" stop verify || fail "$address is spoiled"
+	nic_is_given_up "$address" s 50 20
 	ats_is 8000
 	end_program /tmp/n
 	;;

@@ -54,11 +54,7 @@ case $GENERATION in
 	contains $kho/incoming "pci/$address blocked - it uses ATS: start this kernel without pci=noats"
 	bus_master "$address" off
 	mark 0x6666
-	nic-rx start /tmp/n "retrieve t" "take file 1" resume drain sound || fail "the memory is lost"
-	end_program /tmp/n
-	discard_session t
-	nothing_left
-	nic-rx start /tmp/n "open $address" "memory 1024" attach start stop "go $rate" "receive 50" stop verify || fail "$address is spoiled"
+	nic_is_given_up "$address" t "$rate" 50
 	end_program /tmp/n
 	;;
 esac

@@ -13,14 +13,6 @@ address=$(nics | head -n 1)
 # Registers of the e1000e in BAR 0: one cause is let through, raised, and seen and forgotten by reading
 let_through="write 0 0xd0 4" raise="write 0 0xc8 4" answer="read 0 0xc0 0x80000004"
 
-# pin on|off: is it masked in the device's own command register?
-pin() {
-	case $((0x$(command_register "$address") & 0x400)) in
-	0) state=on ;;
-	*) state=off ;;
-	esac
-	same "the pin" $state "$1"
-}
 jump() {
 	try "session s" "preserve file 1" "preserve iommufd 2" "preserve device 3"
 	live-update -- intx-jump
@@ -32,7 +24,7 @@ case $GENERATION in
 0)
 	to_vfio "$address"
 	keep_try "open $address" iommufd bind "file 4" ioas "map 0 0x10000" attach "set-config 4 0x6"
-	pin on
+	pin "$address" on
 	# A guest that uses no interrupts at all
 	try "session s" "preserve file 1" "preserve iommufd 2" "preserve device 3"
 	image_without /tmp/bzImage vfio-pci-intx
@@ -47,7 +39,7 @@ case $GENERATION in
 	load 0
 	finalize 1
 	try "$raise" "signals 1" "intx unmask" "signals 1"
-	pin off
+	pin "$address" off
 	finalize 0
 	activate 0
 	try "close session"
@@ -55,33 +47,33 @@ case $GENERATION in
 	jump
 	;;
 1)
-	pin off
+	pin "$address" off
 	bus_master "$address" on
 	for round in 1 2; do
 		say "round $round: whoever takes the device first dies before it is attached"
 		keep_try "retrieve s" "take device 3" iommufd bind
-		pin off
+		pin "$address" off
 		# One is made up, as ever; the device has more to say when it is let.
 		try "intx on" "signals 1"
-		pin off
+		pin "$address" off
 		[ $round = 2 ] || end_try
 	done
 	try "intx unmask" "signals 1" "$answer" "intx unmask" "signals 0"
-	pin on
+	pin "$address" on
 	try "$raise" "signals 1" "$answer" "intx unmask" "signals 0" "intx off" "intx on" "signals 0"
 	take_and_attach
 	# The guest masks it, and it is asserted.
 	try "set-config 4 0x406" "$raise" "signals 0"
-	pin off
+	pin "$address" off
 	jump
 	;;
 2)
-	pin off
+	pin "$address" off
 	keep_try "retrieve s" "take device 3" iommufd bind "config 4 0x406" "intx on" "signals 0"
-	pin off
+	pin "$address" off
 	try "set-config 4 0x6" "signals 1" "$answer" "intx unmask" "signals 0"
 	take_and_attach
-	pin on
+	pin "$address" on
 	try "intx off" "msix 1" "signals 1" "msix 0" "intx on" "$raise" "signals 1" "$answer" reset
 	end_try
 	nothing_left

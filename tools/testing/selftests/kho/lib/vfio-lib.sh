@@ -14,14 +14,33 @@ try() { $program on $trier "$@" || fail "$program: the command failed"; }
 # Kill it, and wait until all it had is released.
 end_try() { end_program $trier; }
 
-# command_register ADDRESS: as the device has it; bus_master ADDRESS on|off
+# command_register ADDRESS: as the device has it
 command_register() { od -An -tx2 -j4 -N2 "/sys/bus/pci/devices/$1/config" | tr -d ' '; }
-bus_master() {
+
+# command_bit ADDRESS BIT: is it set? The shell's status says so.
+command_bit() {
 	register=$(command_register "$1")
 	[ ${#register} = 4 ] || fail "the command register of $1 cannot be read"
-	case $((0x$register & 4)) in
-	0) state=off ;;
-	*) state=on ;;
-	esac
+	[ $((0x$register & $2)) != 0 ]
+}
+
+# bus_master ADDRESS on|off; pin ADDRESS on|off, which is off when it is masked there
+bus_master() {
+	state=off
+	! command_bit "$1" 0x4 || state=on
 	same "bus master of $1" $state "$2"
+}
+pin() {
+	state=on
+	! command_bit "$1" 0x400 || state=off
+	same "the pin of $1" $state "$2"
+}
+
+# nic_is_given_up ADDRESS SESSION RATE NR: a blocked NIC's memory comes back without it, and from a new beginning it gets NR frames
+nic_is_given_up() {
+	nic-rx start /tmp/n "retrieve $2" "take file 1" resume drain sound || fail "the memory is lost"
+	end_program /tmp/n
+	discard_session "$2"
+	nothing_left
+	nic-rx start /tmp/n "open $1" "memory 1024" attach start stop "go $3" "receive $4" stop verify || fail "$1 is spoiled"
 }

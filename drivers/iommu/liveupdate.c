@@ -626,6 +626,22 @@ static enum verdict give_up(struct iommu_group *group, struct device *dev)
 }
 
 /**
+ * iommu_restored_device_forget - free what is kept for a device that has no restored domain
+ * @segment: its PCI segment
+ * @id: bus << 8 | devfn
+ *
+ * It could not be restored, or is not there.
+ *
+ * Context: may sleep. Not between activate and its undoing.
+ */
+void iommu_restored_device_forget(u32 segment, u16 id)
+{
+	if (driver)
+		driver->forget(segment, id);
+}
+EXPORT_SYMBOL_GPL(iommu_restored_device_forget);
+
+/**
  * iommu_restored_device_discard - give up a restored device's old translation
  * @dev: the device, which does no DMA any more and has no DMA owner but the handover
  *
@@ -642,8 +658,9 @@ void iommu_restored_device_discard(struct device *dev)
 	enum verdict verdict = STAYS;
 
 	if (!group) {
-		if (driver)
-			driver->forget(dev);
+		if (dev_is_pci(dev))
+			iommu_restored_device_forget(pci_domain_nr(to_pci_dev(dev)->bus),
+						     pci_dev_id(to_pci_dev(dev)));
 		return;
 	}
 	mutex_lock(&group->mutex);

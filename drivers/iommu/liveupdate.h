@@ -56,7 +56,7 @@ struct iommu_kept {
  * @finalize: preserve the rest, and write the record of all devices of the list
  * @unfinalize: undo @finalize
  * @discard: free a record that could not be used
- * @forget: free what is kept for a device that could not be restored
+ * @forget: free what is kept for a device that could not be restored, or is not there
  * @next_run: see iommu_domain_next_run()
  * @untranslated: the parameter of a command line with which the next kernel would not
  *	take the tables over, or NULL
@@ -70,7 +70,7 @@ struct iommu_liveupdate_driver {
 	int (*finalize)(struct list_head *kept);
 	void (*unfinalize)(void);
 	int (*discard)(phys_addr_t fdt);
-	void (*forget)(struct device *dev);
+	void (*forget)(u32 segment, u16 id);
 	int (*next_run)(struct iommu_domain *domain, u64 from, u64 last,
 			struct iommu_run *run);
 	const char *(*untranslated)(const char *cmdline);

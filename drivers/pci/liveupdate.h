@@ -20,6 +20,7 @@
  * @list: in entries
  * @dev: the device, with a reference; NULL when it is not there (any more)
  * @record: where it is, and, incoming or since activate, what crosses the kexec
+ * @sriov: likewise, if it can have virtual functions; otherwise its page_size is 0
  * @users: preserved devices: itself, or those below a bridge
  * @incoming: was handed over, and is not finished
  * @damaged: what is wrong with @record, which is handed on only; or NULL
@@ -31,6 +32,7 @@ struct lu_entry {
 	struct list_head list;
 	struct pci_dev *dev;
 	struct pci_dev_ser record;
+	struct pci_sriov_ser sriov;
 	unsigned int users;
 	bool incoming;
 	const char *damaged;
@@ -65,6 +67,72 @@ void pci_lu_free_entry(struct lu_entry *entry);
 void pci_lu_stop_dma(struct pci_dev *dev);
 void pci_lu_mask_intx(struct pci_dev *dev);
 void pci_lu_read_header(struct pci_dev *dev, u32 *header);
+
+/* liveupdate_iov.c: virtual functions, and devices that have some */
+#ifdef CONFIG_PCI_IOV
+int pci_lu_iov_check(struct pci_dev *dev, const char **why);
+int pci_lu_iov_check_handed_on(const struct lu_entry *entry, const char **why);
+const char *pci_lu_iov_changed(const struct lu_entry *entry);
+void pci_lu_iov_fill(struct lu_entry *entry);
+bool pci_lu_iov_needed(void);
+int pci_lu_iov_write(void *fdt);
+const char *pci_lu_iov_take(const void *fdt, const struct pci_index_ser *index,
+			    size_t nr);
+bool pci_lu_iov_size_bar(struct pci_dev *dev, int reg, u32 *mask);
+const char *pci_lu_iov_adopt(struct pci_dev *dev,
+			     const struct pci_sriov_ser *sriov);
+const char *pci_lu_iov_add_vfs(struct pci_dev *dev);
+void pci_lu_iov_add(struct pci_dev *dev);
+void pci_lu_iov_release(struct pci_dev *dev);
+void pci_lu_iov_remove(struct pci_dev *dev);
+#else
+static inline int pci_lu_iov_check(struct pci_dev *dev, const char **why)
+{
+	return 0;
+}
+
+static inline int pci_lu_iov_check_handed_on(const struct lu_entry *entry,
+					     const char **why)
+{
+	return 0;
+}
+
+static inline const char *pci_lu_iov_changed(const struct lu_entry *entry)
+{
+	return NULL;
+}
+
+static inline void pci_lu_iov_fill(struct lu_entry *entry) { }
+static inline bool pci_lu_iov_needed(void) { return false; }
+static inline int pci_lu_iov_write(void *fdt) { return 0; }
+
+static inline const char *pci_lu_iov_take(const void *fdt,
+					  const struct pci_index_ser *index,
+					  size_t nr)
+{
+	return NULL;
+}
+
+static inline bool pci_lu_iov_size_bar(struct pci_dev *dev, int reg, u32 *mask)
+{
+	return false;
+}
+
+static inline const char *pci_lu_iov_adopt(struct pci_dev *dev,
+					   const struct pci_sriov_ser *sriov)
+{
+	return NULL;
+}
+
+static inline const char *pci_lu_iov_add_vfs(struct pci_dev *dev)
+{
+	return NULL;
+}
+
+static inline void pci_lu_iov_add(struct pci_dev *dev) { }
+static inline void pci_lu_iov_release(struct pci_dev *dev) { }
+static inline void pci_lu_iov_remove(struct pci_dev *dev) { }
+#endif
 
 /* liveupdate_ats.c: translations that devices keep */
 #ifdef CONFIG_PCI_ATS

@@ -49,6 +49,9 @@ void pci_lu_read_header(struct pci_dev *dev, u32 *header)
 
 	for (i = 0; i < PCI_SER_HEADER_WORDS; i++)
 		pci_read_config_dword(dev, 4 * i, &header[i]);
+	/* A virtual function does not say what it is. */
+	if (dev->is_virtfn)
+		header[PCI_VENDOR_ID / 4] = dev->device << 16 | dev->vendor;
 }
 
 /* Since DMA may go on, there is nothing else that must not be written. */
@@ -109,7 +112,7 @@ EXPORT_SYMBOL_GPL(__pci_liveupdate_refuses);
  *
  * Hook in __pci_read_base(), after writing.
  */
-void pci_liveupdate_size_bar(const struct pci_dev *dev, int reg, u32 *mask)
+void pci_liveupdate_size_bar(struct pci_dev *dev, int reg, u32 *mask)
 {
 	struct lu_entry *entry;
 
@@ -117,7 +120,9 @@ void pci_liveupdate_size_bar(const struct pci_dev *dev, int reg, u32 *mask)
 		return;
 	mutex_lock(&pci_lu_lock);
 	entry = pci_lu_incoming_at(dev);
-	if (entry && !entry->damaged)
+	if (pci_lu_iov_size_bar(dev, reg, mask))
+		;
+	else if (entry && !entry->damaged)
 		*mask = pci_record_bar_mask(&entry->record, reg);
 	else
 		*mask = 0;

@@ -32,8 +32,9 @@ static bool active;
 static void *subtree;
 static size_t subtree_size;
 static struct pci_dev_ser *records;
-/* A device among them uses ATS */
+/* What the next kernel must know of, as there are such devices */
 static bool needs_ats;
+static bool needs_sriov;
 /* Finalized with at least one record; written under pci_lu_lock */
 static bool final;
 
@@ -42,7 +43,8 @@ static int check_common(struct pci_dev *dev, const char **why)
 {
 	u16 word;
 
-	pci_read_config_word(dev, PCI_VENDOR_ID, &word);
+	/* (a virtual function does not say what it is) */
+	pci_read_config_word(pci_physfn(dev), PCI_VENDOR_ID, &word);
 	if (pci_dev_is_disconnected(dev) || word != dev->vendor) {
 		*why = "it does not answer; remove it";
 		return -ENODEV;
@@ -101,6 +103,9 @@ static int check_bars(struct pci_dev *dev, const char **why)
 	u64 address;
 	int i;
 
+	/* Those of virtual functions are in their physical function's registers. */
+	if (dev->is_virtfn)
+		return 0;
 	for (i = 0; i < PCI_STD_NUM_BARS; i++) {
 		struct resource *res = &dev->resource[i];
 
@@ -134,10 +139,6 @@ static int check_device(struct pci_dev *dev, const char **why)
 		*why = "it is a bridge; preserve the devices below it";
 		return -EOPNOTSUPP;
 	}
-	if (dev->is_virtfn) {
-		*why = "virtual functions are not supported; assign a physical one";
-		return -EOPNOTSUPP;
-	}
 	/* Such numbers are made up anew by every kernel. */
 	if (pci_domain_nr(dev->bus) > U16_MAX) {
 		*why = "its segment is known to this kernel only";
@@ -146,10 +147,9 @@ static int check_device(struct pci_dev *dev, const char **why)
 	rc = check_common(dev, why);
 	if (rc)
 		return rc;
-	if (pci_num_vf(dev)) {
-		*why = "it has virtual functions; write 0 to its sriov_numvfs";
-		return -EBUSY;
-	}
+	rc = pci_lu_iov_check(dev, why);
+	if (rc)
+		return rc;
 #ifdef CONFIG_PCI_PRI
 	if (dev->pri_enabled) {
 		*why = "page requests are enabled, which is not supported";
@@ -164,8 +164,9 @@ static u64 bar_size(const struct pci_dev *dev, int i)
 {
 	const struct resource *res = &dev->resource[i];
 
-	if (i == PCI_ROM_RESOURCE &&
-	    (!res->parent || res->flags & IORESOURCE_ROM_SHADOW))
+	if (dev->is_virtfn || (i == PCI_ROM_RESOURCE &&
+			       (!res->parent ||
+				res->flags & IORESOURCE_ROM_SHADOW)))
 		return 0;
 	return res->flags ? resource_size(res) : 0;
 }
@@ -419,6 +420,7 @@ static int write_out(void)
 				       PCI_LIVEUPDATE_COMPATIBLE);
 	rc = rc ?: fdt_property(subtree, PCI_LIVEUPDATE_PROP_RECORDS, &pa,
 				sizeof(pa));
+	rc = rc ?: pci_lu_iov_write(subtree);
 	rc = rc ?: fdt_property_placeholder(subtree,
 					    PCI_LIVEUPDATE_PROP_DEVICES,
 					    nr * sizeof(*index),
@@ -449,6 +451,9 @@ static int check_preserved(struct kho_owner *owner)
 	int rc;
 
 	list_for_each_entry(entry, &pci_lu_entries, list) {
+		rc = pci_lu_iov_check_handed_on(entry, &why);
+		if (rc)
+			return refuse(owner, entry->dev, why, rc);
 		if (entry->users && entry->gone)
 			return refuse(owner, entry->dev,
 				      "was removed; finish without it: close its session",
@@ -488,7 +493,8 @@ static int make_subtree(struct kho_owner *owner, u32 nr)
 	records = kho_alloc_preserve(nr * sizeof(*records));
 	if (IS_ERR(records))
 		return PTR_ERR(records);
-	subtree_size = PAGE_ALIGN(SZ_1K + nr * sizeof(struct pci_index_ser));
+	subtree_size = PAGE_ALIGN(SZ_1K + nr * (sizeof(struct pci_index_ser) +
+						sizeof(struct pci_sriov_ser)));
 	subtree = kho_alloc_preserve(subtree_size);
 	if (IS_ERR(subtree)) {
 		rc = PTR_ERR(subtree);
@@ -535,6 +541,33 @@ static void thaw_all(void)
 			pci_lu_clear_flags(entry->dev, PCI_LIVEUPDATE_FROZEN);
 }
 
+static void unneed_versions(void)
+{
+	if (needs_sriov)
+		kho_unneed_version(PCI_LIVEUPDATE_SRIOV);
+	if (needs_ats)
+		kho_unneed_version(PCI_LIVEUPDATE_ATS);
+	needs_sriov = false;
+	needs_ats = false;
+}
+
+static int need_versions(void)
+{
+	int rc = 0;
+
+	if (any_uses_ats()) {
+		rc = kho_need_version(PCI_LIVEUPDATE_ATS);
+		needs_ats = !rc;
+	}
+	if (!rc && pci_lu_iov_needed()) {
+		rc = kho_need_version(PCI_LIVEUPDATE_SRIOV);
+		needs_sriov = !rc;
+	}
+	if (rc)
+		unneed_versions();
+	return rc;
+}
+
 static int lu_activate(struct kho_owner *owner)
 {
 	struct lu_entry *entry;
@@ -550,13 +583,12 @@ static int lu_activate(struct kho_owner *owner)
 	list_for_each_entry(entry, &pci_lu_entries, list) {
 		if (entry->dev) {
 			fill_record(&entry->record, entry->dev);
+			pci_lu_iov_fill(entry);
 			entry->damaged = NULL;
 		}
 		nr++;
 	}
-	needs_ats = any_uses_ats();
-	if (needs_ats)
-		rc = kho_need_version(PCI_LIVEUPDATE_ATS);
+	rc = need_versions();
 	if (rc)
 		goto err_thaw;
 	if (nr)
@@ -568,8 +600,7 @@ static int lu_activate(struct kho_owner *owner)
 	return 0;
 
 err_unneed:
-	if (needs_ats)
-		kho_unneed_version(PCI_LIVEUPDATE_ATS);
+	unneed_versions();
 err_thaw:
 	thaw_all();
 	mutex_unlock(&pci_lu_lock);
@@ -581,8 +612,7 @@ static void lu_deactivate(struct kho_owner *owner)
 	mutex_lock(&pci_lu_lock);
 	active = false;
 	thaw_all();
-	if (needs_ats)
-		kho_unneed_version(PCI_LIVEUPDATE_ATS);
+	unneed_versions();
 	if (subtree) {
 		kho_remove_subtree(subtree);
 		kho_unpreserve_free(subtree);
@@ -604,7 +634,8 @@ static int check_unchanged(struct kho_owner *owner)
 			continue;
 		pci_lu_read_header(entry->dev, header);
 		wrong = pci_record_compare(&entry->record, header) ?:
-			pci_record_goes_on(&entry->record, header);
+			pci_record_goes_on(&entry->record, header) ?:
+			pci_lu_iov_changed(entry);
 		if (wrong)
 			return refuse(owner, entry->dev, wrong, -EIO);
 	}
@@ -709,7 +740,8 @@ static void mask_msix(struct pci_dev *dev)
 	bir = where & PCI_MSIX_TABLE_BIR;
 	where &= PCI_MSIX_TABLE_OFFSET;
 	pci_read_config_word(dev, PCI_COMMAND, &command);
-	if (bir < PCI_STD_NUM_BARS && command & PCI_COMMAND_MEMORY &&
+	if (bir < PCI_STD_NUM_BARS &&
+	    (dev->no_command_memory || command & PCI_COMMAND_MEMORY) &&
 	    (u64)where + nr * PCI_MSIX_ENTRY_SIZE <=
 	    pci_resource_len(dev, bir))
 		table = ioremap(pci_resource_start(dev, bir) + where,

@@ -10,6 +10,7 @@
 #include <linux/kernel.h>
 #include <linux/log2.h>
 #include <linux/pci_regs.h>
+#include <linux/string.h>
 #include <linux/types.h>
 
 #include "liveupdate_record.h"
@@ -20,6 +21,9 @@
 #define HEADER_TYPE(h)		((h)[PCI_CACHE_LINE_SIZE / 4] >> 16 & 0xff)
 #define HEADER_BAR(h, i)	((h)[PCI_BASE_ADDRESS_0 / 4 + (i)])
 #define HEADER_BUSES(h)		((h)[PCI_PRIMARY_BUS / 4] & 0xffffff)
+
+#define MAX_BUS		0xff
+#define VF_BAR_MIN	4096
 
 static bool is_bridge(const struct pci_dev_ser *record)
 {
@@ -64,12 +68,12 @@ static bool extent_ok(struct extent *extent, u64 start, u64 size, u64 least,
 	       extent->end >= start && extent->end <= limit;
 }
 
-/* Read BAR *@i; afterwards *@i is the last one that it takes. */
-static bool read_bar(const struct pci_dev_ser *record, unsigned int *i,
-		     struct extent *extent)
+/* Read BAR *@i of @nr; afterwards *@i is the last one that it takes. */
+static bool read_bar(const u32 *bars, const u64 *sizes, unsigned int nr,
+		     unsigned int *i, struct extent *extent)
 {
-	u32 bar = HEADER_BAR(record->header, *i);
-	u64 size = record->bar_size[*i], start;
+	u64 size = sizes[*i], start;
+	u32 bar = bars[*i];
 
 	extent->io = bar_is_io(bar);
 	if (extent->io)
@@ -79,9 +83,9 @@ static bool read_bar(const struct pci_dev_ser *record, unsigned int *i,
 	if (!bar_is_64(bar))
 		return extent_ok(extent, start, size, 16, U32_MAX);
 
-	if (++*i == nr_bars(record) || record->bar_size[*i])
+	if (++*i == nr || sizes[*i])
 		return false;
-	start |= (u64)HEADER_BAR(record->header, *i) << 32;
+	start |= (u64)bars[*i] << 32;
 	return extent_ok(extent, start, size, 16, U64_MAX);
 }
 
@@ -95,7 +99,9 @@ static const char *check_bars(const struct pci_dev_ser *record)
 	for (i = 0; i < nr_bars(record); i++) {
 		/* One for which there was no room, or none, has no size. */
 		if (record->bar_size[i]) {
-			if (!read_bar(record, &i, &extents[nr]))
+			if (!read_bar(&HEADER_BAR(record->header, 0),
+				      record->bar_size, nr_bars(record), &i,
+				      &extents[nr]))
 				return "a BAR's size does not go with its address";
 			nr++;
 		} else if (bar_is_64(HEADER_BAR(record->header, i)) &&
@@ -106,6 +112,8 @@ static const char *check_bars(const struct pci_dev_ser *record)
 	for (; i < PCI_SER_ROM; i++)
 		if (record->bar_size[i])
 			return "a bridge has a BAR too many";
+	if (nr && record->flags & PCI_SER_VF)
+		return "a virtual function has a BAR";
 	if (rom_size) {
 		rom = record->header[rom_reg(record) / 4];
 		extents[nr].io = false;
@@ -201,7 +209,7 @@ const char *pci_record_check(const struct pci_dev_ser *record,
 	    record->where.kind != where->kind || record->where.reserved)
 		return "its record is another device's";
 	if (record->flags & ~PCI_SER_FLAGS || record->reserved ||
-	    (is_bridge(record) && record->flags & PCI_SER_ATS))
+	    (is_bridge(record) && record->flags & (PCI_SER_ATS | PCI_SER_VF)))
 		return "unknown flags";
 	if (!vendor || vendor == 0xffff)
 		return "no vendor";
@@ -282,6 +290,23 @@ const char *pci_record_goes_on(const struct pci_dev_ser *record,
 	return NULL;
 }
 
+/* What BAR @i would read after all ones were written to it */
+static u32 bar_mask(const u32 *bars, const u64 *sizes, unsigned int i)
+{
+	u64 size = sizes[i];
+	u32 bits;
+
+	if (size) {
+		bits = bar_is_io(bars[i]) ? ~PCI_BASE_ADDRESS_IO_MASK :
+					    ~PCI_BASE_ADDRESS_MEM_MASK;
+		return (u32)-size | (bars[i] & bits);
+	}
+	size = i ? sizes[i - 1] : 0;
+	if (size && bar_is_64(bars[i - 1]))
+		return -size >> 32;
+	return 0;
+}
+
 /**
  * pci_record_bar_mask - what a BAR would read after all ones were written to it
  * @record: the record, checked
@@ -292,7 +317,6 @@ const char *pci_record_goes_on(const struct pci_dev_ser *record,
 u32 pci_record_bar_mask(const struct pci_dev_ser *record, unsigned int reg)
 {
 	unsigned int i = (reg - PCI_BASE_ADDRESS_0) / 4;
-	u32 bar, bits;
 	u64 size;
 
 	if (reg == rom_reg(record)) {
@@ -301,15 +325,112 @@ u32 pci_record_bar_mask(const struct pci_dev_ser *record, unsigned int reg)
 	}
 	if (reg < PCI_BASE_ADDRESS_0 || i >= nr_bars(record))
 		return 0;
-	size = record->bar_size[i];
-	bar = HEADER_BAR(record->header, i);
-	if (size) {
-		bits = bar_is_io(bar) ? ~PCI_BASE_ADDRESS_IO_MASK :
-					~PCI_BASE_ADDRESS_MEM_MASK;
-		return (u32)-size | (bar & bits);
+	return bar_mask(&HEADER_BAR(record->header, 0), record->bar_size, i);
+}
+
+static bool sriov_bars_ok(const struct pci_sriov_ser *sriov)
+{
+	struct extent extent;
+	unsigned int i;
+
+	for (i = 0; i < PCI_SER_NR_VF_BARS; i++) {
+		if (!sriov->bar_size[i])
+			continue;
+		if (bar_is_io(sriov->bar[i]) ||
+		    !read_bar(sriov->bar, sriov->bar_size, PCI_SER_NR_VF_BARS,
+			      &i, &extent) ||
+		    extent.end - extent.start < VF_BAR_MIN - 1)
+			return false;
 	}
-	size = i ? record->bar_size[i - 1] : 0;
-	if (size && bar_is_64(HEADER_BAR(record->header, i - 1)))
-		return -size >> 32;
-	return 0;
+	return true;
+}
+
+static const char *sriov_check(const struct pci_sriov_ser *sriov)
+{
+	u32 first = ((u32)sriov->where.bus << 8 | sriov->where.devfn) +
+		    sriov->offset;
+
+	if (!is_power_of_2(sriov->page_size) || sriov->last_bus > MAX_BUS ||
+	    sriov->ctrl & ~(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE |
+			    PCI_SRIOV_CTRL_ARI))
+		return "unknown control of virtual functions";
+	if (!!(sriov->ctrl & PCI_SRIOV_CTRL_VFE) != !!sriov->num_vfs)
+		return "virtual functions are neither on nor off";
+	if (sriov->num_vfs &&
+	    (!sriov->offset || (sriov->num_vfs > 1 && !sriov->stride) ||
+	     first + (sriov->num_vfs - 1) * (u32)sriov->stride > U16_MAX))
+		return "wrong routing ids of virtual functions";
+	if (!sriov_bars_ok(sriov))
+		return "wrong BARs of virtual functions";
+	return NULL;
+}
+
+static bool is_endpoint_at(const struct pci_index_ser *where,
+			   const struct pci_index_ser *device)
+{
+	return device->segment == where->segment && device->bus == where->bus &&
+	       device->devfn == where->devfn && device->kind == where->kind &&
+	       device->kind & PCI_SER_ENDPOINT && !where->reserved;
+}
+
+/**
+ * pci_sriov_check - is this a list of devices that can have virtual functions?
+ * @sriov: the list
+ * @nr: entries
+ * @index: the list of all devices, checked
+ * @nr_devices: entries of that
+ *
+ * Return: NULL, or what is wrong
+ */
+const char *pci_sriov_check(const struct pci_sriov_ser *sriov, size_t nr,
+			    const struct pci_index_ser *index, size_t nr_devices)
+{
+	const char *wrong = NULL;
+	size_t i, j, at = 0;
+
+	/* In the order of the list of all devices, so that none can be there twice. */
+	for (i = 0; i < nr && !wrong; i++) {
+		for (j = at; j < nr_devices; j++)
+			if (is_endpoint_at(&sriov[i].where, &index[j]))
+				break;
+		if (j == nr_devices)
+			return "virtual functions of a device that is not there";
+		at = j + 1;
+		wrong = sriov_check(&sriov[i]);
+	}
+	return wrong;
+}
+
+/**
+ * pci_sriov_compare - is a device's SR-IOV capability as was recorded?
+ * @sriov: the record, checked
+ * @now: what is in the registers; sizes and bus number are not looked at
+ *
+ * Return: NULL, or what differs
+ */
+const char *pci_sriov_compare(const struct pci_sriov_ser *sriov,
+			      const struct pci_sriov_ser *now)
+{
+	if (now->num_vfs != sriov->num_vfs || now->ctrl != sriov->ctrl)
+		return "its virtual functions were switched on or off";
+	if (sriov->num_vfs &&
+	    (now->offset != sriov->offset || now->stride != sriov->stride))
+		return "the routing ids of its virtual functions have changed";
+	if (now->page_size != sriov->page_size ||
+	    memcmp(now->bar, sriov->bar, sizeof(now->bar)))
+		return "a BAR of its virtual functions has changed";
+	return NULL;
+}
+
+/**
+ * pci_sriov_bar_mask - what a BAR of virtual functions would read after writing all ones
+ * @sriov: the record, checked
+ * @bar: its number
+ *
+ * Return: the value, 0 when nothing is there
+ */
+u32 pci_sriov_bar_mask(const struct pci_sriov_ser *sriov, unsigned int bar)
+{
+	return bar < PCI_SER_NR_VF_BARS ?
+	       bar_mask(sriov->bar, sriov->bar_size, bar) : 0;
 }

@@ -116,7 +116,7 @@ void pci_liveupdate_setup(struct pci_dev *dev)
 {
 	struct lu_entry *entry;
 
-	if (!handed_over || dev->is_virtfn)
+	if (!handed_over)
 		return;
 	mutex_lock(&pci_lu_lock);
 	entry = pci_lu_incoming_at(dev);
@@ -127,11 +127,67 @@ void pci_liveupdate_setup(struct pci_dev *dev)
 	mutex_unlock(&pci_lu_lock);
 }
 
+/* When those of devices that were handed over have been added, it is too late. */
+static bool vfs_added;
+
+/**
+ * pci_liveupdate_iov_init - set up the SR-IOV capability of a device that was handed over
+ * @dev: a device of which pci_liveupdate_setup() knows
+ *
+ * Hook in pci_init_capabilities().
+ *
+ * Return: true when there is nothing else to do. If false it is set up as usual, which
+ * switches virtual functions off.
+ */
+bool pci_liveupdate_iov_init(struct pci_dev *dev)
+{
+	struct pci_sriov_ser sriov = {};
+	struct lu_entry *entry;
+	const char *wrong;
+
+	if (!pci_liveupdate_is_incoming(dev) || pci_liveupdate_is_blocked(dev))
+		return false;
+	mutex_lock(&pci_lu_lock);
+	entry = pci_lu_incoming_at(dev);
+	if (entry)
+		sriov = entry->sriov;
+	mutex_unlock(&pci_lu_lock);
+	/* It finds out about BARs, which takes the lock. */
+	wrong = vfs_added && sriov.num_vfs ?
+		"it was found too late for its virtual functions" :
+		pci_lu_iov_adopt(dev, &sriov);
+	if (!wrong)
+		return true;
+	mutex_lock(&pci_lu_lock);
+	entry = pci_lu_incoming_at(dev);
+	if (entry)
+		block_entry(entry, dev, wrong);
+	mutex_unlock(&pci_lu_lock);
+	return false;
+}
+
+/* Nobody moves what is in use. */
+static void fix_bars(struct pci_dev *dev)
+{
+	int i;
+
+	for (i = 0; i < PCI_BRIDGE_RESOURCES; i++)
+		if (dev->resource[i].flags)
+			dev->resource[i].flags |= IORESOURCE_PCI_FIXED;
+}
+
+static void release_bars(struct pci_dev *dev)
+{
+	int i;
+
+	for (i = 0; i < PCI_BRIDGE_RESOURCES; i++)
+		dev->resource[i].flags &= ~IORESOURCE_PCI_FIXED;
+}
+
 static void add_incoming(struct lu_entry *entry, struct pci_dev *dev)
 {
 	u32 flags = entry->damaged ? 0 : entry->record.flags;
 	u16 command;
-	int i;
 
 	entry->dev = pci_dev_get(dev);
 	/* Until finish */
@@ -160,9 +216,8 @@ static void add_incoming(struct lu_entry *entry, struct pci_dev *dev)
 		/* Its program may have unmasked it while processors were being stopped. */
 		pci_lu_mask_intx(dev);
 	}
-	for (i = 0; i <= PCI_ROM_RESOURCE; i++)
-		if (dev->resource[i].flags)
-			dev->resource[i].flags |= IORESOURCE_PCI_FIXED;
+	fix_bars(dev);
+	pci_lu_iov_add(dev);
 	pci_info(dev, "goes on as the kernel before left it\n");
 }
 
@@ -174,12 +229,15 @@ static void add_incoming(struct lu_entry *entry, struct pci_dev *dev)
  */
 void pci_liveupdate_add(struct pci_dev *dev)
 {
+	bool incoming = pci_liveupdate_is_incoming(dev);
 	struct lu_entry *entry;
 
-	if (!pci_liveupdate_is_incoming(dev))
+	/* Virtual functions of a device of userspace's are not for drivers of the host. */
+	if (!incoming && !(dev->is_virtfn &&
+			   pci_liveupdate_is_incoming(pci_physfn(dev))))
 		return;
 	mutex_lock(&pci_lu_lock);
-	entry = pci_lu_incoming_at(dev);
+	entry = incoming ? pci_lu_incoming_at(dev) : NULL;
 	if (entry)
 		add_incoming(entry, dev);
 	mutex_unlock(&pci_lu_lock);
@@ -229,14 +287,13 @@ int pci_liveupdate_probe(struct pci_dev *dev, const struct device_driver *driver
 static void release_incoming(struct lu_entry *entry)
 {
 	struct pci_dev *dev = entry->dev;
-	int i;
 
-	for (i = 0; i <= PCI_ROM_RESOURCE; i++)
-		dev->resource[i].flags &= ~IORESOURCE_PCI_FIXED;
+	release_bars(dev);
 	pci_lu_clear_flags(dev, PCI_LIVEUPDATE_INCOMING | PCI_LIVEUPDATE_HELD |
 		    PCI_LIVEUPDATE_BLOCKED);
 	pm_runtime_put(&dev->dev);
 	entry->incoming = false;
+	pci_lu_iov_release(dev);
 	pci_lu_unlist_entry(entry);
 	if (pci_lu_entry_unused(entry))
 		pci_lu_free_entry(entry);
@@ -409,6 +466,33 @@ int pci_liveupdate_discard(struct pci_dev *dev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_discard);
 
 /**
+ * pci_liveupdate_forget - give a device up that was handed over, and is not there
+ * @segment: its segment
+ * @id: bus << 8 | devfn
+ *
+ * It is not handed on. Nothing happens when it is there.
+ */
+void pci_liveupdate_forget(int segment, u16 id)
+{
+	struct lu_entry *entry;
+
+	mutex_lock(&pci_lu_lock);
+	list_for_each_entry(entry, &pci_lu_entries, list) {
+		if (!entry->incoming || entry->dev ||
+		    entry->record.where.segment != segment ||
+		    PCI_DEVID(entry->record.where.bus,
+			      entry->record.where.devfn) != id)
+			continue;
+		pr_info("%s: is given up, and was not there\n",
+			entry->item.name);
+		pci_lu_free_entry(entry);
+		break;
+	}
+	mutex_unlock(&pci_lu_lock);
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_forget);
+
+/**
  * pci_liveupdate_block - a device that was handed over cannot be used
  * @dev: the device; nothing happens when it was not handed over
  * @fmt: the reason
@@ -445,8 +529,15 @@ void __pci_liveupdate_remove(struct pci_dev *dev)
 	struct lu_entry *entry;
 
 	mutex_lock(&pci_lu_lock);
+	if (pci_lu_is_leaving())
+		goto out_unlock;
+	mutex_unlock(&pci_lu_lock);
+	if (pci_liveupdate_must_stay(dev))
+		pci_lu_iov_remove(dev);
+
+	mutex_lock(&pci_lu_lock);
 	entry = pci_lu_entry_of(dev);
-	if (!entry || pci_lu_is_leaving())
+	if (!entry)
 		goto out_unlock;
 	if (entry->users) {
 		pci_err(dev, "was removed: it cannot go on through a kexec\n");
@@ -456,6 +547,7 @@ void __pci_liveupdate_remove(struct pci_dev *dev)
 		pci_err(dev, "was removed: it is not handed on\n");
 		entry->incoming = false;
 	}
+	pci_lu_iov_release(dev);
 	pci_lu_clear_flags(dev, ~(unsigned long)PCI_LIVEUPDATE_UNBINDING);
 	if (pci_lu_entry_unused(entry))
 		pci_lu_free_entry(entry);
@@ -513,7 +605,7 @@ static const char * __init read_subtree(const void *fdt, void **folio)
 		if (take_record(&index[i],
 				(struct pci_dev_ser *)*folio + i))
 			return "no memory";
-	return NULL;
+	return pci_lu_iov_take(fdt, index, nr);
 }
 
 /* Before the first device is enumerated */
@@ -554,6 +646,26 @@ static int __init lu_read(void)
 	return 0;
 }
 postcore_initcall(lu_read);
+
+/* When addresses are claimed, and before IOMMUs look at devices */
+static int __init lu_add_vfs(void)
+{
+	struct pci_dev *dev = NULL;
+	const char *wrong;
+
+	pci_lock_rescan_remove();
+	for_each_pci_dev(dev) {
+		if (!pci_liveupdate_is_incoming(dev))
+			continue;
+		wrong = pci_lu_iov_add_vfs(dev);
+		if (wrong)
+			pci_liveupdate_block(dev, "%s", wrong);
+	}
+	vfs_added = true;
+	pci_unlock_rescan_remove();
+	return 0;
+}
+fs_initcall_sync(lu_add_vfs);
 
 static bool __init bars_claimed(const struct pci_dev *dev)
 {

@@ -26,12 +26,18 @@
 /* The jump was asked, and was not refused. */
 static bool leaving;
 
+static const char *reason(const struct pci_dev *dev)
+{
+	if (pci_liveupdate_is_preserved(dev))
+		return "is preserved for the next kexec: close its session first";
+	if (pci_liveupdate_is_incoming(dev))
+		return "was handed over to this kernel: finish or discard it first";
+	return "has virtual functions that were handed over: finish them first";
+}
+
 static int refuse(struct pci_dev *dev, const char *what)
 {
-	pci_err(dev, "%s is refused: the device %s\n", what,
-		pci_liveupdate_is_preserved(dev) ?
-		"is preserved for the next kexec: close its session first" :
-		"was handed over to this kernel: finish or discard it first");
+	pci_err(dev, "%s is refused: the device %s\n", what, reason(dev));
 	return -EBUSY;
 }
 
@@ -39,11 +45,13 @@ static int refuse(struct pci_dev *dev, const char *what)
  * pci_liveupdate_can_unbind - userspace wants the driver to leave
  * @dev: a PCI device
  *
- * Return: 0, or -EBUSY for a device that is preserved, or a bridge above one
+ * Return: 0, or -EBUSY for a device that is preserved, or a bridge above one, or one whose
+ * virtual functions would be removed
  */
 int pci_liveupdate_can_unbind(struct device *dev)
 {
-	if (!pci_liveupdate_is_preserved(to_pci_dev(dev)))
+	if (!pci_liveupdate_is_preserved(to_pci_dev(dev)) &&
+	    !pci_liveupdate_has_vfs(to_pci_dev(dev)))
 		return 0;
 	return refuse(to_pci_dev(dev), "unbinding its driver");
 }

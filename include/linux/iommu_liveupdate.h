@@ -70,6 +70,7 @@ __printf(1, 2) void iommu_liveupdate_refuse(const char *fmt, ...);
 bool iommu_device_is_restored(struct device *dev);
 int iommu_restored_device_retrieve(struct device *dev);
 void iommu_restored_device_discard(struct device *dev);
+void iommu_restored_device_forget(u32 segment, u16 id);
 int iommu_restored_device_compare(struct device *dev,
 				  struct iommu_domain *domain, u64 *iova);
 
@@ -106,6 +107,7 @@ static inline int iommu_restored_device_retrieve(struct device *dev)
 }
 
 static inline void iommu_restored_device_discard(struct device *dev) { }
+static inline void iommu_restored_device_forget(u32 segment, u16 id) { }
 
 static inline int iommu_restored_device_compare(struct device *dev,
 						struct iommu_domain *domain,

@@ -34,6 +34,7 @@ void pci_liveupdate_unpreserve(struct pci_dev *dev);
 /* Next kernel */
 void pci_liveupdate_finish(struct pci_dev *dev);
 int pci_liveupdate_discard(struct pci_dev *dev);
+void pci_liveupdate_forget(int segment, u16 id);
 __printf(2, 3)
 void pci_liveupdate_block(struct pci_dev *dev, const char *fmt, ...);
 
@@ -57,6 +58,7 @@ static inline int pci_liveupdate_adopt_ats(struct pci_dev *dev, int ps)
 #define PCI_LIVEUPDATE_BLOCKED		BIT(4)	/* incoming, but unusable */
 #define PCI_LIVEUPDATE_UNRESET		BIT(5)	/* given up without a reset */
 #define PCI_LIVEUPDATE_UNBINDING	BIT(6)	/* any device: its driver is leaving */
+#define PCI_LIVEUPDATE_VFS		BIT(7)	/* any device: has incoming virtual functions */
 
 static inline unsigned long pci_liveupdate_flags(const struct pci_dev *dev)
 {
@@ -105,14 +107,25 @@ static inline bool pci_liveupdate_is_unreset(const struct pci_dev *dev)
 	return pci_liveupdate_flags(dev) & PCI_LIVEUPDATE_UNRESET;
 }
 
+/**
+ * pci_liveupdate_has_vfs - are virtual functions of a device not finished?
+ * @dev: a device that may be finished itself
+ */
+static inline bool pci_liveupdate_has_vfs(const struct pci_dev *dev)
+{
+	return pci_liveupdate_flags(dev) & PCI_LIVEUPDATE_VFS;
+}
+
 /* Hooks in the PCI core */
 void pci_liveupdate_setup(struct pci_dev *dev);
-void pci_liveupdate_size_bar(const struct pci_dev *dev, int reg, u32 *mask);
+void pci_liveupdate_size_bar(struct pci_dev *dev, int reg, u32 *mask);
+bool pci_liveupdate_iov_init(struct pci_dev *dev);
 void pci_liveupdate_add(struct pci_dev *dev);
 bool pci_liveupdate_keeps_buses(void);
 int pci_liveupdate_probe(struct pci_dev *dev,
 			 const struct device_driver *driver);
 int pci_liveupdate_can_unbind(struct device *dev);
+int pci_liveupdate_can_change_vfs(struct pci_dev *dev);
 bool pci_liveupdate_unbind(struct pci_dev *dev);
 void pci_liveupdate_unbound(struct pci_dev *dev);
 int pci_liveupdate_power_off(const struct pci_slot *slot);
@@ -126,8 +139,9 @@ static inline bool pci_liveupdate_is_frozen(const struct pci_dev *dev)
 {
 	unsigned long flags = pci_liveupdate_flags(dev);
 
-	return flags & (PCI_LIVEUPDATE_FROZEN | PCI_LIVEUPDATE_INCOMING) &&
-	       !(flags & PCI_LIVEUPDATE_BLOCKED);
+	return (flags & (PCI_LIVEUPDATE_FROZEN | PCI_LIVEUPDATE_INCOMING) &&
+		!(flags & PCI_LIVEUPDATE_BLOCKED)) ||
+	       flags & PCI_LIVEUPDATE_VFS;
 }
 
 /* Must nobody take the device away? */
@@ -184,12 +198,19 @@ static inline bool pci_liveupdate_is_unreset(const struct pci_dev *dev)
 	return false;
 }
 
+static inline bool pci_liveupdate_has_vfs(const struct pci_dev *dev)
+{
+	return false;
+}
+
 static inline void pci_liveupdate_finish(struct pci_dev *dev) { }
 
 static inline int pci_liveupdate_discard(struct pci_dev *dev)
 {
 	return -EOPNOTSUPP;
 }
+
+static inline void pci_liveupdate_forget(int segment, u16 id) { }
 
 static inline __printf(2, 3)
 void pci_liveupdate_block(struct pci_dev *dev, const char *fmt, ...)
@@ -198,9 +219,19 @@ void pci_liveupdate_block(struct pci_dev *dev, const char *fmt, ...)
 
 static inline void pci_liveupdate_setup(struct pci_dev *dev) { }
 
-static inline void pci_liveupdate_size_bar(const struct pci_dev *dev, int reg,
+static inline void pci_liveupdate_size_bar(struct pci_dev *dev, int reg,
 					   u32 *mask)
 {
+}
+
+static inline bool pci_liveupdate_iov_init(struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline int pci_liveupdate_can_change_vfs(struct pci_dev *dev)
+{
+	return 0;
 }
 
 static inline void pci_liveupdate_add(struct pci_dev *dev) { }

@@ -24,7 +24,8 @@ static bool __init stop_dma(u8 bus, u8 slot, u8 func)
 	u16 command;
 	u8 type;
 
-	if (read_pci_config(bus, slot, func, PCI_VENDOR_ID) == ~0U)
+	/* (a virtual function does not say what it is, but has this register) */
+	if (read_pci_config(bus, slot, func, PCI_COMMAND) == ~0U)
 		return false;
 	type = read_pci_config_byte(bus, slot, func, PCI_HEADER_TYPE);
 	command = read_pci_config_16(bus, slot, func, PCI_COMMAND);

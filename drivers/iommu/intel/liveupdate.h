@@ -107,7 +107,7 @@ void intel_liveupdate_fail(void);
 int intel_liveupdate_pasid_table(struct device *dev);
 void intel_liveupdate_probe(struct device *dev);
 void intel_liveupdate_release(struct device *dev);
-void vtd_forget(struct device *dev);
+void vtd_forget(u32 segment, u16 sid);
 
 /* preserve.c */
 bool intel_liveupdate_shutdown(void);

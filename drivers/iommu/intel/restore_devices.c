@@ -31,19 +31,37 @@ static const struct iommu_domain_ops restored_ops;
 
 /* --- Devices --- */
 
-/* What hardware still does for a device that cannot be restored */
-static void stop_translating(struct device *dev)
+static void clear_entry(struct intel_iommu *iommu, u8 bus, u8 devfn)
 {
-	struct device_domain_info *info = dev_iommu_priv_get(dev);
-	struct intel_iommu *iommu = info->iommu;
 	struct context_entry *context;
 
 	spin_lock(&iommu->lock);
-	context = iommu_context_addr(iommu, info->bus, info->devfn, 0);
+	context = iommu_context_addr(iommu, bus, devfn, 0);
 	if (context)
 		vtd_clear_context(iommu, context);
 	spin_unlock(&iommu->lock);
 	vtd_flush_all(iommu);
+}
+
+/* What hardware still does for a device that cannot be restored */
+static void stop_translating(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	clear_entry(info->iommu, info->bus, info->devfn);
+}
+
+/* The same for one that is not there */
+static void stop_translating_missing(u32 i)
+{
+	const struct iommu_device_ser *ser = &vtd_incoming.record.devices[i];
+	struct dmar_drhd_unit *drhd;
+	struct intel_iommu *iommu;
+
+	guard(rwsem_read)(&dmar_global_lock);
+	for_each_active_iommu(iommu, drhd)
+		if (iommu->reg_phys == vtd_incoming.record.units[ser->unit].reg_pa)
+			clear_entry(iommu, PCI_BUS_NUM(ser->sid), ser->sid & 0xff);
 }
 
 static bool is_handed_over(struct device *dev)
@@ -373,7 +391,8 @@ static bool is_last(u32 i)
 		return false;
 	for (j = 0; j < vtd_nr_devices(); j++)
 		if (devices[j].domain == devices[i].domain &&
-		    vtd_incoming.states[j] == DEVICE_BLOCKED)
+		    (vtd_incoming.states[j] == DEVICE_BLOCKED ||
+		     vtd_incoming.states[j] == DEVICE_TRANSLATED))
 			return false;
 	return true;
 }
@@ -398,22 +417,24 @@ static void free_pasid_tables(u32 i)
 }
 
 /**
- * vtd_forget - free what is kept for a device that is blocked
- * @dev: the device
+ * vtd_forget - free what is kept for a device that is blocked, or was not found
+ * @segment: its segment
+ * @sid: its requester id
  *
  * Context: may sleep.
  */
-void vtd_forget(struct device *dev)
+void vtd_forget(u32 segment, u16 sid)
 {
 	const struct iommu_domain_ser *domain;
 	u32 i;
 
-	if (!dev_is_pci(dev))
-		return;
 	guard(mutex)(&incoming_lock);
-	i = vtd_find_device(pci_domain_nr(to_pci_dev(dev)->bus),
-			    pci_dev_id(to_pci_dev(dev)));
-	if (i == vtd_nr_devices() || vtd_incoming.states[i] != DEVICE_BLOCKED)
+	i = vtd_find_device(segment, sid);
+	if (i == vtd_nr_devices())
+		return;
+	if (vtd_incoming.states[i] == DEVICE_TRANSLATED)
+		stop_translating_missing(i);
+	else if (vtd_incoming.states[i] != DEVICE_BLOCKED)
 		return;
 	vtd_incoming.states[i] = DEVICE_FORGOTTEN;
 	free_pasid_tables(i);

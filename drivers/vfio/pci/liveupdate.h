@@ -5,6 +5,7 @@
 #ifndef VFIO_PCI_LIVEUPDATE_H
 #define VFIO_PCI_LIVEUPDATE_H
 
+#include <linux/pci_liveupdate.h>
 #include <linux/vfio_pci_core.h>
 
 struct eventfd_ctx;

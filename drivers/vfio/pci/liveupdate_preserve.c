@@ -24,6 +24,7 @@
 #include <linux/pm_runtime.h>
 #include <linux/rwsem.h>
 #include <linux/string.h>
+#include <linux/uuid.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/xarray.h>
@@ -43,9 +44,9 @@ struct obstacle {
 	const char *remedy;
 };
 
-static bool has_vfs(const struct vfio_pci_core_device *vdev)
+static bool makes_vfs(const struct vfio_pci_core_device *vdev)
 {
-	return vdev->sriov_active || pci_num_vf(vdev->pdev);
+	return vdev->sriov_active != !!pci_num_vf(vdev->pdev);
 }
 
 static bool in_low_power(const struct vfio_pci_core_device *vdev)
@@ -70,12 +71,9 @@ static struct obstacle find_obstacle(struct vfio_pci_core_device *vdev)
 	lockdep_assert_held(&vdev->igate);
 	lockdep_assert_held_write(&vdev->memory_lock);
 
-	if (pdev->is_virtfn)
-		return (struct obstacle) { -EOPNOTSUPP,
-			"is a virtual function", "assign a physical one" };
-	if (has_vfs(vdev))
-		return (struct obstacle) { -EOPNOTSUPP,
-			"has virtual functions", "write 0 to its sriov_numvfs" };
+	if (makes_vfs(vdev))
+		return (struct obstacle) { -EBUSY,
+			"makes or removes virtual functions", "try again" };
 	if (vdev->num_regions)
 		return (struct obstacle) { -EOPNOTSUPP,
 			"has regions besides its BARs", "assign another device" };
@@ -162,6 +160,14 @@ static u32 irq_type_of(const struct vfio_pci_core_device *vdev)
 	return VFIO_PCI_SER_IRQ_NONE;
 }
 
+static void write_token(struct vfio_pci_state_ser *state,
+			struct vfio_pci_vf_token *token)
+{
+	mutex_lock(&token->lock);
+	export_uuid(state->vf_token, &token->uuid);
+	mutex_unlock(&token->lock);
+}
+
 static void write_state(struct vfio_pci_state_ser *state,
 			struct vfio_pci_core_device *vdev)
 {
@@ -177,6 +183,9 @@ static void write_state(struct vfio_pci_state_ser *state,
 	if (vdev->bardirty)
 		state->flags |= VFIO_PCI_SER_BARDIRTY;
 	state->msi_qmax = vdev->msi_qmax;
+	memset(state->vf_token, 0, sizeof(state->vf_token));
+	if (pci_num_vf(vdev->pdev))
+		write_token(state, vdev->vf_token);
 	for (i = 0; i < VFIO_PCI_SER_NR_REGIONS; i++) {
 		state->rbar[i] = vdev->rbar[i];
 		state->region_size[i] = pci_resource_len(vdev->pdev, i);

@@ -31,6 +31,7 @@
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/uuid.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
 
@@ -149,6 +150,14 @@ static int check_record(struct pci_dev *pdev, const struct vfio_pci_ser *ser,
 	return 0;
 }
 
+static void restore_token(struct vfio_pci_vf_token *token,
+			  const struct vfio_pci_state_ser *state)
+{
+	mutex_lock(&token->lock);
+	import_uuid(&token->uuid, state->vf_token);
+	mutex_unlock(&token->lock);
+}
+
 /* Makes the file; the PCI device is locked. */
 static int retrieve_locked(struct liveupdate_file_op_args *args,
 			   struct pci_dev *pdev, struct vfio_pci_ser *ser)
@@ -170,6 +179,8 @@ static int retrieve_locked(struct liveupdate_file_op_args *args,
 		return rc;
 	}
 	vfio_pci_liveupdate_set_ser(vdev, ser);
+	if (pci_num_vf(pdev))
+		restore_token(vdev->vf_token, &ser->state);
 	args->file = file;
 	args->private_data = vdev;
 	return 0;
@@ -256,6 +267,10 @@ static void give_up(const struct vfio_pci_id_ser *id)
 	struct pci_dev *pdev = find_device(id);
 	struct vfio_pci_core_device *vdev;
 
+	if (!pdev && id) {
+		pci_liveupdate_forget(id->segment, id->bdf);
+		iommu_restored_device_forget(id->segment, id->bdf);
+	}
 	if (!pdev)
 		return;
 	/* Whether it could be reset or not, it does no DMA any more. */
@@ -289,10 +304,14 @@ void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 
 /**
  * vfio_pci_liveupdate_register - the driver is bound to a device
- * @vdev: the device; nobody else knows it yet
+ * @vdev: the device, locked; nobody else knows it yet
+ *
+ * If it has virtual functions, it is as if they had been made by writing to sriov_numvfs.
  */
 void vfio_pci_liveupdate_register(struct vfio_pci_core_device *vdev)
 {
+	if (pci_num_vf(vdev->pdev))
+		vfio_pci_core_sriov_configure(vdev, pci_num_vf(vdev->pdev));
 	if (!pci_liveupdate_is_incoming(vdev->pdev))
 		return;
 	vdev->vdev.inherited = true;
@@ -308,6 +327,9 @@ void vfio_pci_liveupdate_register(struct vfio_pci_core_device *vdev)
  */
 void vfio_pci_liveupdate_unregister(struct vfio_pci_core_device *vdev)
 {
+	/* When it could not be registered */
+	if (vdev->sriov_active)
+		vfio_pci_core_sriov_configure(vdev, 0);
 	if (vfio_pci_is_inherited(vdev))
 		pm_runtime_put_noidle(&vdev->pdev->dev);
 }

@@ -10,6 +10,8 @@
  *
  *	memory			a file, mapped page by page, with content in all of it
  *	start			from reset to ready
+ *	vf NR			give virtual function NR, the first is 1, what it takes to be
+ *				started, by another program
  *	read NR			have the device read as many times, from places all over
  *				the disk, to memory that no read went to before
  *	drain			look what is complete
@@ -191,6 +193,8 @@ static int run(char **w, int nr)
 		return make_memory();
 	if (!strcmp(w[0], "start") && nr == 1)
 		return nvme_start(&nvme, dev.device);
+	if (!strcmp(w[0], "vf") && nr == 2)
+		return nvme_enable_vf(&nvme, strtoul(w[1], NULL, 0));
 	if (!strcmp(w[0], "read") && nr == 2)
 		return begin_reads(strtoul(w[1], NULL, 0));
 	if (!strcmp(w[0], "drain") && nr == 1) {

@@ -27,6 +27,12 @@
 /* Commands of the administrator, and of the pair of queues */
 #define CREATE_SQ	1
 #define CREATE_CQ	5
+#define IDENTIFY	6
+#define  SECONDARIES		0x15
+#define VIRTUALIZE	0x1c
+#define  ASSIGN			8
+#define  ONLINE			9
+#define  INTERRUPTS		0x100
 #define READ		2
 
 struct command {
@@ -54,6 +60,20 @@ struct completion {
 	uint16_t status;	/* bit 0 is the phase */
 };
 
+/* What there is of virtual functions: in the list a number, and then these */
+struct secondary {
+	uint16_t id;
+	uint16_t primary;
+	uint8_t state;
+	uint8_t reserved1[3];
+	uint16_t vf;
+	uint16_t queues;
+	uint16_t interrupts;
+	uint8_t reserved2[18];
+};
+
+#define SECONDARIES_MAX	127
+
 #define PER_SQ_PAGE	(DMA_PAGE / sizeof(struct command))
 #define PER_CQ_PAGE	(DMA_PAGE / sizeof(struct completion))
 
@@ -66,7 +86,8 @@ struct completion {
 #define PAGE_STATE	0
 #define PAGE_ADMIN_SQ	2
 #define PAGE_ADMIN_CQ	3
-#define PAGE_SQ		4
+#define PAGE_ADMIN_DATA	4
+#define PAGE_SQ		5
 #define PAGE_CQ		(PAGE_SQ + SQ_PAGES)
 #define PAGE_DATA	(PAGE_CQ + CQ_PAGES)
 #define PAGES_PER_READ	3
@@ -174,14 +195,20 @@ static void ring_cq(struct nvme *nvme, unsigned int queue, uint32_t head)
 	set32(nvme, DOORBELLS + (2 * queue + 1) * nvme->state->stride, head);
 }
 
-/* The @nr'th command of the administrator since the start. Few: no queue goes round. */
-static int administrate(struct nvme *nvme, unsigned int nr, const struct command *command)
+/* Few: no queue goes round. */
+static int administrate(struct nvme *nvme, const struct command *command)
 {
 	struct command *sq = dma_file_page(nvme->file, PAGE_ADMIN_SQ);
 	struct completion *cq = dma_file_page(nvme->file, PAGE_ADMIN_CQ);
+	unsigned int nr = nvme->state->commands;
 	struct timespec start;
 	uint16_t status;
 
+	if (nr == ADMIN_SIZE - 1) {
+		errno = ENOSPC;
+		return -1;
+	}
+	nvme->state->commands++;
 	sq[nr] = *command;
 	ring_sq(nvme, 0, nr + 1);
 	clock_gettime(CLOCK_MONOTONIC, &start);
@@ -227,13 +254,57 @@ int nvme_start(struct nvme *nvme, int fd)
 	create.prp1 = queue_iova(PAGE_CQ);
 	create.cdw10 = (CQ_SIZE - 1) << 16 | 1;
 	create.cdw11 = 1;			/* one piece, no interrupts */
-	if (administrate(nvme, 0, &create))
+	if (administrate(nvme, &create))
 		return -1;
 	create.opcode = CREATE_SQ;
 	create.prp1 = queue_iova(PAGE_SQ);
 	create.cdw10 = (SQ_SIZE - 1) << 16 | 1;
 	create.cdw11 = 1 << 16 | 1;		/* completions go to queue 1 */
-	return administrate(nvme, 1, &create);
+	return administrate(nvme, &create);
+}
+
+/* The id of the controller that a virtual function is; -1 when there is none */
+static int find_secondary(struct nvme *nvme, unsigned int vf)
+{
+	const void *page = dma_file_page(nvme->file, PAGE_ADMIN_DATA);
+	const struct secondary *list = page + sizeof(*list);
+	struct command identify = {
+		.opcode = IDENTIFY,
+		.prp1 = queue_iova(PAGE_ADMIN_DATA),
+		.cdw10 = SECONDARIES,
+	};
+	int i, nr;
+
+	if (administrate(nvme, &identify))
+		return -1;
+	nr = *(const uint8_t *)page;
+	for (i = 0; i < nr && i < SECONDARIES_MAX; i++)
+		if (list[i].vf == vf)
+			return list[i].id;
+	errno = ENODEV;
+	return -1;
+}
+
+static int virtualize(struct nvme *nvme, int id, uint32_t action, uint32_t nr)
+{
+	struct command command = {
+		.opcode = VIRTUALIZE,
+		.cdw10 = (uint32_t)id << 16 | action,
+		.cdw11 = nr,
+	};
+
+	return administrate(nvme, &command);
+}
+
+int nvme_enable_vf(struct nvme *nvme, unsigned int vf)
+{
+	int id = find_secondary(nvme, vf);
+
+	/* The administrator's queues and those for reads */
+	if (id < 0 || virtualize(nvme, id, ASSIGN, 2) ||
+	    virtualize(nvme, id, ASSIGN | INTERRUPTS, 1))
+		return -1;
+	return virtualize(nvme, id, ONLINE, 0);
 }
 
 void nvme_read(struct nvme *nvme, unsigned int id, uint64_t block)

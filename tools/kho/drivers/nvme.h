@@ -8,7 +8,7 @@
  *
  *	page 0		struct nvme_state
  *	page 1		left to the program
- *	then		queues of the administrator, one page each
+ *	then		queues of the administrator, one page each, and one for what it is told
  *	then		queue of commands
  *	then		queue of completions
  *	then		data, two pages for each read, and one that the device does not use
@@ -32,6 +32,7 @@ struct nvme_state {
 	uint32_t tail;		/* of commands: where the next one goes */
 	uint32_t head;		/* of completions: where the next one comes */
 	uint32_t phase;		/* that the next one has */
+	uint32_t commands;	/* of the administrator, since the start */
 };
 
 struct nvme {
@@ -57,6 +58,12 @@ int nvme_open(struct nvme *nvme, int fd, const struct dma_file *file);
 
 /* From reset to ready for reads. errno is ETIMEDOUT or EIO when the device is not. */
 int nvme_start(struct nvme *nvme, int fd);
+
+/*
+ * Of a physical function that was started: give virtual function @vf, the first is 1, what it
+ * takes to be started. It has to be enabled.
+ */
+int nvme_enable_vf(struct nvme *nvme, unsigned int vf);
 
 /*
  * Read NVME_READ_SIZE bytes from a block on. No more than NVME_PENDING_MAX may be under

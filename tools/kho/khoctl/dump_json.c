@@ -92,6 +92,26 @@ static void json_nested(struct json *json, const unsigned char *value, int len, 
 	free(copy);
 }
 
+static void json_pci_sriov(struct json *json, const unsigned char *value, int len)
+{
+	struct pci_sriov_ser sriov;
+	char *address;
+	int i;
+
+	json_open(json, "value", '[');
+	for (i = 0; i + (int)sizeof(sriov) <= len; i += sizeof(sriov)) {
+		memcpy(&sriov, value + i, sizeof(sriov));
+		address = xasprintf("%04x:%02x:%02x.%x", sriov.where.segment, sriov.where.bus,
+				    sriov.where.devfn >> 3, sriov.where.devfn & 7);
+		json_open(json, NULL, '{');
+		json_string(json, "address", address);
+		json_u64(json, "virtual_functions", sriov.num_vfs);
+		json_close(json, '}');
+		free(address);
+	}
+	json_close(json, ']');
+}
+
 static void json_value(struct json *json, const struct meaning *meaning,
 		       const unsigned char *value, int len, int nested)
 {
@@ -116,6 +136,9 @@ static void json_value(struct json *json, const struct meaning *meaning,
 		break;
 	case VALUE_PCI_DEVICES:
 		json_pci_devices(json, value, len);
+		break;
+	case VALUE_PCI_SRIOV:
+		json_pci_sriov(json, value, len);
 		break;
 	case VALUE_TEST_SETS:
 		json_test_sets(json, value, len);

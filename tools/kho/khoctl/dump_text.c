@@ -81,6 +81,19 @@ static void print_nested(FILE *to, const unsigned char *value, int len, int inde
 	free(copy);
 }
 
+static void print_pci_sriov(FILE *to, const unsigned char *value, int len, int indent)
+{
+	struct pci_sriov_ser sriov;
+	int i;
+
+	for (i = 0; i + (int)sizeof(sriov) <= len; i += sizeof(sriov)) {
+		memcpy(&sriov, value + i, sizeof(sriov));
+		fprintf(to, "\n%*s%04x:%02x:%02x.%x %u virtual functions", indent, "",
+			sriov.where.segment, sriov.where.bus, sriov.where.devfn >> 3,
+			sriov.where.devfn & 7, sriov.num_vfs);
+	}
+}
+
 static void print_value(FILE *to, const struct meaning *meaning, const unsigned char *value,
 			int len, int indent, int nested)
 {
@@ -109,6 +122,10 @@ static void print_value(FILE *to, const struct meaning *meaning, const unsigned 
 	case VALUE_PCI_DEVICES:
 		fprintf(to, "%d", len / 8);
 		print_pci_devices(to, value, len, indent + 4);
+		break;
+	case VALUE_PCI_SRIOV:
+		fprintf(to, "%zu", len / sizeof(struct pci_sriov_ser));
+		print_pci_sriov(to, value, len, indent + 4);
 		break;
 	case VALUE_TEST_SETS:
 		fprintf(to, "%d", len / 40);

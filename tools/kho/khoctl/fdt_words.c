@@ -52,6 +52,8 @@ static const struct {
 	  "devices and bridges" },
 	{ PCI_LIVEUPDATE_COMPATIBLE, 0, PCI_LIVEUPDATE_PROP_RECORDS, VALUE_NATIVE_ADDRESS,
 	  "records of the devices, in the same order" },
+	{ PCI_LIVEUPDATE_COMPATIBLE, 0, PCI_LIVEUPDATE_PROP_SRIOV, VALUE_PCI_SRIOV,
+	  "devices that can have virtual functions" },
 	{ IOMMU_SER_COMPATIBLE, 0, IOMMU_SER_PROP_TABLE, VALUE_ADDRESS,
 	  "units, domains and devices" },
 	{ "kho-test-v1", 0, "sets", VALUE_TEST_SETS, "sets of units of memory" },
@@ -82,6 +84,8 @@ static bool length_fits(enum value_type type, const unsigned char *value, int le
 		return len == VMALLOC_SIZE;
 	case VALUE_PCI_DEVICES:
 		return len % sizeof(struct pci_index_ser) == 0;
+	case VALUE_PCI_SRIOV:
+		return len % sizeof(struct pci_sriov_ser) == 0;
 	case VALUE_TEST_SETS:
 		return len % TEST_SET_SIZE == 0;
 	default:

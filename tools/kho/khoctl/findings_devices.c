@@ -143,19 +143,29 @@ static void find_bridges(struct findings *findings, const char *address)
 	free(full);
 }
 
+/* A virtual function goes on when its physical function does, and that one has to be vfio-pci's. */
+static void find_physfn(struct findings *findings, const char *address)
+{
+	char *path = xasprintf("%s" DEVICE_DIR "/%s/physfn/driver", root_dir, address);
+	char *full = realpath(path, NULL);
+
+	if (!full || strcmp(strrchr(full, '/'), "/vfio-pci"))
+		cannot(findings, address,
+		       "its physical function's driver stays in this kernel",
+		       "give vfio-pci the physical function, too");
+	free(full);
+	free(path);
+}
+
 static void find_device(struct findings *findings, const char *address)
 {
 	char *power = device_text(address, "power_state");
-	char *vfs = device_text(address, "sriov_numvfs");
 	size_t before = findings_count(findings, FINDING_NO) +
 			findings_count(findings, FINDING_UNKNOWN);
 
 	findings->nr_devices++;
 	if (device_has(address, "physfn"))
-		cannot(findings, address, "it is a virtual function", "assign a physical one");
-	if (vfs && strcmp(vfs, "0"))
-		cannot(findings, address, "it has virtual functions",
-		       "write 0 to its sriov_numvfs");
+		find_physfn(findings, address);
 	if (strtoul(address, NULL, 16) > 0xffff)
 		cannot(findings, address, "its segment is known to this kernel only", NULL);
 	/* An idle device sleeps until a program opens it. */
@@ -170,7 +180,6 @@ static void find_device(struct findings *findings, const char *address)
 		find(findings, FINDING_OK, "device", NULL,
 		     "%s can be preserved, for all that shows", address);
 	free(power);
-	free(vfs);
 }
 
 static void find_iommu(struct findings *findings)

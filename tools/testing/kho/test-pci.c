@@ -77,8 +77,9 @@ static void make_record(struct pci_dev_ser *record, bool bridge)
 	record->msix_ctrl = record->msix_cap ? random_below(65536) : 0;
 	record->flags = random_below(PCI_SER_FLAGS + 1);
 	if (bridge)
-		record->flags &= ~PCI_SER_ATS;
-	random_bars(record, bridge ? 2 : 6);
+		record->flags &= ~(PCI_SER_ATS | PCI_SER_VF);
+	if (!(record->flags & PCI_SER_VF))
+		random_bars(record, bridge ? 2 : 6);
 	if (random_below(2)) {
 		record->bar_size[PCI_SER_ROM] = 2048ULL << random_below(8);
 		record->header[rom_reg(record) / 4] = 0xf0000000 |
@@ -150,6 +151,7 @@ static void test_fields(void)
 	unsigned int i;
 
 	make_record(&good, false);
+	good.flags &= ~PCI_SER_VF;
 	memset(good.bar_size, 0, sizeof(good.bar_size));
 	memset(&good.header[4], 0, 6 * 4);
 	good.header[PCI_ROM_ADDRESS / 4] = 0;
@@ -184,6 +186,11 @@ static void test_fields(void)
 	expect(&bad, "wrong type of header");
 	bad.flags = PCI_SER_ATS;
 	expect(&bad, "unknown flags");
+	bad.flags = PCI_SER_VF;
+	expect(&bad, "unknown flags");
+	bad = good;
+	bad.flags |= PCI_SER_VF;
+	expect(&bad, "a virtual function has a BAR");
 
 	bad = good;
 	bad.flags = PCI_SER_FLAGS + 1;
@@ -431,6 +438,155 @@ static void test_index(void)
 	CHECK(!strcmp(pci_index_check(index, 3), "a device is listed twice"));
 }
 
+/* Devices 0 and 2 can have virtual functions; 1 is a bridge. */
+static const struct pci_index_ser sriov_index[] = {
+	{ 0, 1, 0, PCI_SER_ENDPOINT, 0 },
+	{ 0, 0, 8, PCI_SER_BRIDGE, 0 },
+	{ 0, 1, 1, PCI_SER_ENDPOINT, 0 },
+};
+
+static const struct pci_sriov_ser sriov_good[] = {
+	{
+		.where = { 0, 1, 0, PCI_SER_ENDPOINT, 0 },
+		.ctrl = PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE | PCI_SRIOV_CTRL_ARI,
+		.num_vfs = 4,
+		.offset = 0x80,
+		.stride = 2,
+		.page_size = 1,
+		.last_bus = 2,
+		.bar = { 0xfe80000c, 0x38, 0, 0xfe900000, 0xfea00000, 0 },
+		.bar_size = { 0x4000, 0, 0, 0x4000, 0x1000, 0 },
+	},
+	{
+		.where = { 0, 1, 1, PCI_SER_ENDPOINT, 0 },
+		.page_size = 1,
+	},
+};
+
+static const char *check_sriov(const struct pci_sriov_ser *list, size_t nr)
+{
+	return pci_sriov_check(list, nr, sriov_index, ARRAY_SIZE(sriov_index)) ?:
+	       "nothing";
+}
+
+/* With one thing changed in it, the first of the two is this. */
+#define SRIOV_IS(field, value, wrong) do {				\
+	memcpy(list, sriov_good, sizeof(list));				\
+	list[0].field = (value);					\
+	if (strcmp(check_sriov(list, 2), wrong)) {			\
+		fprintf(stderr, "%s: expected '%s', got '%s'\n", #field,	\
+			wrong, check_sriov(list, 2));			\
+		CHECK(false);						\
+	}								\
+} while (0)
+
+static void test_sriov(void)
+{
+	const char *place = "virtual functions of a device that is not there";
+	const char *control = "unknown control of virtual functions";
+	const char *half = "virtual functions are neither on nor off";
+	const char *ids = "wrong routing ids of virtual functions";
+	const char *bars = "wrong BARs of virtual functions";
+	struct pci_sriov_ser list[2], now;
+	unsigned int i;
+
+	CHECK(!pci_sriov_check(NULL, 0, NULL, 0));
+	CHECK(!pci_sriov_check(sriov_good, 2, sriov_index, 3));
+	SRIOV_IS(where.segment, 1, place);
+	SRIOV_IS(where.bus, 2, place);
+	SRIOV_IS(where.devfn, 1, place);
+	SRIOV_IS(where.kind, PCI_SER_BRIDGE, place);
+	SRIOV_IS(where.reserved, 1, place);
+	SRIOV_IS(where, sriov_good[1].where, place);
+	list[0] = sriov_good[1];
+	list[1] = sriov_good[0];
+	CHECK(!strcmp(check_sriov(list, 2), place));
+	list[0] = (struct pci_sriov_ser) {
+		.where = sriov_index[1], .page_size = 1,
+	};
+	CHECK(!strcmp(check_sriov(list, 1), place));
+
+	SRIOV_IS(page_size, 0, control);
+	SRIOV_IS(page_size, 3, control);
+	SRIOV_IS(last_bus, 256, control);
+	SRIOV_IS(ctrl, PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_VFM, control);
+	SRIOV_IS(ctrl, PCI_SRIOV_CTRL_MSE, half);
+	SRIOV_IS(num_vfs, 0, half);
+	SRIOV_IS(offset, 0, ids);
+	SRIOV_IS(stride, 0, ids);
+	SRIOV_IS(stride, 0x8000, ids);
+	SRIOV_IS(num_vfs, 0x7f40, "nothing");
+	SRIOV_IS(num_vfs, 0x7f41, ids);
+
+	for (i = 0; i < 64; i++)
+		SRIOV_IS(bar_size[0], 1ULL << i, i < 12 || i > 23 ? bars : "nothing");
+	SRIOV_IS(bar_size[0], 0x6000, bars);
+	SRIOV_IS(bar_size[1], 0x1000, bars);
+	SRIOV_IS(bar_size[5], 0x800, bars);
+	SRIOV_IS(bar[4], 0xfea00001, bars);
+	SRIOV_IS(bar[4], 0xfea00800, bars);
+	SRIOV_IS(bar[5], 0xfea00004, "nothing");
+	memcpy(list, sriov_good, sizeof(list));
+	list[0].bar[5] = PCI_BASE_ADDRESS_MEM_TYPE_64;
+	list[0].bar_size[5] = 0x1000;
+	CHECK(!strcmp(check_sriov(list, 2), bars));
+
+	/* Sizes come out as they went in. */
+	CHECK(pci_sriov_bar_mask(&sriov_good[0], 0) == 0xffffc00c);
+	CHECK(pci_sriov_bar_mask(&sriov_good[0], 1) == 0xffffffff);
+	CHECK(pci_sriov_bar_mask(&sriov_good[0], 2) == 0);
+	CHECK(pci_sriov_bar_mask(&sriov_good[0], 4) == 0xfffff000);
+	for (i = 5; i < 1u << 31; i += i)
+		CHECK(!pci_sriov_bar_mask(&sriov_good[0], i));
+	CHECK(!pci_sriov_bar_mask(&sriov_good[0], -9));
+
+	/* What has changed */
+	now = sriov_good[0];
+	memset(now.bar_size, 0, sizeof(now.bar_size));
+	now.last_bus = 0;
+	CHECK(!pci_sriov_compare(&sriov_good[0], &now));
+	now.num_vfs--;
+	CHECK(pci_sriov_compare(&sriov_good[0], &now));
+	now.num_vfs++;
+	now.ctrl ^= PCI_SRIOV_CTRL_ARI;
+	CHECK(pci_sriov_compare(&sriov_good[0], &now));
+	now.ctrl ^= PCI_SRIOV_CTRL_ARI;
+	now.offset++;
+	CHECK(pci_sriov_compare(&sriov_good[0], &now));
+	now.offset--;
+	now.stride++;
+	CHECK(pci_sriov_compare(&sriov_good[0], &now));
+	now.stride--;
+	now.page_size <<= 1;
+	CHECK(pci_sriov_compare(&sriov_good[0], &now));
+	now.page_size >>= 1;
+	for (i = 0; i < PCI_SER_NR_VF_BARS; i++) {
+		now.bar[i] ^= 0x1000;
+		CHECK(pci_sriov_compare(&sriov_good[0], &now));
+		now.bar[i] ^= 0x1000;
+	}
+	CHECK(!pci_sriov_compare(&sriov_good[0], &now));
+	/* Without any, where they would be is nobody's business. */
+	now = sriov_good[1];
+	now.offset = 1;
+	now.stride = 1;
+	CHECK(!pci_sriov_compare(&sriov_good[1], &now));
+}
+
+static void test_sriov_noise(void)
+{
+	struct pci_sriov_ser list[2];
+	unsigned int i;
+
+	memcpy(list, sriov_good, sizeof(list));
+	for (i = 1 + random_below(4); i; i--)
+		((u8 *)list)[random_below(sizeof(list))] = random_u64();
+	pci_sriov_check(list, 2, sriov_index, ARRAY_SIZE(sriov_index));
+	for (i = 0; i <= PCI_SER_NR_VF_BARS; i++)
+		pci_sriov_bar_mask(&list[0], i);
+	pci_sriov_compare(&list[0], &sriov_good[0]);
+}
+
 /* Anything at all, with a checksum that is right: no crash, and no nonsense */
 static void test_noise(void)
 {
@@ -458,9 +614,11 @@ int main(void)
 	test_bridge_fields();
 	test_compare();
 	test_index();
+	test_sriov();
 	for (i = 0; i < count; i++) {
 		test_good();
 		test_noise();
+		test_sriov_noise();
 		if (i % 100 == 0)
 			test_flips();
 	}

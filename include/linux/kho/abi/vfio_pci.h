@@ -77,6 +77,8 @@ struct vfio_pci_id_ser {
  * @rbar: the real base addresses, for restoring them after a reset
  * @reserved0: 0
  * @region_size: bytes of each region; 0: there is none
+ * @vf_token: what users of its virtual functions have to know; 0 when there are none. Only a
+ *	      kernel that knows "pci-sriov-v1" gets another one
  * @reserved: 0
  * @vconfig: configuration space as userspace sees it where it is emulated
  * @checksum: kho_checksum() of what comes before
@@ -89,7 +91,8 @@ struct vfio_pci_state_ser {
 	__u32 rbar[VFIO_PCI_SER_NR_REGIONS];
 	__u32 reserved0;
 	__u64 region_size[VFIO_PCI_SER_NR_REGIONS];
-	__u64 reserved[4];
+	__u8 vf_token[16];
+	__u64 reserved[2];
 	__u8 vconfig[VFIO_PCI_SER_CONFIG_MAX];
 	__u64 checksum;
 };

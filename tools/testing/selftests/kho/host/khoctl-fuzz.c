@@ -67,8 +67,10 @@ static size_t make_pci(void *fdt)
 		0, 0, 0, 0, 3, 0x08, 1, 0, 0, 0, 0, 0, 0, 0xe0, 2, 0,
 	};
 	static const unsigned char records[8] = { 0, 0x40, 0, 0x30 };
+	static const unsigned char sriov[96] = { 0, 0, 0, 0, 3, 0x08, 1, 0, 0x19, 0, 2, 0 };
 
 	begin(fdt, 1024, "pci-v1");
+	check(fdt_property(fdt, "sriov", sriov, sizeof(sriov)));
 	check(fdt_property(fdt, "devices", devices, sizeof(devices)));
 	check(fdt_property(fdt, "records", records, sizeof(records)));
 	return end(fdt);

@@ -240,7 +240,8 @@ mkdir -p "$device" "$root/sys/bus/pci/drivers/vfio-pci/0000:05:00.0"
 ln -s ../0000:05:00.1 "$device/physfn"
 mkdir "$root/sys/bus/pci/devices/0000:05:00.1"
 ctl 1 --root "$root" check
-says 'CONFIG_VFIO_PCI_LIVEUPDATE is off: no devices' 'it is a virtual function' 'no IOMMU translates for it' 'there is none, or it is off' \
+says 'CONFIG_VFIO_PCI_LIVEUPDATE is off: no devices' \
+	"its physical function's driver stays in this kernel" 'no IOMMU translates for it' 'there is none, or it is off' \
 	'intel_iommu=off of this kernel'
 for off in intel_iommu=off intel-iommu=sm_on,off '"intel_iommu=off"' iommu=off 'intel_iommu=on intel_iommu=off'; do
 	ctl 1 --root "$root" check --append "$off"

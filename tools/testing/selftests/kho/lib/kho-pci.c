@@ -198,8 +198,9 @@ static int compare(char *line)
 	if (msix && !is_bridge(before) &&
 	    word_at(before, msix + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_ENABLE)
 		before[msix + PCI_MSIX_FLAGS + 1] |= PCI_MSIX_FLAGS_MASKALL >> 8;
-	/* So is the pin. */
-	if (!is_bridge(before) && before[PCI_INTERRUPT_PIN])
+	/* So is the pin, which a virtual function has not, whatever it says. */
+	if (!is_bridge(before) && before[PCI_INTERRUPT_PIN] &&
+	    word_at(before, PCI_VENDOR_ID) != 0xffff)
 		before[PCI_COMMAND + 1] |= PCI_COMMAND_INTX_DISABLE >> 8;
 	clear_status(before);
 	clear_status(after);

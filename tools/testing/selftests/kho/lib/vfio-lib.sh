@@ -36,6 +36,13 @@ pin() {
 	same "the pin of $1" $state "$2"
 }
 
+# vfs_of ADDRESS: the addresses of its virtual functions, in a line
+vfs_of() {
+	for link in "/sys/bus/pci/devices/$1"/virtfn*; do
+		[ ! -L "$link" ] || basename "$(readlink "$link")"
+	done | xargs
+}
+
 # nic_is_given_up ADDRESS SESSION RATE NR: a blocked NIC's memory comes back without it, and from a new beginning it gets NR frames
 nic_is_given_up() {
 	nic-rx start /tmp/n "retrieve $2" "take file 1" resume drain sound || fail "the memory is lost"

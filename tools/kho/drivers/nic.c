@@ -7,14 +7,16 @@
 
 #include <kho_vfio.h>
 
-#include "nic.h"
+#include "intel_ring.h"
 
 #define PATIENCE	5	/* seconds */
 
-#define NR_DRIVERS	2
+#define NR_DRIVERS	4
 
 static const struct nic_driver *const nic_drivers[NR_DRIVERS] = {
-	&e1000e_driver,
+	&e1000e.driver,
+	&igb.driver,
+	&igb_vf.driver,
 	&virtio_net_driver,
 };
 

@@ -72,7 +72,7 @@ struct nic_driver {
 	/* From reset to receiving all that comes; ETIMEDOUT when the device does not answer */
 	int (*start)(struct nic *nic);
 
-	/* From now on, MSI-X vector 0 for received frames, again and again */
+	/* From now on, MSI-X vector 0 for received frames, again and again. NULL: it cannot. */
 	void (*interrupts)(struct nic *nic);
 
 	/* The frame that was received first; NULL when there is none */
@@ -87,11 +87,17 @@ struct nic_driver {
 	/* Done with the frame, or with a descriptor that was skipped. */
 	void (*next)(struct nic *nic);
 
+	/*
+	 * Of a physical function: virtual function @vf, the first is 1, which was opened and
+	 * so reset, is to receive what this one does. NULL: there are none.
+	 */
+	int (*enable_vf)(struct nic *nic, unsigned int vf);
+
 	/* Returns when the device has sent it; ETIMEDOUT when it does not */
 	int (*send)(struct nic *nic, const void *frame, size_t size);
 };
 
-extern const struct nic_driver e1000e_driver, virtio_net_driver;
+extern const struct nic_driver virtio_net_driver;
 
 /* The driver for a vfio device; NULL when there is none */
 const struct nic_driver *nic_driver_for(int fd);

@@ -10,6 +10,8 @@
  *	memory RING		a file for that many descriptors, or as many as the device takes,
  *				mapped page by page
  *	start			from reset to receiving
+ *	vf NR			virtual function NR of this device, the first is 1, which another
+ *				program has opened, is to receive the same
  *	irq			wait by interrupts from now on, not by looking
  *	go RATE			frames a second to be sent; 0: as many as are taken
  *	receive NR		take as many frames
@@ -134,11 +136,24 @@ static int start(void)
 
 static int use_interrupts(void)
 {
+	if (!nic.driver->interrupts) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (event < 0 || kho_vfio_msix(dev.device, &event, 1))
 		return -1;
 	nic.driver->interrupts(&nic);
 	return 0;
+}
+
+static int enable_vf(unsigned int nr)
+{
+	if (!nic.driver->enable_vf) {
+		errno = ENODEV;
+		return -1;
+	}
+	return nic.driver->enable_vf(&nic, nr);
 }
 
 static int ask_sender(enum frame_kind kind, uint64_t number)
@@ -398,6 +413,8 @@ static int run(char **w, int nr)
 		return make_memory(number(w[1]));
 	if (!strcmp(w[0], "start") && nr == 1)
 		return start();
+	if (!strcmp(w[0], "vf") && nr == 2)
+		return enable_vf(strtoul(w[1], NULL, 0));
 	if (!strcmp(w[0], "irq") && nr == 1)
 		return use_interrupts();
 	if (!strcmp(w[0], "go") && nr == 2)

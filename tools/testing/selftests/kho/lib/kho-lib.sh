@@ -359,7 +359,7 @@ devices() {
 	# shellcheck disable=SC2086 # one word per address
 	printf '%s\n' $addresses_found
 }
-nics() { devices 0x80860x10d3 0x1af40x1041; }
+nics() { devices 0x80860x10d3 0x80860x10c9 0x1af40x1041; }
 edus() { devices 0x12340x11e8; }
 nvmes() { devices 0x1b360x0010; }
 

@@ -6,6 +6,7 @@
 #   final     after finalize: the jump is refused, until its session is closed
 #   pending   in the next kernel, when nobody has taken it back yet
 #   taken     in the next kernel, when a program has taken it back and not finished
+#   vfs       in the next kernel, a physical function with its virtual functions, without a driver
 set -e
 # shellcheck source=../lib/kho-lib.sh
 . kho-lib
@@ -29,7 +30,44 @@ preserve_it() {
 		"preserve iommufd 2" "preserve device 3"
 }
 
+# programs COMMAND...: of those that have the virtual functions
+programs() {
+	for i in 1 2; do
+		vfio-try on /tmp/vf$i "$@" || fail "vfio-try: the command failed"
+	done
+}
+
 case $1$GENERATION in
+vfs0)
+	preserve_it
+	echo 1 >/sys/module/vfio_pci/parameters/enable_sriov
+	expect 0 write "/sys/bus/pci/devices/$address/sriov_numvfs" 2
+	i=0
+	for vf in $(vfs_of "$address"); do
+		i=$((i + 1))
+		vfio-try start /tmp/vf$i "open $vf" iommufd bind "file 4" ioas "map 0 0x10000" attach "session vf$i" ||
+			fail "$vf does not open"
+	done
+	programs "preserve file 1" "preserve iommufd 2" "preserve device 3"
+	live-update -- device-pulled vfs
+	;;
+vfs1)
+	vfs=$(vfs_of "$address")
+	# The driver leaves, comes back, and leaves: none of that is theirs to notice.
+	for action in 'rmmod vfio_pci' 'modprobe vfio-pci' 'rmmod vfio_pci'; do
+		$action || fail "$action: the command failed"
+		same "virtual functions after $action" "$(vfs_of "$address")" "$vfs"
+		for device in $address $vfs; do
+			contains $kho/incoming "pci/$device pending"
+		done
+	done
+	pulled "it is not handed on" is_pulled
+	lacks $kho/incoming "pci/"
+	for session in s vf1 vf2; do
+		discard_session $session
+	done
+	nothing_left
+	;;
 final0)
 	preserve_it
 	load_next device-pulled final

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# vf-damage vf|pf|sriov: a bit is flipped in the record of a virtual function, or of the physical one, or somebody changes how
-# these are placed. A virtual function is blocked by itself; a physical function that is blocked has none any more. What was
-# read before is there.
+# vf-damage vf|pf|sriov|reach: a bit is flipped in the record of a virtual function, or of the physical one, or somebody changes
+# how these are placed. A virtual function is blocked by itself; a physical function that is blocked has none any more. Or the next
+# kernel does not reach the capability: it cannot switch them off, and they go on until they are given up. What was read before is
+# there.
 set -e
 # shellcheck source=../lib/kho-lib.sh
 . kho-lib
@@ -33,7 +34,9 @@ if [ "$GENERATION" = 0 ]; then
 	done
 	# shellcheck disable=SC2046 # a word for each address
 	set -- "$address" $(vfs_of "$address")
-	load_next vf-damage "$what" "$@"
+	append=
+	[ "$what" != reach ] || append=pci=nommconf
+	live-update --load-only --append "$append" -- vf-damage "$what" "$@" || fail "loading the next kernel: $?"
 	activate 1
 	finalize 1
 	case $what in
@@ -63,6 +66,16 @@ vf)
 	goes_on vf2
 	goes_on pf
 	disk vf2 "read 10" wait verify
+	;;
+reach)
+	contains $kho/incoming "pci/$address blocked - its virtual functions are out of reach"
+	contains $kho/incoming "pci/$first missing"
+	nvme-read start /tmp/vf2 "retrieve vf2" "take file 1" resume wait verify || fail "the memory of vf2 is lost"
+	end_program /tmp/vf2
+	for i in vf1 vf2 pf; do
+		given_up $i
+	done
+	lacks $kho/incoming "pci/"
 	;;
 pf | sriov)
 	contains $kho/incoming "pci/$address blocked"

@@ -34,11 +34,11 @@ if [ "$GENERATION" = 0 ]; then
 	i=0
 	for vf in $(vfs_of "$address"); do
 		i=$((i + 1))
-		nic-rx start /tmp/vf$i "open $vf" "memory 4096" attach start || fail "$vf does not start"
+		nic-rx start "/tmp/vf$i" "open $vf" "memory 4096" attach start || fail "$vf does not start"
 		nic /tmp/pf "vf $i"
 	done
 	for dir in $all; do
-		nic /tmp/$dir "session $dir" "preserve file 1" "preserve iommufd 2" "preserve device 3"
+		nic "/tmp/$dir" "session $dir" "preserve file 1" "preserve iommufd 2" "preserve device 3"
 	done
 	nic /tmp/pf "go 100"
 	all_nics "receive 50" sound
@@ -49,16 +49,16 @@ shift 2
 configs_are "$configs" "$@"
 control churn
 for dir in vf2 vf1 pf; do
-	nic-rx start /tmp/$dir "retrieve $dir" "take file 1" resume drain sound "take iommufd 2" "take device 3" bind resume \
+	nic-rx start "/tmp/$dir" "retrieve $dir" "take file 1" resume drain sound "take iommufd 2" "take device 3" bind resume \
 		"receive 20" sound || fail "$dir does not go on"
 done
 for dir in vf2 vf1 pf; do
-	nic /tmp/$dir remap finish "receive 20" sound
+	nic "/tmp/$dir" remap finish "receive 20" sound
 done
 lacks $kho/incoming "pci/"
 if [ "$GENERATION" != "$jumps" ]; then
 	for dir in $all; do
-		nic /tmp/$dir "session $dir" "preserve file 1" "preserve iommufd 2" "preserve device 3"
+		nic "/tmp/$dir" "session $dir" "preserve file 1" "preserve iommufd 2" "preserve device 3"
 	done
 	next
 fi

@@ -7,7 +7,9 @@
  *	vfio-try start DIR COMMAND...
  *	vfio-try on DIR COMMAND...
  *
- *	group ADDRESS		what "open" opens, by its group
+ *	group ADDRESS [TOKEN]	what "open" opens, by its group; of a virtual function with the
+ *				token of its physical function
+ *	token TOKEN		a UUID, for users of the virtual functions of this device
  *	reset | hot-reset | low-power | wake
  *	intx on|off|mask|unmask	by the pin, which is masked with each interrupt
  *	msix NR | msi NR	so many vectors, each with an eventfd; 0: none
@@ -42,9 +44,9 @@
 
 static int events[MAX_VECTORS], nr_events;
 
-static int open_by_group(const char *address)
+static int open_by_group(const char *address, const char *token)
 {
-	char path[128], target[128];
+	char path[128], target[128], name[128];
 	int group, fd = -1;
 	ssize_t len;
 
@@ -57,8 +59,9 @@ static int open_by_group(const char *address)
 	group = open(path, O_RDWR | O_CLOEXEC);
 	if (group < 0)
 		return -1;
+	snprintf(name, sizeof(name), token ? "%s vf_token=%s" : "%s", address, token);
 	if (!ioctl(group, VFIO_GROUP_SET_CONTAINER, &trial.iommufd))
-		fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, address);
+		fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name);
 	if (fd < 0) {
 		int saved = errno;
 
@@ -85,6 +88,22 @@ static int feature(uint32_t which)
 	};
 
 	return ioctl(trial.device, VFIO_DEVICE_FEATURE, &arg);
+}
+
+static int set_token(const char *token)
+{
+	char buf[sizeof(struct vfio_device_feature) + 16] = "";
+	struct vfio_device_feature *arg = (void *)buf;
+	unsigned int i;
+
+	arg->argsz = sizeof(buf);
+	arg->flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_PCI_VF_TOKEN;
+	for (i = 0; i < 16; i++, token += 2) {
+		token += *token == '-';
+		if (sscanf(token, "%2hhx", &arg->data[i]) != 1)
+			return trial_bad("no UUID");
+	}
+	return ioctl(trial.device, VFIO_DEVICE_FEATURE, arg);
 }
 
 static int mask_intx(uint32_t action)
@@ -251,8 +270,10 @@ static int run(char **w, int nr)
 {
 	if (!strcmp(w[0], "signals"))
 		return check_signals(w + 1, nr - 1);
-	if (!strcmp(w[0], "group") && nr == 2)
-		return open_by_group(w[1]);
+	if (!strcmp(w[0], "group") && (nr == 2 || nr == 3))
+		return open_by_group(w[1], nr == 3 ? w[2] : NULL);
+	if (!strcmp(w[0], "token") && nr == 2)
+		return set_token(w[1]);
 	if (!strcmp(w[0], "reset") && nr == 1)
 		return ioctl(trial.device, VFIO_DEVICE_RESET);
 	if (!strcmp(w[0], "hot-reset") && nr == 1)

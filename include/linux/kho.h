@@ -175,6 +175,8 @@ bool kho_early_scoped(void);
 phys_addr_t kho_early_find(phys_addr_t start, phys_addr_t end, phys_addr_t size,
 			   phys_addr_t align, bool top_down);
 const void *kho_early_subtree(const char *name, const char *compatible);
+bool kho_early_read_prop(const char *name, const char *compatible,
+			 const char *prop, void *buf, int size);
 void kho_early_free_begin(void);
 void kho_early_free_end(void);
 bool kho_next_free_range(unsigned long *pfn, unsigned long end,

@@ -318,7 +318,8 @@ static int __init withdraw(phys_addr_t start, phys_addr_t end)
 	if (keep_blob(pfn, end_pfn))
 		return -ENOMEM;
 	nr = kho_map_withdraw(&kho_in_map, &pfn, &end_pfn, new_node);
-	if (nr < 0)
+	/* (of the map alone nothing is lost, as it has been moved) */
+	if (nr <= 0)
 		return nr;
 	nr_withdrawn += nr;
 	if (nr_withdrawn_ranges < ARRAY_SIZE(withdrawn)) {

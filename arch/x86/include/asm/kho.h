@@ -21,6 +21,8 @@ void kho_setup_data_parse(u64 pa, u32 len);
 bool kho_keeps_memory(const char *param);
 bool kho_arch_encrypts_as(bool encrypts);
 void kho_arch_stop_dma(void);
+bool kho_clock_take(unsigned int *cpu, unsigned int *tsc);
+void kho_clock_timer_works(void);
 
 #else
 
@@ -35,6 +37,13 @@ static inline void kho_setup_data_add(const struct kimage *image,
 				      unsigned int offset) { }
 static inline void kho_setup_data_parse(u64 pa, u32 len) { }
 static inline bool kho_keeps_memory(const char *param) { return false; }
+
+static inline bool kho_clock_take(unsigned int *cpu, unsigned int *tsc)
+{
+	return false;
+}
+
+static inline void kho_clock_timer_works(void) { }
 
 #endif /* CONFIG_KEXEC_HANDOVER */
 #endif /* _ASM_X86_KHO_H */

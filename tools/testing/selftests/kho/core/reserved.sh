@@ -38,6 +38,27 @@ next_core() {
 reported() {
 	boot_says 'of what was handed over are lost: this kernel reserved ['
 	contains $kho/incoming '/reserved lost - '
+	taken
+}
+
+# reported_if_lost: the same, but where the map lies there may be nothing else
+reported_if_lost() {
+	if dmesg | grep -q 'of what was handed over are lost: this kernel reserved \['; then
+		reported
+	elif dmesg | grep -q 'cma: Failed to reserve'; then
+		say "nobody could have it, so near the end of memory"
+		lacks $kho/incoming '/reserved'
+		hog=1000
+		keep "memfd hog $hog 99"
+	else
+		say "nothing else lay there"
+		lacks $kho/incoming '/reserved'
+		taken
+	fi
+}
+
+# taken: by somebody else, who uses it
+taken() {
 	same "memory that is reserved" "$(meminfo CmaTotal)" 2048
 	lacks $kho/incoming /map
 	lacks $kho/incoming /blob
@@ -87,7 +108,7 @@ file)
 	next_core root
 	;;
 root | leaf | blob)
-	reported
+	reported_if_lost
 	# The records lie beside it, so some may be lost; what comes back is right.
 	if grep -q '^a incoming ' $kho/sessions; then
 		on 'retrieve a'

@@ -11,27 +11,10 @@ set -e
 . vfio-lib
 
 what=$1 address=$2 first=$3
-disk() {
-	dir=$1
-	shift
-	nvme-read on "/tmp/$dir" "$@" || fail "nvme-read: a command of $dir failed"
-}
 
 if [ "$GENERATION" = 0 ]; then
-	address=$(nvmes)
-	echo 1 >/sys/module/vfio_pci/parameters/enable_sriov
-	to_vfio "$address"
-	nvme-read start /tmp/pf "open $address" memory attach start || fail "$address does not start"
-	expect 0 write "/sys/bus/pci/devices/$address/sriov_numvfs" 2
-	i=0
-	for vf in $(vfs_of "$address"); do
-		i=$((i + 1))
-		disk pf "vf $i"
-		nvme-read start "/tmp/vf$i" "open $vf" memory attach start || fail "$vf does not start"
-	done
-	for i in pf vf1 vf2; do
-		disk $i "read 20" wait verify "session $i" "preserve file 1" "preserve iommufd 2" "preserve device 3"
-	done
+	start_vfs 2
+	disk pf "read 20" wait verify
 	# shellcheck disable=SC2046 # a word for each address
 	set -- "$address" $(vfs_of "$address")
 	append=

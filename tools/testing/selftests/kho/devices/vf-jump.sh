@@ -9,30 +9,10 @@ set -e
 . vfio-lib
 
 configs=$1
-disk() {
-	dir=$1
-	shift
-	nvme-read on "/tmp/$dir" "$@" || fail "nvme-read: a command of $dir failed"
-}
 
 if [ "$GENERATION" = 0 ]; then
-	address=$(nvmes)
-	device=/sys/bus/pci/devices/$address
-	echo 1 >/sys/module/vfio_pci/parameters/enable_sriov
-	to_vfio "$address"
-	nvme-read start /tmp/pf "open $address" memory attach start || fail "$address does not start"
-	expect 0 write "$device/sriov_numvfs" 2
+	start_vfs 2
 	all="$address $(vfs_of "$address")"
-	i=0
-	for vf in $(vfs_of "$address"); do
-		i=$((i + 1))
-		disk pf "vf $i"
-		nvme-read start "/tmp/vf$i" "open $vf" memory attach start || fail "$vf does not start"
-		disk "vf$i" "read 20" wait verify
-	done
-	for i in pf vf1 vf2; do
-		disk $i "session $i" "preserve file 1" "preserve iommufd 2" "preserve device 3"
-	done
 	# shellcheck disable=SC2086 # a word for each address
 	load_next vf-jump "$(configs $all)" $all
 	for i in pf vf1 vf2; do

@@ -8,11 +8,6 @@ set -e
 # shellcheck source=../lib/vfio-lib.sh
 . vfio-lib
 
-disk() {
-	dir=$1
-	shift
-	nvme-read on "/tmp/$dir" "$@" || fail "nvme-read: a command of $dir failed"
-}
 # take_back NAME: from the old kernel, and go on
 take_back() {
 	nvme-read start "/tmp/$1" "retrieve $1" "take file 1" "take iommufd 2" "take device 3" bind resume remap finish ||
@@ -23,18 +18,9 @@ address=$2 vf=$3
 device=/sys/bus/pci/devices/$address
 case $GENERATION in
 0)
-	address=$(nvmes)
-	device=/sys/bus/pci/devices/$address
-	echo 1 >/sys/module/vfio_pci/parameters/enable_sriov
-	to_vfio "$address"
-	nvme-read start /tmp/pf "open $address" memory attach start || fail "$address does not start"
-	expect 0 write "$device/sriov_numvfs" 1
-	vf=$(vfs_of "$address")
-	disk pf "vf 1" "session pf" "preserve file 1" "preserve iommufd 2" "preserve device 3"
-	nvme-read start /tmp/vf "open $vf" memory attach start || fail "$vf does not start"
-	disk vf "session vf" "preserve file 1" "preserve iommufd 2" "preserve device 3"
-	load_next vf-order again "$address" "$vf"
-	disk vf "read 200" "pending 100"
+	start_vfs 1
+	load_next vf-order again "$address" "$(vfs_of "$address")"
+	disk vf1 "read 200" "pending 100"
 	jump_next
 	;;
 1)
@@ -55,19 +41,19 @@ case $GENERATION in
 	;;
 2)
 	# The other way round
-	take_back vf
-	disk vf "pending 20" wait verify "read 20" wait verify show
+	take_back vf1
+	disk vf1 "pending 20" wait verify "read 20" wait verify show
 	expect EBUSY write "$device/sriov_numvfs" 0
 	take_back pf
 	disk pf "read 10" wait verify show
-	end_program /tmp/vf
+	end_program /tmp/vf1
 	echo 1 >/sys/module/vfio_pci/parameters/enable_sriov
 	expect 0 write "$device/sriov_numvfs" 0
 	[ ! -d "/sys/bus/pci/devices/$vf" ] || fail "$vf is still there"
 	# Made by this kernel
 	expect 0 write "$device/sriov_numvfs" 2
 	disk pf "vf 1"
-	nvme-read start /tmp/vf "open $vf" memory attach start "read 20" wait verify || fail "$vf does not start"
+	nvme-read start /tmp/vf1 "open $vf" memory attach start "read 20" wait verify || fail "$vf does not start"
 	nothing_left
 	;;
 esac

@@ -43,6 +43,31 @@ vfs_of() {
 	done | xargs
 }
 
+# disk NAME COMMAND...: of the nvme-read that stays in the background there
+disk() {
+	dir=$1
+	shift
+	nvme-read on "/tmp/$dir" "$@" || fail "nvme-read: a command of $dir failed"
+}
+
+# start_vfs NR: a disk, whose program is "pf", and so many of its virtual functions, "vf1" and so on, all ready for reads
+start_vfs() {
+	address=$(nvmes)
+	echo 1 >/sys/module/vfio_pci/parameters/enable_sriov
+	to_vfio "$address"
+	nvme-read start /tmp/pf "open $address" memory attach start || fail "$address does not start"
+	expect 0 write "/sys/bus/pci/devices/$address/sriov_numvfs" "$1"
+	disks=pf nr=0
+	for vf in $(vfs_of "$address"); do
+		nr=$((nr + 1)) disks="$disks vf$nr"
+		disk pf "vf $nr"
+		nvme-read start "/tmp/vf$nr" "open $vf" memory attach start "read 20" wait verify || fail "$vf does not start"
+	done
+	for name in $disks; do
+		disk "$name" "session $name" "preserve file 1" "preserve iommufd 2" "preserve device 3"
+	done
+}
+
 # nic_is_given_up ADDRESS SESSION RATE NR: a blocked NIC's memory comes back without it, and from a new beginning it gets NR frames
 nic_is_given_up() {
 	nic-rx start /tmp/n "retrieve $2" "take file 1" resume drain sound || fail "the memory is lost"

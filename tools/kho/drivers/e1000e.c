@@ -30,7 +30,8 @@ static int start(struct nic *nic)
 	intel_set(nic, TCTL, TCTL_EN | TCTL_PSP);
 	intel_set(nic, RFCTL, 0);
 	intel_start_rx(nic);
-	intel_set(nic, RCTL, RCTL_EN | RCTL_UPE | RCTL_MPE | RCTL_BAM | RCTL_BSIZE_1024 | RCTL_SECRC);
+	intel_set(nic, RCTL,
+		  RCTL_EN | RCTL_UPE | RCTL_MPE | RCTL_BAM | RCTL_BSIZE_1024 | RCTL_SECRC);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /*
  * What drivers of Intel's NICs have in common.
  */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -57,8 +58,9 @@ struct tx_data {
 #define DATA_COMMAND	(0x00300000 | 0x20000000 | 0x01000000 | 0x02000000 | 0x08000000)
 #define DATA_SIZE_SHIFT	14
 
-_Static_assert(sizeof(struct rx_done) == sizeof(struct rx_desc), "one kind of ring");
-_Static_assert(sizeof(struct tx_data) == sizeof(struct tx_desc), "one kind of ring");
+/* Rings are of one kind. */
+static_assert(sizeof(struct rx_done) == sizeof(struct rx_desc));
+static_assert(sizeof(struct tx_data) == sizeof(struct tx_desc));
 
 static const struct intel_nic *model_of(struct nic *nic)
 {

@@ -70,9 +70,9 @@ static size_t make_pci(void *fdt)
 	static const unsigned char sriov[96] = { 0, 0, 0, 0, 3, 0x08, 1, 0, 0x19, 0, 2, 0 };
 
 	begin(fdt, 1024, "pci-v1");
-	check(fdt_property(fdt, "sriov", sriov, sizeof(sriov)));
 	check(fdt_property(fdt, "devices", devices, sizeof(devices)));
 	check(fdt_property(fdt, "records", records, sizeof(records)));
+	check(fdt_property(fdt, "sriov", sriov, sizeof(sriov)));
 	return end(fdt);
 }
 

@@ -48,7 +48,7 @@ gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror -D_GNU_SOURCE -fsanitize=address,und
 # A blob with its subtrees
 "$fuzz" file >"$work/blob"
 ctl 0 dump "$work/blob"
-says 'the list of subtrees' 'is the tree at offset' '3 pages, listed from 0x20001000' '0000:03:01.0 device' \
+says 'the list of subtrees' 'is the tree at offset' '3 pages, listed from 0x20001000' '0000:03:01.0 device' '0000:03:01.0 2 virtual functions' \
 	'0000:00:1c.0 bridge' '0x12345000' 'units, domains and devices' 'of a kind that is not known here' \
 	'folio, order 9, 16 units, listed from 0x5000'
 [ "$(grep -c 'is the tree at offset' "$out")" = 4 ] || fail "not every subtree was found"
@@ -56,6 +56,7 @@ says 'the list of subtrees' 'is the tree at offset' '3 pages, listed from 0x2000
 ctl 0 dump --format json "$work/blob"
 json '[.trees[].compatible]' '["kho-v1","liveupdate-v1","pci-v1","iommu-v1","unheard-v7"]'
 json '.trees[2].nodes[0].properties[1].value[1].bridge' true
+json '.trees[2].nodes[0].properties[3].value[0].virtual_functions' 2
 json '.trees[1].nodes[0].properties[1].value' 42
 json '.trees[4].nodes[0].properties[1].trees[0].compatible' '"kho-test-v1"'
 json '.trees[4].nodes[0].properties[2].value' '"a \"word\" and a \\"'

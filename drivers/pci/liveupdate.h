@@ -78,7 +78,8 @@ bool pci_lu_iov_needed(void);
 int pci_lu_iov_write(void *fdt);
 const char *pci_lu_iov_take(const void *fdt, const struct pci_index_ser *index,
 			    size_t nr);
-bool pci_lu_iov_size_bar(struct pci_dev *dev, int reg, u32 *mask);
+u32 pci_lu_iov_bar_mask(struct pci_dev *dev, const struct pci_sriov_ser *sriov,
+			int reg);
 const char *pci_lu_iov_adopt(struct pci_dev *dev,
 			     const struct pci_sriov_ser *sriov);
 const char *pci_lu_iov_add_vfs(struct pci_dev *dev);
@@ -113,9 +114,10 @@ static inline const char *pci_lu_iov_take(const void *fdt,
 	return NULL;
 }
 
-static inline bool pci_lu_iov_size_bar(struct pci_dev *dev, int reg, u32 *mask)
+static inline u32 pci_lu_iov_bar_mask(struct pci_dev *dev,
+				      const struct pci_sriov_ser *sriov, int reg)
 {
-	return false;
+	return 0;
 }
 
 static inline const char *pci_lu_iov_adopt(struct pci_dev *dev,

@@ -120,8 +120,8 @@ void pci_liveupdate_size_bar(struct pci_dev *dev, int reg, u32 *mask)
 		return;
 	mutex_lock(&pci_lu_lock);
 	entry = pci_lu_incoming_at(dev);
-	if (pci_lu_iov_size_bar(dev, reg, mask))
-		;
+	if (entry && !entry->damaged && reg >= PCI_CFG_SPACE_SIZE)
+		*mask = pci_lu_iov_bar_mask(dev, &entry->sriov, reg);
 	else if (entry && !entry->damaged)
 		*mask = pci_record_bar_mask(&entry->record, reg);
 	else

@@ -275,24 +275,19 @@ const char * __init pci_lu_iov_take(const void *fdt,
 }
 
 /**
- * pci_lu_iov_size_bar - as pci_liveupdate_size_bar(), for BARs of virtual functions
+ * pci_lu_iov_bar_mask - as pci_record_bar_mask(), for BARs of virtual functions
  * @dev: a physical function that is held
- * @reg: any register
- * @mask: what it would read after writing all ones
+ * @sriov: what was recorded
+ * @reg: a register in extended configuration space
  *
- * Return: false if it is none of these registers
+ * Return: the value, 0 when it is none of these registers
  */
-bool pci_lu_iov_size_bar(struct pci_dev *dev, int reg, u32 *mask)
+u32 pci_lu_iov_bar_mask(struct pci_dev *dev, const struct pci_sriov_ser *sriov,
+			int reg)
 {
-	struct lu_entry *entry = pci_lu_incoming_at(dev);
-	int pos;
+	int pos = pci_find_ext_capability(dev, PCI_EXT_CAP_ID_SRIOV);
 
-	if (reg < PCI_CFG_SPACE_SIZE || !entry)
-		return false;
-	pos = pci_find_ext_capability(dev, PCI_EXT_CAP_ID_SRIOV);
-	*mask = pci_sriov_bar_mask(&entry->sriov,
-				   (reg - pos - PCI_SRIOV_BAR) / 4);
-	return true;
+	return pci_sriov_bar_mask(sriov, (reg - pos - PCI_SRIOV_BAR) / 4);
 }
 
 /* The BARs, each of which serves all virtual functions that there can be */

@@ -167,15 +167,13 @@ static int write_fdt(const struct kho_clock_ser *clock)
 /* It can be done without: no error of it is in the way of a handover. */
 static int clock_finalize(struct kho_owner *owner)
 {
-	struct kho_clock_machine here;
 	struct kho_clock_ser clock;
 	int rc;
 
 	if (!boot_cpu_has(X86_FEATURE_TSC) || check_tsc_unstable())
 		return 0;
 	fill_clock(&clock);
-	fill_machine(&here);
-	if (kho_clock_wrong(&clock, &here))
+	if (kho_clock_wrong(&clock, &clock.machine))
 		return 0;
 	fdt = kho_alloc_preserve(PAGE_SIZE);
 	if (IS_ERR(fdt)) {

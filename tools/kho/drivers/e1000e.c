@@ -4,26 +4,12 @@
  *
  * Legacy descriptors, one queue each way, everything that comes is received.
  */
-#include <kho_vfio.h>
-
 #include "e1000e_regs.h"
 #include "intel_ring.h"
 
 static int start(struct nic *nic)
 {
-	/* Somebody may have left it running. It must not find memory before it is reset. */
-	if (kho_vfio_set_master(nic->fd, false))
-		return -1;
-	intel_set(nic, IMC, ~0U);
-	/* (The reset of the emulated device leaves these as they are.) */
-	intel_set(nic, RCTL, 0);
-	intel_set(nic, TCTL, 0);
-	intel_set(nic, CTRL, intel_get(nic, CTRL) | CTRL_RST);
-	if (intel_wait_for(nic, CTRL, CTRL_RST, 0) || kho_vfio_set_master(nic->fd, true))
-		return -1;
-	intel_set(nic, IMC, ~0U);
-	intel_set(nic, CTRL, intel_get(nic, CTRL) | CTRL_SLU);
-	if (intel_wait_for(nic, STATUS, STATUS_LU, STATUS_LU))
+	if (intel_reset(nic) || intel_wait_for(nic, STATUS, STATUS_LU, STATUS_LU))
 		return -1;
 
 	intel_start_tx(nic);

@@ -46,7 +46,6 @@
 static void enable_pool(struct nic *nic, unsigned int pool)
 {
 	intel_set(nic, VMOLR(pool), VMOLR_UNTAGGED | VMOLR_BROADCAST);
-	intel_set(nic, RAL, ADDRESS_LOW);
 	intel_set(nic, RAH, intel_get(nic, RAH) | RAH_POOL(pool));
 	intel_set(nic, VFRE, intel_get(nic, VFRE) | 1U << pool);
 	intel_set(nic, VFTE, intel_get(nic, VFTE) | 1U << pool);
@@ -54,19 +53,15 @@ static void enable_pool(struct nic *nic, unsigned int pool)
 
 static int start(struct nic *nic)
 {
-	/* Somebody may have left it running. It must not find memory before it is reset. */
-	if (kho_vfio_set_master(nic->fd, false))
+	if (intel_reset(nic))
 		return -1;
-	intel_set(nic, CTRL, intel_get(nic, CTRL) | CTRL_RST);
-	if (intel_wait_for(nic, CTRL, CTRL_RST, 0) || kho_vfio_set_master(nic->fd, true))
-		return -1;
-	intel_set(nic, CTRL, intel_get(nic, CTRL) | CTRL_SLU);
 	intel_set(nic, MDIC, MDIC_RESTART);
 	if (intel_wait_for(nic, MDIC, MDIC_READY, MDIC_READY) ||
 	    intel_wait_for(nic, STATUS, STATUS_LU, STATUS_LU))
 		return -1;
 	intel_set(nic, MRQC, MRQC_POOLS);
 	intel_set(nic, VT_CTL, OWN_POOL << VT_CTL_POOL_SHIFT);
+	intel_set(nic, RAL, ADDRESS_LOW);
 	intel_set(nic, RAH, RAH_VALID | ADDRESS_HIGH);
 	enable_pool(nic, OWN_POOL);
 	intel_start_tx(nic);

@@ -99,6 +99,23 @@ int intel_wait_for(struct nic *nic, unsigned int reg, uint32_t mask, uint32_t va
 	return nic_wait(is_as_wanted, &wanted);
 }
 
+int intel_reset(struct nic *nic)
+{
+	/* Somebody may have left it running. It must not find memory before it is reset. */
+	if (kho_vfio_set_master(nic->fd, false))
+		return -1;
+	intel_set(nic, IMC, ~0U);
+	/* (The reset of an emulated device leaves these as they are.) */
+	intel_set(nic, RCTL, 0);
+	intel_set(nic, TCTL, 0);
+	intel_set(nic, CTRL, intel_get(nic, CTRL) | CTRL_RST);
+	if (intel_wait_for(nic, CTRL, CTRL_RST, 0) || kho_vfio_set_master(nic->fd, true))
+		return -1;
+	intel_set(nic, IMC, ~0U);
+	intel_set(nic, CTRL, intel_get(nic, CTRL) | CTRL_SLU);
+	return 0;
+}
+
 static size_t ring_pages(uint32_t ring)
 {
 	return (ring + DESCS_PER_PAGE - 1) / DESCS_PER_PAGE;

@@ -34,6 +34,9 @@ void intel_set(struct nic *nic, unsigned int reg, uint32_t value);
 /* Waits until bits of a register are as they should be. */
 int intel_wait_for(struct nic *nic, unsigned int reg, uint32_t mask, uint32_t value);
 
+/* Resets the device, and lets it do DMA again and its link come up; ETIMEDOUT if it does not. */
+int intel_reset(struct nic *nic);
+
 /* Sets both rings up, empty. What switches the device on is left to the caller. */
 void intel_start_tx(struct nic *nic);
 void intel_start_rx(struct nic *nic);

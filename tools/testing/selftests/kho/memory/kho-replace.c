@@ -50,8 +50,9 @@ static uint64_t *new_file(int *fd, uint64_t ranges)
 	return map_aligned(*fd, ranges);
 }
 
-/* How many ranges became huge pages */
+/* How many ranges became huge pages, in all, and how many of this file were tried */
 static unsigned long collapsed;
+static unsigned long tried;
 
 static void *collapse_all(void *arg)
 {
@@ -59,8 +60,10 @@ static void *collapse_all(void *arg)
 
 	while (!__atomic_load_n(&go, __ATOMIC_RELAXED))
 		;
-	for (uint64_t i = 0; i < EARLY_RANGES; i++)
+	for (uint64_t i = 0; i < EARLY_RANGES; i++) {
 		collapsed += !madvise(mem + i * HUGE, HUGE, MADV_COLLAPSE);
+		__atomic_store_n(&tried, i + 1, __ATOMIC_RELEASE);
+	}
 	return NULL;
 }
 
@@ -76,8 +79,11 @@ static void make_early(int session, int token)
 	for (uint64_t i = 0; i < pages; i++)
 		fill_page(mem + i * WORDS, 99, i);
 	go = 0;
+	tried = 0;
 	check(!pthread_create(&thread, NULL, collapse_all, mem));
 	__atomic_store_n(&go, 1, __ATOMIC_RELAXED);
+	while (__atomic_load_n(&tried, __ATOMIC_ACQUIRE) < token % EARLY_RANGES)
+		;
 	usleep(token * 300);
 	must(preserve(session, fd, token));
 	check(!pthread_join(thread, NULL));

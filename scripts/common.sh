@@ -149,7 +149,8 @@ fragments() {
 	selftest) echo base.config handover.config selftest.config ;;
 	distro) echo base.config handover.config distro.config ;;
 	no-sessions) echo base.config handover.config no-sessions.config ;;
-	*) die "no such kernel: $1" "there are base, debug, distro, selftest, no-sessions, stock and stock-selftest" ;;
+	guest) echo guest.config ;;
+	*) die "no such kernel: $1" "there are base, debug, distro, guest, selftest, no-sessions, stock and stock-selftest" ;;
 	esac
 }
 

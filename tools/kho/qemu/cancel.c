@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kho-qemu cancel: a guest that was saved goes on in another QEMU under this kernel, as the change
+ * of kernels was given up. It comes from the process of kho-qemu save, or else from kho-sessiond.
+ *
+ * Its session is closed last: until then it can be tried again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/eventfd.h>
+
+#include "kho_qemu.h"
+#include "sock.h"
+
+/* From kho-qemu save: -1 without a word when there is none */
+static int from_process(struct guest *guest, const struct options *options)
+{
+	struct cpr_fd *record = NULL, *session = NULL;
+	struct cpr_bytes bytes;
+	char path[PATH_MAX];
+	const char *why = "it does not answer";
+	int sock;
+
+	snprintf(path, sizeof(path), "%s/" CONTROL_SOCKET, options->dir);
+	sock = sock_connect(path, 0);
+	if (sock < 0)
+		return -1;
+	if (!sock_receive(sock, &bytes, &guest->fds, options->seconds) &&
+	    !cpr_parse(&bytes, &guest->list, &why)) {
+		record = cpr_find(&guest->list, CONTROL_RECORD, 0);
+		session = cpr_find(&guest->list, CONTROL_SESSION, 0);
+	}
+	if (!record || !session || record_open(&guest->record, guest->fds[record->fd], &why)) {
+		complain(NULL, "%s: kho-qemu save keeps it: %s", guest->name, why);
+		exit(EXIT_FAILED);
+	}
+	guest->session = guest->fds[session->fd];
+	/* (both are last) */
+	guest->list.nr_fds -= 2;
+	return sock;
+}
+
+static int from_agent(struct guest *guest)
+{
+	const char *why;
+	uint32_t i;
+	int fd = session_fetch(guest->name, TOKEN_RECORD);
+
+	if (fd < 0) {
+		complain("kho-qemu list shows guests that are saved",
+			 "%s: neither kho-qemu save nor kho-sessiond has it", guest->name);
+		return -1;
+	}
+	if (record_open(&guest->record, fd, &why)) {
+		complain(NULL, "%s: the record: %s", guest->name, why);
+		return -1;
+	}
+	if (!record_list(&guest->record, &guest->list))
+		guest->fds = calloc(guest->list.nr_fds, sizeof(*guest->fds));
+	if (!guest->fds) {
+		complain(NULL, "out of memory");
+		return -1;
+	}
+	for (i = 0; i < guest->list.nr_fds; i++) {
+		if (guest->record.fds[i].kind == RECORD_EVENTFD)
+			continue;
+		guest->fds[i] = session_fetch(guest->name, TOKEN_FD(i));
+		if (guest->fds[i] < 0) {
+			complain(NULL, "%s: kho-sessiond does not have %s: %s", guest->name,
+				 guest->list.fds[i].name, strerror(errno));
+			return -1;
+		}
+	}
+	guest->session = -1;
+	return 0;
+}
+
+/* What came while nobody listened is made up for. */
+static void signal_all(const struct guest *guest)
+{
+	uint32_t i;
+
+	for (i = 0; i < guest->list.nr_fds; i++)
+		if (guest->record.fds[i].kind == RECORD_EVENTFD &&
+		    strstr(guest->list.fds[i].name, "interrupt"))
+			eventfd_write(guest->fds[i], 1);
+}
+
+static int set_active(const char *value)
+{
+	int fd = open("/sys/kernel/kho/activate", O_WRONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return -1;
+	rc = write(fd, value, 1) == 1 ? 0 : -1;
+	close(fd);
+	return rc;
+}
+
+static bool is_idle(void)
+{
+	FILE *file = fopen("/sys/kernel/kho/state", "re");
+	char state[16] = "";
+
+	if (file && !fgets(state, sizeof(state), file))
+		state[0] = 0;
+	if (file)
+		fclose(file);
+	return !strncmp(state, "idle", 4);
+}
+
+/*
+ * A QEMU that starts takes bus master and addresses from a device that has no function reset, and
+ * the guest would find its registers gone. From activate on the kernel lets nobody do that.
+ */
+static bool protect(const struct guest *guest)
+{
+	if (!guest->list.nr_devices || !is_idle())
+		return false;
+	if (!set_active("1"))
+		return true;
+	complain("cat /sys/kernel/kho/last_error says why; the guest may have to be started anew",
+		 "%s: its devices cannot be protected from QEMU's start", guest->name);
+	return false;
+}
+
+int cmd_cancel(const struct options *options)
+{
+	struct guest guest = { .name = options->guest };
+	int keeper = from_process(&guest, options), rc;
+	bool protected;
+	uint32_t i;
+
+	if (keeper < 0 && from_agent(&guest))
+		return EXIT_FAILED;
+	if (guest_eventfds(&guest))
+		return EXIT_FAILED;
+	for (i = 0; i < guest.list.nr_devices; i++)
+		if (device_set_irqs(&guest, &guest.record.devices[i]))
+			return EXIT_FAILED;
+	signal_all(&guest);
+	protected = protect(&guest);
+	rc = guest_feed(&guest, options);
+	if (protected && set_active("0"))
+		complain("echo 0 > /sys/kernel/kho/activate", "activate cannot be undone");
+	if (rc)
+		return EXIT_FAILED;
+	if (guest.session >= 0)
+		close(guest.session);
+	if (keeper >= 0 && write(keeper, "", 1) == 1)
+		sock_wait_closed(keeper, options->seconds);
+	session_release(guest.name);
+	if (guest_go_on(options))
+		return EXIT_FAILED;
+	say("%s goes on under this kernel", guest.name);
+	return EXIT_OK;
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The only program of a Linux guest of QEMU, for tests: /init of its initrd. It fills memory with a
+ * pattern, takes the numbered frames of nic-send from every NIC there is, and checks each byte of
+ * them. It ends with the machine.
+ *
+ * Commands are lines on the serial console, "NUMBER COMMAND [ARGUMENT]", answers are lines that
+ * begin with "= NUMBER", on the same console:
+ *
+ *	go RATE		have frames sent to every NIC, RATE a second
+ *	stop		have no more sent, and wait for the last one
+ *	frames		"NAME received R lost L late L corrupt C complete C" for each NIC
+ *	memory		"words W wrong N" of the pattern
+ *	who		"boot ID, uptime MS, time S": the same guest, and what its clocks say
+ *	write TEXT, read	of the disk, when there is one
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <linux/ethtool.h>
+#include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "frames/frame_count.h"
+
+#define PATTERN		(32UL << 20)
+#define NICS_MAX	4
+#define LINE_MAX_SIZE	256
+
+struct nic {
+	char name[IFNAMSIZ];
+	int sock;
+	struct frame_counts counts;
+};
+
+static struct nic nics[NICS_MAX];
+static int nr_nics;
+static uint64_t *pattern;
+static char boot_id[64];
+
+/* In one write, that the kernel's own lines do not come in between */
+static void answer(const char *format, ...)
+{
+	char line[LINE_MAX_SIZE * NICS_MAX];
+	va_list args;
+	int size;
+
+	va_start(args, format);
+	size = vsnprintf(line, sizeof(line) - 1, format, args);
+	va_end(args);
+	line[size++] = '\n';
+	if (write(1, line, size) != size)
+		exit(1);
+}
+
+static void die(const char *what)
+{
+	answer("! %s: %s", what, strerror(errno));
+	for (;;)
+		pause();
+}
+
+static void fill(void)
+{
+	size_t i;
+
+	pattern = mmap(NULL, PATTERN, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (pattern == MAP_FAILED)
+		die("memory");
+	for (i = 0; i < PATTERN / sizeof(*pattern); i++)
+		pattern[i] = frame_mix(i);
+}
+
+static void compare(const char *number)
+{
+	size_t i, wrong = 0;
+
+	for (i = 0; i < PATTERN / sizeof(*pattern); i++)
+		wrong += pattern[i] != frame_mix(i);
+	answer("= %s words %zu wrong %zu", number, i, wrong);
+}
+
+/* Room for what comes while nobody runs the guest */
+static void widen_ring(int sock, const char *name)
+{
+	struct ethtool_ringparam ring = { .cmd = ETHTOOL_GRINGPARAM };
+	struct ifreq request = { .ifr_data = (void *)&ring };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%.15s", name);
+	if (ioctl(sock, SIOCETHTOOL, &request))
+		die(name);
+	ring.cmd = ETHTOOL_SRINGPARAM;
+	ring.rx_pending = ring.rx_max_pending;
+	if (ioctl(sock, SIOCETHTOOL, &request))
+		die(name);
+}
+
+static void open_nic(const char *name)
+{
+	struct sockaddr_ll address = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = FRAME_TYPE,
+	};
+	struct packet_mreq all = { .mr_type = PACKET_MR_PROMISC };
+	struct nic *nic = &nics[nr_nics];
+	struct ifreq request = { 0 };
+	int room = 64 << 20;
+
+	snprintf(nic->name, sizeof(nic->name), "%.15s", name);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%.15s", name);
+	nic->sock = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, FRAME_TYPE);
+	if (nic->sock < 0 ||
+	    setsockopt(nic->sock, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
+	    ioctl(nic->sock, SIOCGIFFLAGS, &request))
+		die(name);
+	widen_ring(nic->sock, name);
+	request.ifr_flags |= IFF_UP;
+	if (ioctl(nic->sock, SIOCSIFFLAGS, &request) ||
+	    ioctl(nic->sock, SIOCGIFINDEX, &request))
+		die(name);
+	address.sll_ifindex = request.ifr_ifindex;
+	all.mr_ifindex = request.ifr_ifindex;
+	if (bind(nic->sock, (struct sockaddr *)&address, sizeof(address)) ||
+	    setsockopt(nic->sock, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)))
+		die(name);
+	nr_nics++;
+}
+
+static bool has_carrier(const char *name)
+{
+	char path[64], value = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.15s/carrier", name);
+	fd = open(path, O_RDONLY);
+	if (fd >= 0) {
+		if (read(fd, &value, 1) != 1)
+			value = 0;
+		close(fd);
+	}
+	return value == '1';
+}
+
+static void open_nics(void)
+{
+	DIR *dir = opendir("/sys/class/net");
+	struct dirent *entry;
+	int i;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "lo") && nr_nics < NICS_MAX)
+			open_nic(entry->d_name);
+	if (dir)
+		closedir(dir);
+	for (i = 0; i < nr_nics; i++)
+		while (!has_carrier(nics[i].name))
+			usleep(10000);
+}
+
+static void receive(struct nic *nic)
+{
+	char frame[2048];
+	ssize_t size;
+
+	while ((size = recv(nic->sock, frame, sizeof(frame), 0)) > 0)
+		frame_count(&nic->counts, frame, size);
+}
+
+static void send_all(enum frame_kind kind, uint64_t number)
+{
+	uint8_t frame[FRAME_MAX];
+	size_t size = frame_make(frame, kind, number, 0, 0);
+	int i;
+
+	for (i = 0; i < nr_nics; i++)
+		if (send(nics[i].sock, frame, size, 0) != (ssize_t)size)
+			die(nics[i].name);
+}
+
+static void show_frames(const char *number)
+{
+	char text[LINE_MAX_SIZE * NICS_MAX] = "";
+	size_t at = 0;
+	int i;
+
+	for (i = 0; i < nr_nics; i++) {
+		const struct frame_counts *c = &nics[i].counts;
+
+		at += snprintf(text + at, sizeof(text) - at,
+			       " %s received %lu lost %lu late %lu corrupt %lu complete %lu refused %lu gap %lu",
+			       nics[i].name, c->received, c->lost, c->late, c->corrupt,
+			       c->complete, c->refused, c->gap);
+	}
+	answer("= %s%s", number, text);
+}
+
+static void show_self(const char *number)
+{
+	struct timespec up, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &up);
+	clock_gettime(CLOCK_REALTIME, &now);
+	answer("= %s boot %s uptime %ld time %ld nics %d", number, boot_id,
+	       up.tv_sec * 1000 + up.tv_nsec / 1000000, (long)now.tv_sec, nr_nics);
+}
+
+/* What the disk holds is on the disk when it is answered. */
+static void use_disk(const char *number, const char *text)
+{
+	char line[LINE_MAX_SIZE] = "";
+	int fd;
+
+	mkdir("/disk", 0755);
+	if (mount("/dev/vda", "/disk", "ext4", 0, NULL) && errno != EBUSY)
+		die("/dev/vda");
+	fd = open("/disk/text", O_RDWR | O_CREAT | (text ? O_TRUNC : 0), 0644);
+	if (fd < 0)
+		die("/disk/text");
+	if (text && (write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fsync(fd)))
+		die("/disk/text");
+	if (!text && read(fd, line, sizeof(line) - 1) < 0)
+		die("/disk/text");
+	close(fd);
+	answer("= %s %s", number, text ? text : line);
+}
+
+static void obey(char *line)
+{
+	char *number = strsep(&line, " "), *command = line ? strsep(&line, " ") : NULL;
+
+	if (!command || !number[0])
+		return;
+	if (!strcmp(command, "go")) {
+		send_all(FRAME_GO, line ? strtoul(line, NULL, 10) : 100);
+		answer("= %s", number);
+	} else if (!strcmp(command, "stop")) {
+		send_all(FRAME_STOP, 0);
+		answer("= %s", number);
+	} else if (!strcmp(command, "frames")) {
+		show_frames(number);
+	} else if (!strcmp(command, "memory")) {
+		compare(number);
+	} else if (!strcmp(command, "who")) {
+		show_self(number);
+	} else if (!strcmp(command, "write")) {
+		use_disk(number, line ? line : "");
+	} else if (!strcmp(command, "read")) {
+		use_disk(number, NULL);
+	} else {
+		answer("= %s unknown command", number);
+	}
+}
+
+static void read_commands(void)
+{
+	static char line[LINE_MAX_SIZE];
+	static size_t size;
+	char c;
+
+	while (read(0, &c, 1) == 1) {
+		if (c != '\n' && c != '\r') {
+			if (size < sizeof(line) - 1)
+				line[size++] = c;
+			continue;
+		}
+		line[size] = 0;
+		size = 0;
+		obey(line);
+	}
+}
+
+static void set_up(void)
+{
+	struct termios raw;
+	int fd;
+
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	fd = open("/dev/ttyS0", O_RDWR | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	dup2(fd, 0);
+	fd = open("/dev/ttyS0", O_WRONLY | O_NOCTTY);
+	dup2(fd, 1);
+	dup2(fd, 2);
+	if (!tcgetattr(0, &raw)) {
+		cfmakeraw(&raw);
+		raw.c_oflag |= OPOST | ONLCR;
+		tcsetattr(0, TCSANOW, &raw);
+	}
+	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY);
+	if (fd >= 0 && read(fd, boot_id, sizeof(boot_id) - 1) > 0)
+		boot_id[strcspn(boot_id, "\n")] = 0;
+}
+
+int main(void)
+{
+	struct pollfd fds[NICS_MAX + 1];
+	int i;
+
+	set_up();
+	fill();
+	open_nics();
+	answer("= ready nics %d", nr_nics);
+	for (;;) {
+		fds[0] = (struct pollfd) { .fd = 0, .events = POLLIN };
+		for (i = 0; i < nr_nics; i++)
+			fds[i + 1] = (struct pollfd) { .fd = nics[i].sock, .events = POLLIN };
+		poll(fds, nr_nics + 1, -1);
+		for (i = 0; i < nr_nics; i++)
+			receive(&nics[i]);
+		if (fds[0].revents)
+			read_commands();
+	}
+}

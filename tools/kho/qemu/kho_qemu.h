@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kho-qemu: what its parts know of one another.
+ *
+ * Whatever returns an int gives 0, or -1 when it fails and has said why, unless it says otherwise.
+ * The process ends then, so descriptors and memory of a failure are left to the kernel.
+ */
+#ifndef KHO_QEMU_H
+#define KHO_QEMU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cpr.h"
+#include "record.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define GUEST_NAME	"letters, digits, '_', '.' and '-', at most 40"
+
+enum exit_status {
+	EXIT_OK,
+	EXIT_FAILED,
+	EXIT_USAGE,
+};
+
+/* What a command was given */
+struct options {
+	const char *guest;
+	const char *qmp;	/* QEMU's monitor, or NULL */
+	const char *cpr, *main;	/* QEMU's two channels, or NULL */
+	const char *dir;	/* of our own sockets */
+	const char *ready;	/* a file to be made when a guest is saved, or NULL */
+	size_t state_room;	/* bytes, for QEMU's state */
+	int seconds;		/* to wait for QEMU */
+	bool stopped;		/* restore, cancel: leave the guest stopped */
+};
+
+/* A guest that no QEMU has, or that another one has, too: its descriptors and its record */
+struct guest {
+	const char *name;
+	int session;
+	struct record record;
+	struct cpr_state list;	/* of as many as @fds */
+	int *fds;
+};
+
+/* main.c */
+__printf(1, 2) void say(const char *format, ...);
+/* @remedy: what helps, or NULL */
+__printf(2, 3) void complain(const char *remedy, const char *format, ...);
+
+/* session.c: the guest's session, by kho-sessiond where there is one, else by /dev/liveupdate */
+int session_make(const char *guest);
+int session_get(const char *guest);
+/* The answer is -1 with errno, and nothing has been said. */
+int session_hold(const char *guest, uint64_t token, int fd);
+int session_fetch(const char *guest, uint64_t token);
+int session_release(const char *guest);
+/* PRESERVE_FD; what the kernel logs about it is part of what is said. */
+int session_preserve(int session, int fd, uint64_t token, const char *what);
+
+/* device.c */
+int device_look(int fd, struct record_device *device);
+int device_set_irqs(const struct guest *guest, const struct record_device *device);
+int device_mend(int fd, const struct record_device *device);
+
+/* feed.c: from the record and the descriptors to a QEMU that is coming in */
+int guest_eventfds(struct guest *guest);
+int guest_feed(struct guest *guest, const struct options *options);
+int guest_go_on(const struct options *options);
+int guest_fd(const struct guest *guest, const char *name);
+
+int cmd_save(const struct options *options);
+int cmd_restore(const struct options *options);
+int cmd_cancel(const struct options *options);
+int cmd_check(const struct options *options);
+int cmd_list(const struct options *options);
+int cmd_show(const char *file);
+
+/* save.c, for cancel.c: where the process that keeps a guest listens */
+#define CONTROL_SOCKET	"control"
+#define CONTROL_RECORD	"kho-qemu/record"
+#define CONTROL_SESSION	"kho-qemu/session"
+
+/* check.c: a line for each reason why this QEMU cannot be saved; returns how many, or -1 */
+struct qmp;
+int check_qemu(struct qmp *qmp);
+
+#endif

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * QEMU's monitor, by QMP on a Unix socket: one command at a time. Events are not looked at: what
+ * they report can be asked for.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kho_qemu.h"
+#include "qmp.h"
+#include "sock.h"
+
+#define ANSWER_S	60
+#define LINE_MAX_SIZE	(16 << 20)
+
+struct qmp {
+	int sock;
+	char *line;
+	size_t size, room;
+	char error[256];
+	char migration[32];
+};
+
+/* The next object that comes, or NULL with an error */
+static json_t *receive(struct qmp *qmp)
+{
+	json_error_t problem;
+	json_t *object;
+	char *end, *more;
+	ssize_t size;
+
+	while (!(end = memchr(qmp->line, '\n', qmp->size))) {
+		if (qmp->size + 4096 > qmp->room) {
+			more = qmp->room < LINE_MAX_SIZE ? realloc(qmp->line, 2 * qmp->room) : NULL;
+			if (!more) {
+				snprintf(qmp->error, sizeof(qmp->error), "its answer is too long");
+				return NULL;
+			}
+			qmp->line = more;
+			qmp->room *= 2;
+		}
+		if (sock_wait(qmp->sock, ANSWER_S)) {
+			snprintf(qmp->error, sizeof(qmp->error), "it does not answer");
+			return NULL;
+		}
+		size = read(qmp->sock, qmp->line + qmp->size, qmp->room - qmp->size);
+		if (size < 0 && errno == EINTR)
+			continue;
+		if (size <= 0) {
+			snprintf(qmp->error, sizeof(qmp->error), "it has gone");
+			return NULL;
+		}
+		qmp->size += size;
+	}
+	end++;
+	object = json_loadb(qmp->line, end - qmp->line, 0, &problem);
+	qmp->size -= end - qmp->line;
+	memmove(qmp->line, end, qmp->size);
+	if (!object)
+		snprintf(qmp->error, sizeof(qmp->error), "its answer is no JSON");
+	return object;
+}
+
+static int send_text(struct qmp *qmp, const char *text)
+{
+	struct cpr_bytes bytes = { .data = (uint8_t *)text, .size = strlen(text) };
+
+	if (!sock_send(qmp->sock, &bytes, NULL))
+		return 0;
+	snprintf(qmp->error, sizeof(qmp->error), "it has gone");
+	return -1;
+}
+
+json_t *qmp_ask(struct qmp *qmp, const char *command, json_t *arguments)
+{
+	json_t *request = arguments ? json_pack("{s:s, s:o}", "execute", command, "arguments",
+						arguments) :
+				      json_pack("{s:s}", "execute", command);
+	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	json_t *answer, *result;
+	const char *why;
+	int rc;
+
+	json_decref(request);
+	if (!text) {
+		snprintf(qmp->error, sizeof(qmp->error), "out of memory");
+		return NULL;
+	}
+	rc = send_text(qmp, text);
+	free(text);
+	if (rc || send_text(qmp, "\n"))
+		return NULL;
+	for (;;) {
+		answer = receive(qmp);
+		if (!answer)
+			return NULL;
+		result = json_incref(json_object_get(answer, "return"));
+		why = json_string_value(json_object_get(json_object_get(answer, "error"), "desc"));
+		if (!result && json_object_get(answer, "error"))
+			snprintf(qmp->error, sizeof(qmp->error), "%s", why ? why : "no reason");
+		rc = !result && !json_object_get(answer, "error");
+		json_decref(answer);
+		if (!rc)
+			return result;
+	}
+}
+
+const char *qmp_error(const struct qmp *qmp)
+{
+	return qmp->error;
+}
+
+pid_t qmp_pid(const struct qmp *qmp)
+{
+	return sock_peer(qmp->sock);
+}
+
+const char *qmp_migration(struct qmp *qmp)
+{
+	json_t *answer = qmp_ask(qmp, "query-migrate", NULL);
+	const char *status = json_string_value(json_object_get(answer, "status"));
+
+	snprintf(qmp->migration, sizeof(qmp->migration), "%s",
+		 !answer ? "gone" : status ? status : "");
+	json_decref(answer);
+	return qmp->migration;
+}
+
+struct qmp *qmp_connect(const char *path, int seconds)
+{
+	struct qmp *qmp = calloc(1, sizeof(*qmp));
+	json_t *answer;
+
+	if (qmp)
+		qmp->line = malloc(8192);
+	if (!qmp || !qmp->line) {
+		complain(NULL, "out of memory");
+		free(qmp);
+		return NULL;
+	}
+	qmp->room = 8192;
+	qmp->sock = sock_connect(path, seconds);
+	if (qmp->sock < 0) {
+		complain("say where QEMU listens for QMP, with -qmp unix:PATH,server=on,wait=off",
+			 "%s: %s", path, strerror(errno));
+		goto fail;
+	}
+	answer = receive(qmp);
+	if (!json_object_get(answer, "QMP"))
+		snprintf(qmp->error, sizeof(qmp->error),
+			 "nobody there speaks QMP, or QEMU talks to somebody else");
+	else
+		qmp->error[0] = 0;
+	json_decref(answer);
+	answer = qmp->error[0] ? NULL : qmp_ask(qmp, "qmp_capabilities", NULL);
+	if (answer) {
+		json_decref(answer);
+		return qmp;
+	}
+	complain(NULL, "%s: %s", path, qmp->error);
+fail:
+	qmp_close(qmp);
+	return NULL;
+}
+
+void qmp_close(struct qmp *qmp)
+{
+	if (!qmp)
+		return;
+	if (qmp->sock >= 0)
+		close(qmp->sock);
+	free(qmp->line);
+	free(qmp);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* QEMU's monitor, by QMP on a Unix socket. */
+#ifndef KHO_QEMU_QMP_H
+#define KHO_QEMU_QMP_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <jansson.h>
+
+struct qmp;
+
+/* NULL when it fails, which has been said */
+struct qmp *qmp_connect(const char *path, int seconds);
+
+/*
+ * Carries @command out. @arguments, which may be NULL, are taken over. The answer is the caller's
+ * to json_decref(). NULL when it fails, with the reason in qmp_error().
+ */
+json_t *qmp_ask(struct qmp *qmp, const char *command, json_t *arguments);
+const char *qmp_error(const struct qmp *qmp);
+
+/* The process of QEMU */
+pid_t qmp_pid(const struct qmp *qmp);
+
+/* The state of its migration, like "completed"; "" when there was none. For a moment */
+const char *qmp_migration(struct qmp *qmp);
+
+void qmp_close(struct qmp *qmp);
+
+#endif

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kho-qemu restore: a guest of the old kernel's, with its devices, goes on in a QEMU of this one.
+ *
+ * Devices do DMA by the old kernel's tables all the time. They are bound, their address spaces made
+ * again and attached, and their interrupts set, before QEMU gets them: it does none of this when it
+ * comes in. If anything fails, the session is closed as it was, and it can be tried again.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kho_iommufd.h>
+#include <kho_restored.h>
+#include <kho_session.h>
+#include <kho_vfio.h>
+
+#include "kho_qemu.h"
+
+static int take(struct guest *guest)
+{
+	const char *why;
+	uint32_t i;
+	int fd = kho_session_take(guest->session, TOKEN_RECORD);
+
+	if (fd < 0) {
+		complain("khoctl discard gives the guest up", "%s: its record is not there: %s",
+			 guest->name, strerror(errno));
+		return -1;
+	}
+	if (record_open(&guest->record, fd, &why)) {
+		complain("khoctl discard gives the guest up", "%s: the record: %s", guest->name,
+			 why);
+		return -1;
+	}
+	if (!record_list(&guest->record, &guest->list))
+		guest->fds = calloc(guest->list.nr_fds, sizeof(*guest->fds));
+	if (!guest->fds) {
+		complain(NULL, "out of memory");
+		return -1;
+	}
+	for (i = 0; i < guest->list.nr_fds; i++) {
+		if (guest->record.fds[i].kind == RECORD_EVENTFD)
+			continue;
+		guest->fds[i] = kho_session_take(guest->session, TOKEN_FD(i));
+		if (guest->fds[i] >= 0)
+			continue;
+		complain("dmesg says why", "%s: %s is not to be had: %s", guest->name,
+			 guest->list.fds[i].name, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/* "0000:00:03.0" as iommufd's list has it */
+static uint64_t bdf_of(const char *address)
+{
+	unsigned int segment, bus, slot, function;
+
+	if (sscanf(address, "%x:%x:%x.%x", &segment, &bus, &slot, &function) != 4)
+		return UINT64_MAX;
+	return (uint64_t)segment << 16 | (bus & 0xff) << 8 | (slot & 0x1f) << 3 | (function & 7);
+}
+
+/* The old id of the device's page table, in this iommufd; 0 when it was not bound to it */
+static uint32_t old_table(int iommufd, const char *address)
+{
+	struct iommu_restore_object object;
+	uint64_t bdf = bdf_of(address);
+	uint32_t i;
+
+	for (i = 0; kho_restored_object(iommufd, i, &object) > 0; i++)
+		if (object.type == IOMMU_RESTORE_TYPE_DEVICE && object.bdf == bdf)
+			return object.parent;
+	return 0;
+}
+
+/* The iommufd that the device belongs to; -1 when there is none */
+static int iommufd_of(const struct guest *guest, const struct record_device *device)
+{
+	uint32_t i;
+
+	for (i = 0; i < guest->list.nr_fds; i++)
+		if (guest->record.fds[i].kind == RECORD_IOMMUFD &&
+		    old_table(guest->fds[i], device->address))
+			return guest->fds[i];
+	return -1;
+}
+
+static int bind_devices(struct guest *guest)
+{
+	const struct record_device *device = guest->record.devices;
+	uint32_t i;
+
+	for (i = 0; i < guest->list.nr_devices; i++) {
+		int iommufd = iommufd_of(guest, &device[i]);
+		int fd = guest_fd(guest, device[i].address);
+		uint32_t id;
+
+		if (iommufd < 0 || fd < 0) {
+			complain("khoctl discard gives the guest up",
+				 "%s: the record does not agree with what was preserved",
+				 device[i].address);
+			return -1;
+		}
+		if (kho_vfio_bind(fd, iommufd, &id)) {
+			complain("dmesg says why", "%s: it cannot be bound: %s", device[i].address,
+				 strerror(errno));
+			return -1;
+		}
+		guest->list.devices[i].id = id;
+	}
+	return 0;
+}
+
+static int restore_spaces(int iommufd, const char *name)
+{
+	struct iommu_restore_object object;
+	uint32_t i, ioas;
+
+	for (i = 0; kho_restored_object(iommufd, i, &object) > 0; i++) {
+		if (object.type != IOMMU_RESTORE_TYPE_IOAS ||
+		    !(object.flags & IOMMU_RESTORE_PRESERVED) || object.new_id)
+			continue;
+		if (kho_restored_ioas(iommufd, object.old_id, &ioas)) {
+			complain("dmesg says why", "%s: an address space cannot be made again: %s",
+				 name, strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Of the new page table, which is an address space when attaching made it, QEMU wants both. */
+static int new_ids(int iommufd, uint32_t table, struct cpr_device *device)
+{
+	struct iommu_restore_object object;
+	uint32_t i, space = 0;
+
+	for (i = 0; kho_restored_object(iommufd, i, &object) > 0; i++) {
+		if (object.old_id != table)
+			continue;
+		space = object.type == IOMMU_RESTORE_TYPE_HWPT ? object.parent : table;
+		device->hwpt = object.new_id;
+	}
+	for (i = 0; kho_restored_object(iommufd, i, &object) > 0; i++)
+		if (object.old_id == space) {
+			device->ioas = object.new_id;
+			return 0;
+		}
+	return -1;
+}
+
+static int attach_devices(struct guest *guest)
+{
+	const struct record_device *device = guest->record.devices;
+	uint32_t i, table;
+
+	for (i = 0; i < guest->list.nr_devices; i++) {
+		int iommufd = iommufd_of(guest, &device[i]);
+
+		table = old_table(iommufd, device[i].address);
+		if (new_ids(iommufd, table, &guest->list.devices[i]) ||
+		    kho_restored_attach_to(iommufd, table, &table) ||
+		    kho_vfio_attach(guest_fd(guest, device[i].address), table)) {
+			complain("dmesg says why", "%s: it cannot be attached: %s",
+				 device[i].address, strerror(errno));
+			return -1;
+		}
+		if (device_set_irqs(guest, &device[i]))
+			return -1;
+	}
+	return 0;
+}
+
+int cmd_restore(const struct options *options)
+{
+	struct guest guest = { .name = options->guest };
+	uint32_t i;
+
+	guest.session = session_get(options->guest);
+	if (guest.session < 0 || take(&guest) || guest_eventfds(&guest) || bind_devices(&guest))
+		return EXIT_FAILED;
+	for (i = 0; i < guest.list.nr_fds; i++)
+		if (guest.record.fds[i].kind == RECORD_IOMMUFD &&
+		    restore_spaces(guest.fds[i], guest.list.fds[i].name))
+			return EXIT_FAILED;
+	if (attach_devices(&guest) || guest_feed(&guest, options))
+		return EXIT_FAILED;
+	if (kho_session_finish(guest.session)) {
+		complain("dmesg says why", "%s: its session cannot be finished: %s", guest.name,
+			 strerror(errno));
+		return EXIT_FAILED;
+	}
+	if (guest_go_on(options))
+		return EXIT_FAILED;
+	say("%s goes on", guest.name);
+	return EXIT_OK;
+}

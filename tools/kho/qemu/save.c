@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kho-qemu save: takes a running guest from its QEMU, for the next kernel.
+ *
+ * It is what QEMU takes for another QEMU on this machine, to which the guest moves by cpr-transfer:
+ *
+ * 1. QEMU sends the list of its descriptors. The guest runs.
+ * 2. Everything is preserved. If something cannot be, nobody will listen at the main channel: QEMU
+ *    finds that its migration has failed, and the guest has noticed nothing.
+ * 3. We hang up. QEMU stops the guest and sends its state, which comes into the record.
+ * 4. What is held by the descriptors, and the session, has to stay open until the jump: by
+ *    kho-sessiond, or else by this process, from which kho-qemu cancel can get it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/magic.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "kho_qemu.h"
+#include "qmp.h"
+#include "sock.h"
+
+/* What is to be undone when it fails: QEMU finds nobody, and the session goes with us. */
+struct saving {
+	const struct options *options;
+	struct guest guest;
+	struct qmp *qmp;
+	char cpr_path[PATH_MAX], main_path[PATH_MAX];
+	int cpr, main;		/* listen */
+	int from;		/* QEMU, that sends its list */
+	pid_t pid;		/* QEMU's, or 0 */
+	int pidfd;
+	char version[RECORD_TEXT];
+};
+
+/* What a descriptor is; 0 when it is nothing that is known here */
+static enum record_kind kind_of(int fd)
+{
+	char link[64], path[PATH_MAX];
+	struct statfs fs;
+	struct stat stat;
+	ssize_t size;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	size = readlink(link, path, sizeof(path) - 1);
+	if (size < 0 || fstat(fd, &stat))
+		return 0;
+	path[size] = 0;
+	if (!strcmp(path, "anon_inode:[eventfd]"))
+		return RECORD_EVENTFD;
+	/* (what came from a session is no file of a node in /dev) */
+	if (!strcmp(path, "anon_inode:[vfio-device]"))
+		return RECORD_DEVICE;
+	if (!strcmp(path, "anon_inode:[iommufd]"))
+		return RECORD_IOMMUFD;
+	if (S_ISREG(stat.st_mode))
+		return !fstatfs(fd, &fs) &&
+		       (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC) ? RECORD_FILE : 0;
+	if (!S_ISCHR(stat.st_mode))
+		return 0;
+	/* (by what the kernel calls the device: where its node is, is QEMU's business) */
+	snprintf(link, sizeof(link), "/sys/dev/char/%u:%u", major(stat.st_rdev),
+		 minor(stat.st_rdev));
+	size = readlink(link, path, sizeof(path) - 1);
+	path[size < 0 ? 0 : size] = 0;
+	if (strstr(path, "/vfio-dev/"))
+		return RECORD_DEVICE;
+	if (strstr(path, "/misc/iommu"))
+		return RECORD_IOMMUFD;
+	return 0;
+}
+
+static int classify(struct saving *s)
+{
+	struct guest *guest = &s->guest;
+	struct record_fd *fd = guest->record.fds;
+	uint32_t i, iommufd = UINT32_MAX, nr_iommufds = 0;
+
+	for (i = 0; i < guest->list.nr_fds; i++) {
+		fd[i].kind = kind_of(guest->fds[i]);
+		if (!fd[i].kind) {
+			complain("kho-qemu check says what QEMU has to be started with",
+				 "%s: this kind of file cannot be preserved", fd[i].name);
+			return -1;
+		}
+		if (fd[i].kind == RECORD_IOMMUFD) {
+			iommufd = i;
+			nr_iommufds++;
+		}
+	}
+	for (i = 0; i < guest->list.nr_devices; i++) {
+		const char *address = guest->list.devices[i].name;
+
+		if (guest_fd(guest, address) < 0 || !nr_iommufds) {
+			complain("start QEMU with -object iommufd and -device vfio-pci,iommufd=",
+				 "%s: QEMU has sent no descriptor for it", address);
+			return -1;
+		}
+		guest->record.devices[i].iommufd = nr_iommufds == 1 ? iommufd : UINT32_MAX;
+	}
+	return 0;
+}
+
+/* Files first, which iommufds need, and these before their devices */
+static int preserve_all(struct saving *s)
+{
+	static const enum record_kind order[] = { RECORD_FILE, RECORD_IOMMUFD, RECORD_DEVICE };
+	struct guest *guest = &s->guest;
+	uint32_t i, step;
+
+	for (step = 0; step < ARRAY_SIZE(order); step++)
+		for (i = 0; i < guest->list.nr_fds; i++)
+			if (guest->record.fds[i].kind == order[step] &&
+			    session_preserve(guest->session, guest->fds[i], TOKEN_FD(i),
+					     guest->record.fds[i].name))
+				return -1;
+	return session_preserve(guest->session, guest->record.fd, TOKEN_RECORD,
+				"QEMU's state");
+}
+
+/* A channel of QEMU's, where it finds us */
+static int listen_for(struct saving *s, const char *given, const char *name, char *path)
+{
+	int sock;
+
+	if (given)
+		snprintf(path, PATH_MAX, "%s", given);
+	else
+		snprintf(path, PATH_MAX, "%s/%s.sock", s->options->dir, name);
+	sock = sock_listen(path);
+	if (sock < 0)
+		complain("--dir says where kho-qemu has its sockets", "%s: %s", path,
+			 strerror(errno));
+	return sock;
+}
+
+static json_t *channel(const char *type, const char *path)
+{
+	return json_pack("{s:s, s:{s:s, s:s, s:s}}", "channel-type", type, "addr", "transport",
+			 "socket", "type", "unix", "path", path);
+}
+
+/* Has QEMU begin, unless whoever called us does that. */
+static int begin(struct saving *s)
+{
+	json_t *answer;
+
+	if (!s->qmp)
+		return 0;
+	answer = qmp_ask(s->qmp, "migrate-set-parameters",
+			 json_pack("{s:s}", "mode", "cpr-transfer"));
+	if (answer) {
+		json_decref(answer);
+		answer = qmp_ask(s->qmp, "migrate",
+				 json_pack("{s:[o, o]}", "channels", channel("main", s->main_path),
+					   channel("cpr", s->cpr_path)));
+	}
+	if (!answer)
+		complain("kho-qemu check says what is in the way", "QEMU refuses: %s",
+			 qmp_error(s->qmp));
+	json_decref(answer);
+	return answer ? 0 : -1;
+}
+
+static int take_list(struct saving *s)
+{
+	struct guest *guest = &s->guest;
+	struct cpr_bytes bytes;
+	const char *why;
+	int rc;
+
+	s->from = sock_accept(s->cpr, s->pid, s->pidfd, s->options->seconds);
+	if (s->from < 0) {
+		complain(NULL, "QEMU does not send its list: %s", strerror(errno));
+		return -1;
+	}
+	if (sock_receive(s->from, &bytes, &guest->fds, s->options->seconds)) {
+		complain(NULL, "QEMU's list did not come: %s", strerror(errno));
+		return -1;
+	}
+	rc = cpr_parse(&bytes, &guest->list, &why);
+	if (rc)
+		complain("this kho-qemu knows QEMU 11.1's", "QEMU's list is not understood: %s",
+			 why);
+	cpr_bytes_free(&bytes);
+	return rc;
+}
+
+/* The state ends with a description of itself, in JSON: 6, its length, its text. */
+static bool is_whole(const uint8_t *state, size_t size)
+{
+	size_t length;
+
+	if (size < 16 || memcmp(state, "QEVM", 4) || state[size - 1] != '}')
+		return false;
+	for (length = 2; length < size - 6; length++) {
+		const uint8_t *at = state + size - length - 5;
+
+		if (at[0] == 6 && at[-1] == 0 && length == ((size_t)at[1] << 24 | at[2] << 16 |
+							     at[3] << 8 | at[4]))
+			return true;
+	}
+	return false;
+}
+
+static int read_state(struct saving *s, int sock)
+{
+	struct record *record = &s->guest.record;
+	uint64_t size = 0;
+	ssize_t got = 1;
+
+	while (got) {
+		if (sock_wait(sock, s->options->seconds)) {
+			complain(NULL, "QEMU does not send its state: %s", strerror(errno));
+			return -1;
+		}
+		if (size == record->state_room) {
+			complain("give --state-size a larger one",
+				 "QEMU's state is larger than %zu bytes", record->state_room);
+			return -1;
+		}
+		got = read(sock, record->state + size, record->state_room - size);
+		if (got < 0) {
+			complain(NULL, "QEMU's state did not come: %s", strerror(errno));
+			return -1;
+		}
+		size += got;
+	}
+	record->head->state_size = size;
+	return 0;
+}
+
+/* QEMU has stopped the guest, and sends its state. */
+static int take_state(struct saving *s)
+{
+	struct record *record = &s->guest.record;
+	int sock, got;
+
+	sock = sock_accept(s->main, s->pid, s->pidfd, s->options->seconds);
+	if (sock < 0) {
+		complain(NULL, "QEMU does not send its state: %s", strerror(errno));
+		return -1;
+	}
+	got = read_state(s, sock);
+	/* (if that was not all, QEMU fails, and has the guest go on) */
+	close(sock);
+	if (got)
+		return -1;
+	if (!is_whole(record->state, record->head->state_size)) {
+		complain(NULL, "QEMU did not send the whole of its state");
+		return -1;
+	}
+	while (s->qmp && strcmp(qmp_migration(s->qmp), "completed")) {
+		if (!strcmp(qmp_migration(s->qmp), "failed") ||
+		    !strcmp(qmp_migration(s->qmp), "gone")) {
+			complain(NULL, "QEMU did not send the whole of its state");
+			return -1;
+		}
+		usleep(2000);
+	}
+	return 0;
+}
+
+/* Everything that has to be known of devices, now that the guest cannot change it any more */
+static int look_at_devices(struct saving *s)
+{
+	struct record_device *device = s->guest.record.devices;
+	uint32_t i;
+
+	for (i = 0; i < s->guest.record.head->nr_devices; i++)
+		if (device_look(guest_fd(&s->guest, device[i].address), &device[i]))
+			return -1;
+	return 0;
+}
+
+/* Whether kho-sessiond holds everything from now on; what it cannot, this process does. */
+static bool agent_holds(const struct guest *guest)
+{
+	uint32_t i;
+
+	if (session_hold(guest->name, TOKEN_RECORD, guest->record.fd))
+		return false;
+	for (i = 0; i < guest->list.nr_fds; i++)
+		if (guest->record.fds[i].kind != RECORD_EVENTFD &&
+		    session_hold(guest->name, TOKEN_FD(i), guest->fds[i]))
+			return false;
+	return true;
+}
+
+static int say_ready(const struct options *options)
+{
+	int fd;
+
+	say("%s is saved: %s", options->guest,
+	    "when the kernel has changed, kho-qemu restore gives it to a QEMU");
+	if (!options->ready)
+		return 0;
+	fd = open(options->ready, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		return close(fd);
+	complain(NULL, "%s: %s", options->ready, strerror(errno));
+	return -1;
+}
+
+/* Gives kho-qemu cancel all that we hold. */
+static void give(const struct guest *guest, int sock)
+{
+	struct cpr_state all;
+	struct cpr_bytes bytes;
+	int *fds;
+
+	if (record_list(&guest->record, &all))
+		return;
+	fds = calloc(all.nr_fds + 2, sizeof(*fds));
+	if (fds && cpr_add(&all, CONTROL_RECORD, 0, 0) && cpr_add(&all, CONTROL_SESSION, 0, 0) &&
+	    !cpr_build(&all, &bytes)) {
+		memcpy(fds, guest->fds, guest->list.nr_fds * sizeof(*fds));
+		fds[all.nr_fds - 2] = guest->record.fd;
+		fds[all.nr_fds - 1] = guest->session;
+		if (!sock_send(sock, &bytes, fds))
+			shutdown(sock, SHUT_WR);
+		cpr_bytes_free(&bytes);
+	}
+	free(fds);
+	cpr_free(&all);
+}
+
+/*
+ * Until the jump, or until kho-qemu cancel says that a QEMU has the guest. Signals that come when
+ * the machine goes down are not for us: with this process the guest would end.
+ */
+static int keep(struct saving *s, int control)
+{
+	char done;
+	int sock;
+
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	for (;;) {
+		sock = sock_accept(control, 0, -1, INT_MAX / 1000);
+		if (sock < 0)
+			continue;
+		give(&s->guest, sock);
+		if (read(sock, &done, 1) == 1)
+			return 0;
+		close(sock);
+	}
+}
+
+static void forget_sockets(struct saving *s)
+{
+	unlink(s->cpr_path);
+	unlink(s->main_path);
+	close(s->cpr);
+	close(s->main);
+}
+
+/* The guest goes on in its QEMU, which learns it first. */
+static void give_up(struct saving *s)
+{
+	const char *status = "";
+	int tries;
+
+	forget_sockets(s);
+	if (s->from >= 0)
+		close(s->from);
+	for (tries = 0; s->qmp && tries < 5000; tries++) {
+		status = qmp_migration(s->qmp);
+		if (strcmp(status, "setup") && strcmp(status, "active") &&
+		    strcmp(status, "cancelling"))
+			break;
+		usleep(2000);
+	}
+	session_release(s->guest.name);
+	if (s->qmp && !strcmp(status, "completed"))
+		complain("it has stopped: kill QEMU, the guest is lost", "%s: too late",
+			 s->guest.name);
+	else if (strcmp(status, "gone"))
+		say("%s goes on as before", s->guest.name);
+}
+
+static int prepare(struct saving *s)
+{
+	const struct options *options = s->options;
+	json_t *answer, *version;
+
+	if (options->qmp) {
+		s->qmp = qmp_connect(options->qmp, options->seconds);
+		if (!s->qmp || check_qemu(s->qmp))
+			return -1;
+		s->pid = qmp_pid(s->qmp);
+		s->pidfd = syscall(SYS_pidfd_open, s->pid, 0);
+		answer = qmp_ask(s->qmp, "query-version", NULL);
+		version = json_object_get(answer, "qemu");
+		snprintf(s->version, sizeof(s->version), "%lld.%lld.%lld",
+			 json_integer_value(json_object_get(version, "major")),
+			 json_integer_value(json_object_get(version, "minor")),
+			 json_integer_value(json_object_get(version, "micro")));
+		json_decref(answer);
+	}
+	s->guest.session = session_make(options->guest);
+	return s->guest.session < 0 ? -1 : 0;
+}
+
+static int save(struct saving *s)
+{
+	const struct options *options = s->options;
+	struct guest *guest = &s->guest;
+
+	s->cpr = listen_for(s, options->cpr, "cpr", s->cpr_path);
+	s->main = listen_for(s, options->main, "main", s->main_path);
+	if (s->cpr < 0 || s->main < 0 || begin(s) || take_list(s))
+		return -1;
+	if (record_new(&guest->record, &guest->list, options->state_room)) {
+		complain(NULL, "no memory for the record: %s", strerror(errno));
+		return -1;
+	}
+	if (classify(s) || preserve_all(s))
+		return -1;
+	/* From here on the guest is stopped. */
+	close(s->from);
+	s->from = -1;
+	if (take_state(s) || look_at_devices(s))
+		return -1;
+	record_seal(&guest->record, guest->name, s->version);
+	return 0;
+}
+
+int cmd_save(const struct options *options)
+{
+	struct saving s = {
+		.options = options,
+		.guest = { .name = options->guest },
+		.from = -1,
+		.pidfd = -1,
+	};
+	char path[PATH_MAX];
+	int control = -1;
+	bool held;
+
+	if (prepare(&s))
+		return EXIT_FAILED;
+	snprintf(path, sizeof(path), "%s/" CONTROL_SOCKET, options->dir);
+	if (save(&s)) {
+		give_up(&s);
+		return EXIT_FAILED;
+	}
+	forget_sockets(&s);
+	held = agent_holds(&s.guest);
+	if (!held) {
+		control = sock_listen(path);
+		if (control < 0 || chmod(path, 0600)) {
+			complain("kho-qemu cancel will not find it", "%s: %s", path,
+				 strerror(errno));
+			control = -1;
+		}
+	}
+	if (say_ready(options) || held)
+		return held ? EXIT_OK : EXIT_FAILED;
+	keep(&s, control);
+	unlink(path);
+	return EXIT_OK;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's session: kho-sessiond makes it and holds a duplicate, of it and of the guest's files,
+ * where it runs. Elsewhere root uses /dev/liveupdate, and this process is the only one to hold it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kho_session.h>
+#include <kho_sessiond_client.h>
+
+#include "kho_qemu.h"
+
+#define PREFIX	"qemu-"
+
+/* The agent's answer to a request about this guest; -1 with errno, ENOTCONN when there is none */
+static int ask(const char *command, const char *guest, const char *more, int give, int *take,
+	       bool *incoming)
+{
+	char request[128];
+	int rc, saved, sock = kho_sessiond_connect();
+
+	if (sock < 0) {
+		if (errno == ENOENT || errno == ECONNREFUSED)
+			errno = ENOTCONN;
+		return -1;
+	}
+	snprintf(request, sizeof(request), "%s " PREFIX "%s%s", command, guest, more);
+	rc = kho_sessiond_ask(sock, request, give, take, incoming);
+	saved = errno;
+	close(sock);
+	errno = saved;
+	return rc;
+}
+
+static const char *remedy_of(int error)
+{
+	switch (error) {
+	case ENOTCONN:
+	case EACCES:
+		return "as root, or as a user of the group kho where kho-sessiond runs";
+	case EEXIST:
+		return "a guest of this name is saved: kho-qemu list";
+	case EBUSY:
+		return "the kernel changes just now, or /dev/liveupdate is in use: try again";
+	case ENOENT:
+		return "no guest of this name came from the old kernel: kho-qemu list";
+	case EINVAL:
+		return "somebody else restores it: wait for that to end";
+	}
+	return NULL;
+}
+
+int session_make(const char *guest)
+{
+	char name[64];
+	int session;
+
+	if (!ask("create", guest, "", -1, &session, NULL))
+		return session;
+	snprintf(name, sizeof(name), PREFIX "%s", guest);
+	if (errno == ENOTCONN) {
+		session = kho_session_create(name);
+		if (session >= 0)
+			return session;
+	}
+	complain(remedy_of(errno), "%s: no session can be made: %s", guest, strerror(errno));
+	return -1;
+}
+
+int session_get(const char *guest)
+{
+	bool incoming = false;
+	char name[64];
+	int session;
+
+	if (!ask("get", guest, "", -1, &session, &incoming)) {
+		if (incoming)
+			return session;
+		complain("kho-qemu cancel has it go on under this kernel",
+			 "%s: it is saved for the next kernel, and did not come from the old one",
+			 guest);
+		return -1;
+	}
+	snprintf(name, sizeof(name), PREFIX "%s", guest);
+	if (errno == ENOTCONN) {
+		session = kho_session_retrieve(name);
+		if (session >= 0)
+			return session;
+	}
+	complain(remedy_of(errno), "%s: no session: %s", guest, strerror(errno));
+	return -1;
+}
+
+int session_hold(const char *guest, uint64_t token, int fd)
+{
+	char more[32];
+
+	snprintf(more, sizeof(more), " %#llx", (unsigned long long)token);
+	return ask("hold", guest, more, fd, NULL, NULL);
+}
+
+int session_fetch(const char *guest, uint64_t token)
+{
+	char more[32];
+	int fd = -1;
+
+	snprintf(more, sizeof(more), " %#llx", (unsigned long long)token);
+	return ask("fetch", guest, more, -1, &fd, NULL) ? -1 : fd;
+}
+
+int session_release(const char *guest)
+{
+	return ask("release", guest, "", -1, NULL, NULL);
+}
+
+/* What the kernel has logged since @log was at its end, about live update */
+static void say_log(int log)
+{
+	char record[1024], *text;
+	ssize_t size;
+
+	while (log >= 0 && ((size = read(log, record, sizeof(record) - 1)) > 0 || errno == EPIPE)) {
+		if (size <= 0)
+			continue;
+		record[size] = 0;
+		text = strchr(record, ';');
+		if (!text)
+			continue;
+		text[strcspn(text, "\n")] = 0;
+		complain(NULL, "the kernel says: %s", text + 1);
+	}
+}
+
+int session_preserve(int session, int fd, uint64_t token, const char *what)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int rc, error;
+
+	if (log >= 0)
+		lseek(log, 0, SEEK_END);
+	rc = kho_session_preserve(session, fd, token);
+	error = errno;
+	if (rc) {
+		complain(NULL, "%s cannot be preserved: %s", what, strerror(error));
+		say_log(log);
+	}
+	if (log >= 0)
+		close(log);
+	return rc;
+}

@@ -1,0 +1,150 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+# What tests with a guest of QEMU have in common, sourced by ". qemu-lib" after kho-lib. scripts/vm --guest gives them QEMU.
+
+guest_dir=/root/guest
+vm=/tmp/vm
+guest_memory=128
+guest_cpus=1
+guest_append=''
+guest_backend=memory-backend-memfd,share=on
+request=0
+line_end=$(printf '\r')
+
+# The addresses of the VM's NICs, which may have none
+nics_or_none() {
+	case $(cat /sys/bus/pci/devices/*/class) in
+	*0x020000*) nics ;;
+	esac
+}
+
+# guest_starts [NAME] [-- MORE...]: QEMU with all that this kernel's start and the next one's have in common. $guest_nics has the
+# addresses of its devices.
+guest_starts() {
+	mkdir -p $vm
+	[ -p $vm/in ] || mkfifo $vm/in
+	: >>$vm/out
+	rm -f $vm/qmp
+	set -- "$@" -accel kvm -cpu host -smp "$guest_cpus" -m ${guest_memory}M -nodefaults -display none -no-reboot \
+		-machine q35,memory-backend=ram0,aux-ram-share=on \
+		-object "$guest_backend,id=ram0,size=${guest_memory}M" \
+		-kernel $guest_dir/kernel -initrd $guest_dir/initrd \
+		-append "console=ttyS0 quiet panic=-1 rdinit=/init $guest_append" \
+		-chardev "file,id=console,path=$vm/out,append=on,input-path=$vm/in" -serial chardev:console \
+		-qmp unix:$vm/qmp,server=on,wait=off
+	[ -z "$guest_nics" ] || set -- "$@" -object iommufd,id=iommufd0
+	for nic in $guest_nics; do
+		set -- "$@" -device "vfio-pci,host=$nic,iommufd=iommufd0,rombar=0"
+	done
+	# (a writer of its own, or QEMU would see the end of its console)
+	"$guest_dir/qemu" "$@" >>$vm/log 2>&1 &
+	qemu_pid=$!
+	exec 9<>$vm/in
+}
+
+# guest_comes_in: the same QEMU, to which kho-qemu gives a guest
+guest_comes_in() {
+	rm -f $vm/cpr $vm/main
+	guest_starts -S -incoming unix:$vm/main -incoming \
+		'{"channel-type":"cpr","addr":{"transport":"socket","type":"unix","path":"'$vm/cpr'"}}' "$@"
+}
+
+qemu_says() { tail -n 5 $vm/log; }
+qemu_lives() { kill -0 "$qemu_pid" 2>/dev/null || fail "QEMU has ended: $(qemu_says)"; }
+has_answer() {
+	qemu_lives
+	# (a line is there as a whole when its end is)
+	grep -q "^= $1\\( .*\\)*$line_end\$" $vm/out
+}
+
+# guest_boots: until its program runs
+guest_boots() {
+	wait_until "the guest's start" has_answer ready
+	answers=$(tr -d '\r' <$vm/out | sed -n 's/^= ready //p')
+	same "the guest's NICs" "$answers" "nics $(echo "$guest_nics" | wc -w)"
+}
+
+# ask COMMAND...: of the guest; the answer is in $answer
+ask() {
+	request=$((request + 1))
+	echo "$GENERATION.$request $*" >$vm/in
+	# (not wait_until: this is asked for while something is waited for)
+	answer_looks=0
+	until has_answer "$GENERATION.$request"; do
+		[ $answer_looks -lt 100 ] || fail "the guest does not answer $*: $(tail -n 3 $vm/out) $(qemu_says)"
+		answer_looks=$((answer_looks + 1))
+		usleep 100000
+	done
+	answer=$(tr -d '\r' <$vm/out | sed -n "s/^= $GENERATION\\.$request *//p")
+}
+
+# frames_received: of all NICs, none lost, late or corrupt
+frames_are_sound() {
+	ask frames
+	# shellcheck disable=SC2086 # one word each
+	set -- $answer
+	frames_received=0
+	[ $# -gt 0 ] || fail "the guest has no NIC"
+	while [ $# -gt 0 ]; do
+		[ "$5 $7 $9" = "0 0 0" ] || fail "frames of $1: $answer"
+		frames_received=$((frames_received + $3))
+		shift 15
+	done
+}
+has_frames() {
+	frames_are_sound
+	[ $frames_received -ge "$1" ]
+}
+
+# guest_receives NUMBER: more frames
+guest_receives() {
+	frames_are_sound
+	frames_wanted=$((frames_received + $1))
+	frames_looks=0
+	until has_frames $frames_wanted; do
+		[ $frames_looks -lt 300 ] || fail "frames do not come: $answer"
+		frames_looks=$((frames_looks + 1))
+		usleep 100000
+	done
+}
+
+# frames_end: all that were sent were received
+frames_end() {
+	ask stop
+	wait_until "the last frame" has_last
+	frames_are_sound
+	say "the guest has received all $frames_received frames"
+}
+has_last() {
+	ask frames
+	case $answer in
+	*'complete 0'*) false ;;
+	*) ;;
+	esac
+}
+
+# guest_is_whole: its memory is as it wrote it, and it is the guest that it was
+guest_is_whole() {
+	ask memory
+	same "the guest's memory" "$answer" "words 4194304 wrong 0"
+	ask who
+	same "the guest's boot" "${answer%% uptime*}" "boot $boot"
+}
+
+guest_is() {
+	ask who
+	boot=${answer#boot }
+	boot=${boot%% *}
+}
+
+save_guest() {
+	kho-qemu save "${1:-vm}" --qmp $vm/qmp --ready $vm/ready >$vm/save 2>&1 &
+	save_pid=$!
+	wait_until "the guest to be saved" is_saved
+	say "$(cat $vm/save)"
+}
+is_saved() {
+	[ -e $vm/ready ] || kill -0 "$save_pid" 2>/dev/null || fail "it cannot be saved: $(cat $vm/save) $(qemu_says)"
+	[ -e $vm/ready ]
+}

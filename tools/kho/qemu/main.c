@@ -38,7 +38,7 @@ static const char help[] =
 "  --stopped         restore, cancel: do not have the guest go on\n"
 "  --timeout S       seconds to wait for QEMU (default 60)\n"
 "\n"
-"See kho-qemu(8).\n";
+"See Documentation/admin-guide/kho-qemu.rst.\n";
 
 void say(const char *format, ...)
 {

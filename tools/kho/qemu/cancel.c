@@ -47,7 +47,6 @@ static int from_process(struct guest *guest, const struct options *options)
 
 static int from_agent(struct guest *guest)
 {
-	const char *why;
 	uint32_t i;
 	int fd = session_fetch(guest->name, TOKEN_RECORD);
 
@@ -56,16 +55,8 @@ static int from_agent(struct guest *guest)
 			 "%s: neither kho-qemu save nor kho-sessiond has it", guest->name);
 		return -1;
 	}
-	if (record_open(&guest->record, fd, &why)) {
-		complain(NULL, "%s: the record: %s", guest->name, why);
+	if (guest_open(guest, fd, NULL))
 		return -1;
-	}
-	if (!record_list(&guest->record, &guest->list))
-		guest->fds = calloc(guest->list.nr_fds, sizeof(*guest->fds));
-	if (!guest->fds) {
-		complain(NULL, "out of memory");
-		return -1;
-	}
 	for (i = 0; i < guest->list.nr_fds; i++) {
 		if (guest->record.fds[i].kind == RECORD_EVENTFD)
 			continue;

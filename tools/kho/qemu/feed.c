@@ -25,6 +25,22 @@ int guest_fd(const struct guest *guest, const char *name)
 	return one ? guest->fds[one - guest->list.fds] : -1;
 }
 
+int guest_open(struct guest *guest, int record, const char *remedy)
+{
+	const char *why;
+
+	if (record_open(&guest->record, record, &why)) {
+		complain(remedy, "%s: the record: %s", guest->name, why);
+		return -1;
+	}
+	if (!record_list(&guest->record, &guest->list))
+		guest->fds = calloc(guest->list.nr_fds, sizeof(*guest->fds));
+	if (guest->fds)
+		return 0;
+	complain(NULL, "out of memory");
+	return -1;
+}
+
 int guest_eventfds(struct guest *guest)
 {
 	size_t i;

@@ -65,6 +65,8 @@ int device_set_irqs(const struct guest *guest, const struct record_device *devic
 int device_mend(int fd, const struct record_device *device);
 
 /* feed.c: from the record and the descriptors to a QEMU that is coming in */
+/* The guest of that record, with room for its descriptors; @remedy: if it is damaged */
+int guest_open(struct guest *guest, int record, const char *remedy);
 int guest_eventfds(struct guest *guest);
 int guest_feed(struct guest *guest, const struct options *options);
 int guest_go_on(const struct options *options);

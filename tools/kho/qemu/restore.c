@@ -21,7 +21,6 @@
 
 static int take(struct guest *guest)
 {
-	const char *why;
 	uint32_t i;
 	int fd = kho_session_take(guest->session, TOKEN_RECORD);
 
@@ -30,17 +29,8 @@ static int take(struct guest *guest)
 			 guest->name, strerror(errno));
 		return -1;
 	}
-	if (record_open(&guest->record, fd, &why)) {
-		complain("khoctl discard gives the guest up", "%s: the record: %s", guest->name,
-			 why);
+	if (guest_open(guest, fd, "khoctl discard gives the guest up"))
 		return -1;
-	}
-	if (!record_list(&guest->record, &guest->list))
-		guest->fds = calloc(guest->list.nr_fds, sizeof(*guest->fds));
-	if (!guest->fds) {
-		complain(NULL, "out of memory");
-		return -1;
-	}
 	for (i = 0; i < guest->list.nr_fds; i++) {
 		if (guest->record.fds[i].kind == RECORD_EVENTFD)
 			continue;

@@ -175,6 +175,7 @@ void find_all(struct findings *findings)
 	if (findings->next->image)
 		find_image(findings, &arrived);
 	find_initrd(findings);
+	find_guests(findings);
 	arrived_free(&arrived);
 }
 

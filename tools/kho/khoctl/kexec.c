@@ -25,8 +25,9 @@
 struct job {
 	struct next next;
 	bool replace, no_jump, systemd;
+	unsigned int guests_seconds;
 	/* What has to be undone */
-	bool loaded, activated, finalized, allowed;
+	bool loaded, activated, finalized, allowed, guests;
 };
 
 /* When this unit is active, it loads the kernel of its own configuration as services stop. */
@@ -171,7 +172,7 @@ static int roll_back(struct job *job)
 	int rc;
 
 	under_way = NULL;
-	if (!job->loaded && !job->allowed)
+	if (!job->loaded && !job->allowed && !job->guests)
 		return 0;
 	rc = undo_steps(job->finalized, job->activated);
 	job->finalized = job->finalized && rc;
@@ -182,6 +183,9 @@ static int roll_back(struct job *job)
 	}
 	if (job->allowed)
 		rc = write_kho("allow_unreadable", "0") ?: rc;
+	/* (nobody waits any more for what they stand still for) */
+	if (job->guests && guests_call("cancel", job->guests_seconds) < 0)
+		rc = rc ?: -ECANCELED;
 	progress("roll-back", rc ? "FAILED" : "done", since);
 	if (rc)
 		complain("khoctl status says what is left; khoctl abort --unload undoes it");
@@ -237,6 +241,22 @@ static int advance(const char *file, bool *done)
 	rc = step(file, "1");
 	*done = !rc;
 	progress(file, rc ? "REFUSED" : "ok", since);
+	return rc;
+}
+
+/*
+ * What guests.d has to do. A program that fails may have done something nevertheless, and the
+ * others have.
+ */
+static int have_guests(struct job *job, const char *word, const char *done)
+{
+	int64_t since = now();
+	int rc = guests_call(word, job->guests_seconds);
+
+	if (rc > 0)
+		return 0;
+	job->guests = true;
+	progress("guests", rc ? "FAILED" : done, since);
 	return rc;
 }
 
@@ -313,6 +333,11 @@ static int run(struct job *job)
 			return rc;
 		}
 	}
+	/* (before the load: the image does not go where guests have their memory, then) */
+	rc = have_guests(job, "prepare", "prepared") ?: interrupted();
+	if (rc)
+		return rc;
+	since = now();
 	rc = load_image(job);
 	job->loaded = !rc;
 	progress("load", rc ? "REFUSED" : "ok", since);
@@ -322,6 +347,9 @@ static int run(struct job *job)
 		rc = advance("activate", &job->activated);
 	if (!rc)
 		rc = interrupted();
+	/* (systemd's units have them saved, when services have stopped) */
+	if (!rc && !job->systemd)
+		rc = have_guests(job, "save", "saved") ?: interrupted();
 	if (!rc)
 		rc = advance("finalize", &job->finalized);
 	if (!rc)
@@ -347,12 +375,16 @@ static int parse(struct job *job, int argc, char **argv)
 			job->no_jump = true;
 		else if (!strcmp(argv[i], "--systemd"))
 			job->systemd = true;
+		else if (!strcmp(argv[i], "--guests-timeout") && i + 1 < argc)
+			job->guests_seconds = atoi(argv[++i]);
 		else if (argv[i][0] != '-' && !job->next.image)
 			job->next.image = argv[i];
 		else if (!next_option(&job->next, argc, argv, &i))
 			return misused("kexec", "unknown argument, or one without its value: %s",
 				       argv[i]);
 	}
+	if (!job->guests_seconds || job->guests_seconds > 86400)
+		return misused("kexec", "--guests-timeout wants seconds");
 	if (!job->next.image)
 		return misused("kexec", "an IMAGE is wanted");
 	if (!job->next.reuse && !job->next.append)
@@ -408,7 +440,7 @@ static int prerequisites(const struct job *job)
  */
 int cmd_kexec(int argc, char **argv)
 {
-	struct job job = { 0 };
+	struct job job = { .guests_seconds = GUESTS_SECONDS };
 	int rc, caught, status = parse(&job, argc, argv);
 
 	if (status < 0)

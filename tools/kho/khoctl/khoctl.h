@@ -106,6 +106,18 @@ void json_bool(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
 
 /*
+ * guests.c: the programs that have to do with guests
+ */
+
+#define GUESTS_DIR		"/etc/kho/guests.d"
+#define GUESTS_SECONDS		60	/* that each may take, unless it is said */
+
+struct findings;
+int guests_call(const char *word, unsigned int seconds);
+void find_guests(struct findings *findings);
+int cmd_guests(int argc, char **argv);
+
+/*
  * sysfs.c: the kernel's files, below --root
  */
 

@@ -70,10 +70,12 @@ static const struct command commands[] = {
 	{ "abort", cmd_abort, "[--unload]", "undo finalize and activate, from any state",
 	  "  --unload  unload the next kernel too\n"
 	  "\n"
+	  "Guests that were saved go on, see khoctl guests.\n"
 	  "Needs root.\n", true },
 	{ "kexec", cmd_kexec,
 	  "[--initrd FILE | --no-initrd] [--append ARGS] [--reuse-cmdline] [--no-root]\n"
-	  "                    [--allow-unreadable] [--replace] [--no-jump | --systemd] IMAGE",
+	  "                    [--allow-unreadable] [--replace] [--guests-timeout SECONDS]\n"
+	  "                    [--no-jump | --systemd] IMAGE",
 	  "check, load, activate, finalize, jump",
 	  "  --initrd FILE      the next kernel's initrd\n"
 	  "  --no-initrd        it gets none, though this kernel had one\n"
@@ -83,11 +85,23 @@ static const struct command commands[] = {
 	  "  --allow-unreadable go on when it cannot restore a version: the subtree is kept for a later\n"
 	  "                     kernel\n"
 	  "  --replace          an image is loaded already: replace it. It is not brought back\n"
+	  "  --guests-timeout S how long each program in " GUESTS_DIR " may take (default 60)\n"
 	  "  --no-jump          stop before the jump, with all prepared\n"
 	  "  --systemd          try finalize, undo it, and leave the jump to systemctl kexec\n"
 	  "\n"
 	  "When a step is refused, a signal comes before the jump, or standard output cannot be written,\n"
 	  "what was done is undone in reverse order. Needs root.\n", true },
+	{ "guests", cmd_guests, "[--timeout SECONDS] check|prepare|save|cancel|restore",
+	  "call the programs in " GUESTS_DIR,
+	  "  --timeout SECONDS  that each may take (default 60)\n"
+	  "\n"
+	  "  check    could the guests be saved?\n"
+	  "  prepare  preserve what can be preserved while they run\n"
+	  "  save     stop them, to go on under the next kernel\n"
+	  "  cancel   they go on under this one\n"
+	  "  restore  under the next kernel: they go on\n"
+	  "\n"
+	  "khoctl kexec does it by itself, all but restore. Needs root.\n", true },
 	{ "dump", cmd_dump, "[--format text|json|dts] [--tree N] [FILE]",
 	  "decode the blob, or any file with device trees of handover",
 	  "  --format F  text (default), json, or dts, which is what dtc reads\n"

@@ -219,8 +219,8 @@ int cmd_abort(int argc, char **argv)
 	bool unload = false;
 	int status = parse(argc, argv, &unload);
 	bool final, idle;
+	int rc, guests = 0;
 	char *state;
-	int rc;
 
 	if (status >= 0)
 		return status;
@@ -236,6 +236,8 @@ int cmd_abort(int argc, char **argv)
 		say_done("%s", idle ? "nothing to undo: the state is idle" :
 			 "idle: owners may go on as if nothing had been");
 	free(state);
+	if (!rc && !*root_dir && !geteuid() && guests_call("cancel", GUESTS_SECONDS) < 0)
+		guests = -ECANCELED;
 	if (!rc && unload) {
 		rc = *root_dir ? -EROFS : 0;
 		if (!rc && syscall(SYS_kexec_file_load, -1, -1, 0, NULL, 1 /* unload */))
@@ -243,5 +245,5 @@ int cmd_abort(int argc, char **argv)
 		if (rc)
 			complain("unload: %s: %s", errno_name(-rc), strerror(-rc));
 	}
-	return status_of(rc);
+	return status_of(rc ?: guests);
 }

@@ -56,9 +56,11 @@ khoctl: ## only build khoctl, the operator's tool: needs gcc and libfdt-dev, not
 	@$(MAKE) -s -C tools/kho/khoctl
 	@echo 'build/user/khoctl'
 
-install: khoctl ## install khoctl, its man page and completion, and systemd's units; DESTDIR=, PREFIX=/usr/local
+install: khoctl ## install khoctl, its man page and completion, systemd's units, and kho-qemu; DESTDIR=, PREFIX=/usr/local
 	@$(MAKE) -C tools/kho/khoctl install
 	@$(MAKE) -C tools/kho/systemd install
+	@if [ -d build/headers ]; then $(MAKE) -C tools/kho install; \
+	else echo "make: kho-qemu is left out, as it needs this kernel's headers: make kernel-base"; fi
 
 clean: ## remove everything that was built, fetched or logged
 	@[ ! -e build/.root ] || rm -rf "$$(readlink -f build)"

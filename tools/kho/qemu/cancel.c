@@ -17,23 +17,28 @@
 #include "kho_qemu.h"
 #include "sock.h"
 
-/* From kho-qemu save: -1 without a word when there is none */
+/*
+ * From kho-qemu save: -1 without a word when there is none. When that has not had the guest stopped
+ * yet, it goes on in its QEMU, and that is all.
+ */
 static int from_process(struct guest *guest, const struct options *options)
 {
 	struct cpr_fd *record = NULL, *session = NULL;
-	struct cpr_bytes bytes;
-	char path[PATH_MAX];
 	const char *why = "it does not answer";
-	int sock;
+	struct cpr_bytes bytes;
+	int sock = keeper_connect(options, KEEPER_CANCEL);
 
-	snprintf(path, sizeof(path), "%s/" CONTROL_SOCKET, options->dir);
-	sock = sock_connect(path, 0);
 	if (sock < 0)
 		return -1;
-	if (!sock_receive(sock, &bytes, &guest->fds, options->seconds) &&
-	    !cpr_parse(&bytes, &guest->list, &why)) {
-		record = cpr_find(&guest->list, CONTROL_RECORD, 0);
-		session = cpr_find(&guest->list, CONTROL_SESSION, 0);
+	if (!sock_receive(sock, &bytes, &guest->fds, options->seconds)) {
+		if (!bytes.size) {
+			say("%s goes on as before", guest->name);
+			exit(EXIT_OK);
+		}
+		if (!cpr_parse(&bytes, &guest->list, &why)) {
+			record = cpr_find(&guest->list, KEEPER_RECORD, 0);
+			session = cpr_find(&guest->list, KEEPER_SESSION, 0);
+		}
 	}
 	if (!record || !session || record_open(&guest->record, guest->fds[record->fd], &why)) {
 		complain(NULL, "%s: kho-qemu save keeps it: %s", guest->name, why);
@@ -45,16 +50,30 @@ static int from_process(struct guest *guest, const struct options *options)
 	return sock;
 }
 
+/* Whoever was to save it has ended before the guest was stopped, which QEMU has noticed. */
+static void let_go(const struct guest *guest)
+{
+	session_release(guest->name);
+	say("%s was not saved: what was preserved of it is let go, and it goes on as before",
+	    guest->name);
+	exit(EXIT_OK);
+}
+
 static int from_agent(struct guest *guest)
 {
+	const char *why;
 	uint32_t i;
 	int fd = session_fetch(guest->name, TOKEN_RECORD);
 
+	if (fd < 0 && errno == ENOENT && session_is_held(guest->name))
+		let_go(guest);
 	if (fd < 0) {
 		complain("kho-qemu list shows guests that are saved",
 			 "%s: neither kho-qemu save nor kho-sessiond has it", guest->name);
 		return -1;
 	}
+	if (record_open(&guest->record, fd, &why) && why == record_incomplete)
+		let_go(guest);
 	if (guest_open(guest, fd, NULL))
 		return -1;
 	for (i = 0; i < guest->list.nr_fds; i++) {
@@ -136,8 +155,12 @@ int cmd_cancel(const struct options *options)
 		if (device_set_irqs(&guest, &guest.record.devices[i]))
 			return EXIT_FAILED;
 	signal_all(&guest);
+	if (options->start && guest_end_old_qemu(options))
+		return EXIT_FAILED;
 	protected = protect(&guest);
-	rc = guest_feed(&guest, options);
+	rc = guest_start_qemu(options);
+	if (!rc)
+		rc = guest_feed(&guest, options);
 	if (protected && set_active("0"))
 		complain("echo 0 > /sys/kernel/kho/activate", "activate cannot be undone");
 	if (rc)
@@ -147,8 +170,5 @@ int cmd_cancel(const struct options *options)
 	if (keeper >= 0 && write(keeper, "", 1) == 1)
 		sock_wait_closed(keeper, options->seconds);
 	session_release(guest.name);
-	if (guest_go_on(options))
-		return EXIT_FAILED;
-	say("%s goes on under this kernel", guest.name);
-	return EXIT_OK;
+	return guest_go_on(&guest, options) ? EXIT_FAILED : EXIT_OK;
 }

@@ -177,8 +177,10 @@ int check_qemu(struct qmp *qmp)
 
 int cmd_check(const struct options *options)
 {
-	struct qmp *qmp = qmp_connect(options->qmp, options->seconds);
+	struct qmp *qmp;
 
+	qmp_probe(options->qmp);
+	qmp = qmp_connect(options->qmp, options->seconds);
 	if (!qmp || check_qemu(qmp))
 		return EXIT_FAILED;
 	say("nothing is known that is in the way");

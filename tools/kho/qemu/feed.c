@@ -148,18 +148,24 @@ int guest_feed(struct guest *guest, const struct options *options)
 	return 0;
 }
 
-int guest_go_on(const struct options *options)
+int guest_go_on(const struct guest *guest, const struct options *options)
 {
 	struct qmp *qmp;
 	json_t *answer;
 
 	if (!options->qmp || options->stopped)
 		return 0;
+	if (guest->record.head->paused) {
+		say("%s was paused when it was saved, and stays so", guest->name);
+		return 0;
+	}
 	qmp = qmp_connect(options->qmp, options->seconds);
 	answer = qmp ? qmp_ask(qmp, "cont", NULL) : NULL;
 	if (qmp && !answer)
 		complain(NULL, "the guest does not go on: %s", qmp_error(qmp));
 	json_decref(answer);
 	qmp_close(qmp);
+	if (answer)
+		say("%s goes on", guest->name);
 	return answer ? 0 : -1;
 }

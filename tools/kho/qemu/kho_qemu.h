@@ -21,6 +21,7 @@ enum exit_status {
 	EXIT_OK,
 	EXIT_FAILED,
 	EXIT_USAGE,
+	EXIT_NO_QEMU,	/* nobody listens where its monitor is to be */
 };
 
 /* What a command was given */
@@ -33,6 +34,9 @@ struct options {
 	size_t state_room;	/* bytes, for QEMU's state */
 	int seconds;		/* to wait for QEMU */
 	bool stopped;		/* restore, cancel: leave the guest stopped */
+	bool hold;		/* save: do not have the guest stopped yet */
+	bool background;	/* save: return when that is reached */
+	const char *start;	/* restore, cancel: a command that starts QEMU, or NULL */
 };
 
 /* A guest that no QEMU has, or that another one has, too: its descriptors and its record */
@@ -56,6 +60,8 @@ int session_get(const char *guest);
 int session_hold(const char *guest, uint64_t token, int fd);
 int session_fetch(const char *guest, uint64_t token);
 int session_release(const char *guest);
+/* Has the agent a session of this guest, for the next kernel? */
+bool session_is_held(const char *guest);
 /* PRESERVE_FD; what the kernel logs about it is part of what is said. */
 int session_preserve(int session, int fd, uint64_t token, const char *what);
 
@@ -69,7 +75,8 @@ int device_mend(int fd, const struct record_device *device);
 int guest_open(struct guest *guest, int record, const char *remedy);
 int guest_eventfds(struct guest *guest);
 int guest_feed(struct guest *guest, const struct options *options);
-int guest_go_on(const struct options *options);
+/* With --qmp, and unless it was paused before it was saved */
+int guest_go_on(const struct guest *guest, const struct options *options);
 int guest_fd(const struct guest *guest, const char *name);
 
 int cmd_save(const struct options *options);
@@ -79,10 +86,32 @@ int cmd_check(const struct options *options);
 int cmd_list(const struct options *options);
 int cmd_show(const char *file);
 
-/* save.c, for cancel.c: where the process that keeps a guest listens */
-#define CONTROL_SOCKET	"control"
-#define CONTROL_RECORD	"kho-qemu/record"
-#define CONTROL_SESSION	"kho-qemu/session"
+/* keep.c: the process that keeps a guest */
+#define KEEPER_STOP	'S'
+#define KEEPER_CANCEL	'C'
+#define KEEPER_RECORD	"kho-qemu/record"
+#define KEEPER_SESSION	"kho-qemu/session"
+
+/* The process itself: a socket, and the next who has a command. -1 with ESRCH: @pidfd has ended */
+int keeper_listen(const struct options *options);
+int keeper_next(int control, int pidfd, char *command);
+void keeper_give(const struct guest *guest, int sock);
+void keeper_forget(const struct options *options);
+/* Goes on in another process. This one ends when that one is detached, or with its status. */
+void keeper_start(void);
+void keeper_detach(void);
+void keeper_speak_to(int fd);
+/* Who wants something of it: a socket, or -1 without a word when there is none */
+int keeper_connect(const struct options *options, char command);
+/* The exit status, or -1 when there is none */
+int keeper_have_it_stopped(const struct options *options);
+
+/* qmp.c: is there somebody? If not, that is said, and the process ends with EXIT_NO_QEMU. */
+void qmp_probe(const char *path);
+
+/* start.c: with --start; the QEMU of before, if the guest has left it, and the next one */
+int guest_end_old_qemu(const struct options *options);
+int guest_start_qemu(const struct options *options);
 
 /* check.c: a line for each reason why this QEMU cannot be saved; returns how many, or -1 */
 struct qmp;

@@ -84,6 +84,8 @@ int cmd_show(const char *file)
 	strftime(saved, sizeof(saved), "%F %T", localtime(&time));
 	say("guest %s, saved %s from QEMU %s", record.head->guest, saved,
 	    record.head->qemu[0] ? record.head->qemu : "of an unknown version");
+	if (record.head->paused)
+		say("it was paused before that");
 	say("state of %llu bytes", (unsigned long long)record.head->state_size);
 	for (i = 0; i < record.head->nr_fds; i++)
 		say("%#llx %s,%d: %s", (unsigned long long)TOKEN_FD(i), record.fds[i].name,

@@ -19,8 +19,10 @@
 static const char help[] =
 "kho-qemu: guests of QEMU go on under the next kernel, with their devices\n"
 "\n"
-"kho-qemu check --qmp SOCKET          can this QEMU's guest be saved? Reasons and remedies\n"
+"kho-qemu check [NAME] --qmp SOCKET   can this QEMU's guest be saved? Reasons and remedies\n"
 "kho-qemu save NAME --qmp SOCKET      preserve it, stop it, and keep it for the next kernel\n"
+"kho-qemu save NAME --qmp SOCKET --hold --background\n"
+"                                     preserve it, and have it run until \"save NAME\" stops it\n"
 "kho-qemu restore NAME --cpr SOCKET --main SOCKET [--qmp SOCKET]\n"
 "                                     under the next kernel, give it to a QEMU that was started with\n"
 "                                     these channels; with --qmp, have the guest go on\n"
@@ -33,8 +35,11 @@ static const char help[] =
 "  --cpr SOCKET      QEMU's channel \"cpr\"; with save, when whoever calls has QEMU migrate there\n"
 "  --main SOCKET     QEMU's channel \"main\"\n"
 "  --dir DIRECTORY   for sockets of our own (default /run/kho-qemu/NAME)\n"
+"  --hold            save: wait for another \"kho-qemu save NAME\" before the guest is stopped\n"
+"  --background      save: return when it is saved, or with --hold preserved\n"
 "  --ready FILE      save: is made when the guest is saved\n"
 "  --state-size MIB  save: room for QEMU's state (default 8)\n"
+"  --start COMMAND   restore, cancel: a shell's, that starts the QEMU; cancel has the old one end\n"
 "  --stopped         restore, cancel: do not have the guest go on\n"
 "  --timeout S       seconds to wait for QEMU (default 60)\n"
 "\n"
@@ -101,6 +106,9 @@ static int parse(int argc, char **argv, struct options *options)
 		{ "state-size", required_argument, NULL, 's' },
 		{ "stopped", no_argument, NULL, 'S' },
 		{ "timeout", required_argument, NULL, 't' },
+		{ "hold", no_argument, NULL, 'H' },
+		{ "background", no_argument, NULL, 'b' },
+		{ "start", required_argument, NULL, 'x' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -136,6 +144,15 @@ static int parse(int argc, char **argv, struct options *options)
 			if (!is_number(optarg, 86400, &number))
 				return misused("--timeout wants seconds, not ", optarg);
 			options->seconds = number;
+			break;
+		case 'H':
+			options->hold = true;
+			break;
+		case 'b':
+			options->background = true;
+			break;
+		case 'x':
+			options->start = optarg;
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -208,8 +225,7 @@ int main(int argc, char **argv)
 	if (!strcmp(command, "cancel"))
 		return with_guest(cmd_cancel, &options, operand);
 	if (!strcmp(command, "check"))
-		return options.qmp && !operand ? cmd_check(&options) :
-		       misused("check wants --qmp", "");
+		return options.qmp ? cmd_check(&options) : misused("check wants --qmp", "");
 	if (!strcmp(command, "list"))
 		return operand ? misused("too many words: ", operand) : cmd_list(&options);
 	if (!strcmp(command, "show"))

@@ -129,6 +129,19 @@ const char *qmp_migration(struct qmp *qmp)
 	return qmp->migration;
 }
 
+void qmp_probe(const char *path)
+{
+	int sock = sock_connect(path, 0);
+
+	if (sock >= 0) {
+		close(sock);
+		return;
+	}
+	complain("say where QEMU listens for QMP, with -qmp unix:PATH,server=on,wait=off",
+		 "%s: %s", path, errno == ETIMEDOUT ? "nobody listens" : strerror(errno));
+	exit(EXIT_NO_QEMU);
+}
+
 struct qmp *qmp_connect(const char *path, int seconds)
 {
 	struct qmp *qmp = calloc(1, sizeof(*qmp));

@@ -98,6 +98,8 @@ void record_seal(struct record *record, const char *guest, const char *qemu)
 	record_check_sums(record);
 }
 
+const char *const record_incomplete = "the guest was not stopped";
+
 static bool is_text(const char *text, size_t size)
 {
 	return memchr(text, 0, size);
@@ -111,11 +113,11 @@ static const char *head_problem(const struct record_head *head, size_t size)
 	if (head->version != RECORD_VERSION)
 		return "it is of another version of kho-qemu";
 	if (!head->complete)
-		return "the guest was not stopped when the kernel changed";
+		return record_incomplete;
 	if (head->head_crc != crc(head, offsetof(struct record_head, head_crc)))
 		return "its head is damaged";
 	if (head->nr_fds > CPR_FDS_MAX || head->nr_devices > CPR_DEVICES_MAX ||
-	    head->reserved || !is_text(head->guest, sizeof(head->guest)) ||
+	    head->paused > 1 || !is_text(head->guest, sizeof(head->guest)) ||
 	    !is_text(head->qemu, sizeof(head->qemu)))
 		return "its head is wrong";
 	if (head->state_at % PAGE || head->state_at > size ||
@@ -144,10 +146,7 @@ static const char *tables_problem(const struct record *record)
 	for (i = 0; i < head->nr_devices; i++) {
 		device = &record->devices[i];
 		if (!is_text(device->address, sizeof(device->address)) ||
-		    device->irq >= RECORD_IRQS || device->nr_vectors > 2048 ||
-		    (device->iommufd != UINT32_MAX &&
-		     (device->iommufd >= head->nr_fds ||
-		      record->fds[device->iommufd].kind != RECORD_IOMMUFD)))
+		    device->irq >= RECORD_IRQS || device->nr_vectors > 2048)
 			return "one of its devices is wrong";
 	}
 	return NULL;

@@ -21,7 +21,7 @@
 #include "cpr.h"
 
 #define RECORD_MAGIC	"KHOQEMU"	/* with the NUL */
-#define RECORD_VERSION	1
+#define RECORD_VERSION	2
 #define RECORD_NAME	"kho-qemu-record"
 #define RECORD_TEXT	64
 
@@ -58,7 +58,7 @@ struct record_head {
 	char qemu[RECORD_TEXT];	/* version, as it says itself; may be empty */
 	uint32_t tables_crc;	/* of what is between this and the state */
 	uint32_t state_crc;
-	uint32_t reserved;
+	uint32_t paused;	/* by whoever manages it, and stays so */
 	uint32_t head_crc;	/* of what is before it */
 };
 
@@ -74,7 +74,6 @@ struct record_device {
 	char address[CPR_NAME_SIZE];	/* name of its descriptor, too */
 	int32_t id;		/* in its iommufd */
 	uint32_t ioas, hwpt;
-	uint32_t iommufd;	/* number of that descriptor, UINT32_MAX if there are several */
 	uint32_t irq;
 	uint32_t nr_vectors;
 	uint8_t header[RECORD_HEADER];
@@ -103,7 +102,11 @@ void record_seal(struct record *record, const char *guest, const char *qemu);
 /* The checksums of what it has now, for record_seal() */
 void record_check_sums(struct record *record);
 
-/* Of a file, which may be anything. On failure -1 and *@why is what is wrong. */
+/*
+ * Of a file, which may be anything. On failure -1 and *@why is what is wrong: record_incomplete, if
+ * it was not sealed.
+ */
+extern const char *const record_incomplete;
 int record_open(struct record *record, int fd, const char **why);
 
 void record_close(struct record *record);

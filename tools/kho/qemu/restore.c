@@ -171,7 +171,10 @@ int cmd_restore(const struct options *options)
 	uint32_t i;
 
 	guest.session = session_get(options->guest);
-	if (guest.session < 0 || take(&guest) || guest_eventfds(&guest) || bind_devices(&guest))
+	if (guest.session < 0 || take(&guest))
+		return EXIT_FAILED;
+	/* (it starts while devices are restored) */
+	if (guest_start_qemu(options) || guest_eventfds(&guest) || bind_devices(&guest))
 		return EXIT_FAILED;
 	for (i = 0; i < guest.list.nr_fds; i++)
 		if (guest.record.fds[i].kind == RECORD_IOMMUFD &&
@@ -184,8 +187,5 @@ int cmd_restore(const struct options *options)
 			 strerror(errno));
 		return EXIT_FAILED;
 	}
-	if (guest_go_on(options))
-		return EXIT_FAILED;
-	say("%s goes on", guest.name);
-	return EXIT_OK;
+	return guest_go_on(&guest, options) ? EXIT_FAILED : EXIT_OK;
 }

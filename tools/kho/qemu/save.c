@@ -7,20 +7,21 @@
  * 1. QEMU sends the list of its descriptors. The guest runs.
  * 2. Everything is preserved. If something cannot be, nobody will listen at the main channel: QEMU
  *    finds that its migration has failed, and the guest has noticed nothing.
- * 3. We hang up. QEMU stops the guest and sends its state, which comes into the record.
- * 4. What is held by the descriptors, and the session, has to stay open until the jump: by
+ * 3. With --hold, the guest runs on until kho-qemu save is called once more.
+ * 4. We hang up. QEMU stops the guest and sends its state, which comes into the record.
+ * 5. What is held by the descriptors, and the session, has to stay open until the jump: by
  *    kho-sessiond, or else by this process, from which kho-qemu cancel can get it.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <linux/magic.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -40,6 +41,7 @@ struct saving {
 	int from;		/* QEMU, that sends its list */
 	pid_t pid;		/* QEMU's, or 0 */
 	int pidfd;
+	int control;		/* where others speak to this process, or -1 */
 	char version[RECORD_TEXT];
 };
 
@@ -84,7 +86,8 @@ static int classify(struct saving *s)
 {
 	struct guest *guest = &s->guest;
 	struct record_fd *fd = guest->record.fds;
-	uint32_t i, iommufd = UINT32_MAX, nr_iommufds = 0;
+	bool iommufd = false;
+	uint32_t i;
 
 	for (i = 0; i < guest->list.nr_fds; i++) {
 		fd[i].kind = kind_of(guest->fds[i]);
@@ -93,20 +96,17 @@ static int classify(struct saving *s)
 				 "%s: this kind of file cannot be preserved", fd[i].name);
 			return -1;
 		}
-		if (fd[i].kind == RECORD_IOMMUFD) {
-			iommufd = i;
-			nr_iommufds++;
-		}
+		if (fd[i].kind == RECORD_IOMMUFD)
+			iommufd = true;
 	}
 	for (i = 0; i < guest->list.nr_devices; i++) {
 		const char *address = guest->list.devices[i].name;
 
-		if (guest_fd(guest, address) < 0 || !nr_iommufds) {
+		if (guest_fd(guest, address) < 0 || !iommufd) {
 			complain("start QEMU with -object iommufd and -device vfio-pci,iommufd=",
 				 "%s: QEMU has sent no descriptor for it", address);
 			return -1;
 		}
-		guest->record.devices[i].iommufd = nr_iommufds == 1 ? iommufd : UINT32_MAX;
 	}
 	return 0;
 }
@@ -240,6 +240,23 @@ static int read_state(struct saving *s, int sock)
 	return 0;
 }
 
+/* QEMU has sent its state; that it has noticed, too, comes a moment later. */
+static bool migration_completes(struct saving *s)
+{
+	const char *status;
+
+	if (!s->qmp)
+		return true;
+	for (;;) {
+		status = qmp_migration(s->qmp);
+		if (!strcmp(status, "completed"))
+			return true;
+		if (!strcmp(status, "failed") || !strcmp(status, "gone"))
+			return false;
+		usleep(2000);
+	}
+}
+
 /* QEMU has stopped the guest, and sends its state. */
 static int take_state(struct saving *s)
 {
@@ -256,17 +273,9 @@ static int take_state(struct saving *s)
 	close(sock);
 	if (got)
 		return -1;
-	if (!is_whole(record->state, record->head->state_size)) {
+	if (!is_whole(record->state, record->head->state_size) || !migration_completes(s)) {
 		complain(NULL, "QEMU did not send the whole of its state");
 		return -1;
-	}
-	while (s->qmp && strcmp(qmp_migration(s->qmp), "completed")) {
-		if (!strcmp(qmp_migration(s->qmp), "failed") ||
-		    !strcmp(qmp_migration(s->qmp), "gone")) {
-			complain(NULL, "QEMU did not send the whole of its state");
-			return -1;
-		}
-		usleep(2000);
 	}
 	return 0;
 }
@@ -283,7 +292,7 @@ static int look_at_devices(struct saving *s)
 	return 0;
 }
 
-/* Whether kho-sessiond holds everything from now on; what it cannot, this process does. */
+/* Whether kho-sessiond holds everything from now on; if not, this process has to. */
 static bool agent_holds(const struct guest *guest)
 {
 	uint32_t i;
@@ -312,47 +321,28 @@ static int say_ready(const struct options *options)
 	return -1;
 }
 
-/* Gives kho-qemu cancel all that we hold. */
-static void give(const struct guest *guest, int sock)
-{
-	struct cpr_state all;
-	struct cpr_bytes bytes;
-	int *fds;
-
-	if (record_list(&guest->record, &all))
-		return;
-	fds = calloc(all.nr_fds + 2, sizeof(*fds));
-	if (fds && cpr_add(&all, CONTROL_RECORD, 0, 0) && cpr_add(&all, CONTROL_SESSION, 0, 0) &&
-	    !cpr_build(&all, &bytes)) {
-		memcpy(fds, guest->fds, guest->list.nr_fds * sizeof(*fds));
-		fds[all.nr_fds - 2] = guest->record.fd;
-		fds[all.nr_fds - 1] = guest->session;
-		if (!sock_send(sock, &bytes, fds))
-			shutdown(sock, SHUT_WR);
-		cpr_bytes_free(&bytes);
-	}
-	free(fds);
-	cpr_free(&all);
-}
-
 /*
  * Until the jump, or until kho-qemu cancel says that a QEMU has the guest. Signals that come when
  * the machine goes down are not for us: with this process the guest would end.
  */
-static int keep(struct saving *s, int control)
+static void keep(struct saving *s)
 {
-	char done;
+	char command, done;
 	int sock;
 
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	for (;;) {
-		sock = sock_accept(control, 0, -1, INT_MAX / 1000);
+		sock = keeper_next(s->control, -1, &command);
 		if (sock < 0)
 			continue;
-		give(&s->guest, sock);
-		if (read(sock, &done, 1) == 1)
-			return 0;
+		if (command == KEEPER_CANCEL) {
+			keeper_give(&s->guest, sock);
+			if (read(sock, &done, 1) == 1)
+				return;
+		} else if (command == KEEPER_STOP) {
+			dprintf(sock, "kho-qemu: %s is saved already\n", s->guest.name);
+		}
 		close(sock);
 	}
 }
@@ -389,14 +379,29 @@ static void give_up(struct saving *s)
 		say("%s goes on as before", s->guest.name);
 }
 
+/* QEMU's monitor has room for one: nobody else has it while something is asked of it. */
+static int ask_qemu(struct saving *s)
+{
+	if (!s->options->qmp)
+		return 0;
+	s->qmp = qmp_connect(s->options->qmp, s->options->seconds);
+	return s->qmp ? 0 : -1;
+}
+
+static void leave_qemu(struct saving *s)
+{
+	qmp_close(s->qmp);
+	s->qmp = NULL;
+}
+
 static int prepare(struct saving *s)
 {
-	const struct options *options = s->options;
 	json_t *answer, *version;
 
-	if (options->qmp) {
-		s->qmp = qmp_connect(options->qmp, options->seconds);
-		if (!s->qmp || check_qemu(s->qmp))
+	if (ask_qemu(s))
+		return -1;
+	if (s->qmp) {
+		if (check_qemu(s->qmp))
 			return -1;
 		s->pid = qmp_pid(s->qmp);
 		s->pidfd = syscall(SYS_pidfd_open, s->pid, 0);
@@ -408,11 +413,12 @@ static int prepare(struct saving *s)
 			 json_integer_value(json_object_get(version, "micro")));
 		json_decref(answer);
 	}
-	s->guest.session = session_make(options->guest);
+	s->guest.session = session_make(s->options->guest);
 	return s->guest.session < 0 ? -1 : 0;
 }
 
-static int save(struct saving *s)
+/* The guest runs. */
+static int preserve(struct saving *s)
 {
 	const struct options *options = s->options;
 	struct guest *guest = &s->guest;
@@ -425,15 +431,108 @@ static int save(struct saving *s)
 		complain(NULL, "no memory for the record: %s", strerror(errno));
 		return -1;
 	}
-	if (classify(s) || preserve_all(s))
-		return -1;
-	/* From here on the guest is stopped. */
+	return classify(s) || preserve_all(s) ? -1 : 0;
+}
+
+/* Did whoever manages it stop the guest, before we do? */
+static bool is_paused(struct saving *s)
+{
+	json_t *answer = s->qmp ? qmp_ask(s->qmp, "query-status", NULL) : NULL;
+	const char *status = json_string_value(json_object_get(answer, "status"));
+	bool yes = status && (!strcmp(status, "paused") || !strcmp(status, "prelaunch"));
+
+	json_decref(answer);
+	return yes;
+}
+
+static int stop(struct saving *s)
+{
+	struct guest *guest = &s->guest;
+
+	guest->record.head->paused = is_paused(s);
 	close(s->from);
 	s->from = -1;
 	if (take_state(s) || look_at_devices(s))
 		return -1;
 	record_seal(&guest->record, guest->name, s->version);
 	return 0;
+}
+
+/* Has QEMU given its migration up, for which it waits for us to hang up? */
+static bool has_hung_up(const struct saving *s)
+{
+	struct pollfd from = { .fd = s->from };
+
+	return poll(&from, 1, 0) > 0 && from.revents & POLLHUP;
+}
+
+/*
+ * The guest runs, with all of it preserved, until somebody has it stopped: he, at the socket that
+ * is returned, is told how that ends. -1: there is nothing to be stopped any more
+ */
+static int hold(struct saving *s)
+{
+	char command;
+	int sock;
+
+	leave_qemu(s);
+	say("%s is preserved, and runs: kho-qemu save %s has it stopped", s->guest.name,
+	    s->guest.name);
+	keeper_detach();
+	for (;;) {
+		sock = keeper_next(s->control, s->pidfd, &command);
+		if (sock < 0)
+			return -1;
+		if (command == KEEPER_CANCEL) {
+			ask_qemu(s);
+			give_up(s);
+			keeper_forget(s->options);
+			close(sock);
+			exit(EXIT_OK);
+		}
+		if (command == KEEPER_STOP) {
+			keeper_speak_to(sock);
+			if (!has_hung_up(s) && !ask_qemu(s))
+				return sock;
+			complain("somebody has cancelled it in QEMU", "%s: %s", s->guest.name,
+				 "its migration has ended");
+			return -1;
+		}
+		close(sock);
+	}
+}
+
+/* The exit status, when nothing is left to be done in this process */
+static int run(struct saving *s)
+{
+	int caller = -1;
+	bool held;
+
+	if (preserve(s))
+		return EXIT_FAILED;
+	/* (before the guest is stopped: after that it would be lost with this process) */
+	held = agent_holds(&s->guest);
+	if (s->options->hold) {
+		caller = hold(s);
+		if (caller < 0)
+			return EXIT_FAILED;
+	}
+	if (stop(s))
+		return EXIT_FAILED;
+	forget_sockets(s);
+	leave_qemu(s);
+	if (say_ready(s->options))
+		return EXIT_FAILED;
+	if (caller >= 0) {
+		if (write(caller, "", 1) != 1)
+			complain(NULL, "nobody waits for it any more");
+		keeper_speak_to(-1);
+		close(caller);
+	}
+	keeper_detach();
+	if (!held)
+		keep(s);
+	return EXIT_OK;
 }
 
 int cmd_save(const struct options *options)
@@ -444,30 +543,20 @@ int cmd_save(const struct options *options)
 		.from = -1,
 		.pidfd = -1,
 	};
-	char path[PATH_MAX];
-	int control = -1;
-	bool held;
+	int status = options->hold ? -1 : keeper_have_it_stopped(options);
 
-	if (prepare(&s))
+	if (status >= 0)
+		return status;
+	if (options->qmp)
+		qmp_probe(options->qmp);
+	if (options->background)
+		keeper_start();
+	s.control = keeper_listen(options);
+	if (s.control < 0 || prepare(&s))
 		return EXIT_FAILED;
-	snprintf(path, sizeof(path), "%s/" CONTROL_SOCKET, options->dir);
-	if (save(&s)) {
+	status = run(&s);
+	if (status)
 		give_up(&s);
-		return EXIT_FAILED;
-	}
-	forget_sockets(&s);
-	held = agent_holds(&s.guest);
-	if (!held) {
-		control = sock_listen(path);
-		if (control < 0 || chmod(path, 0600)) {
-			complain("kho-qemu cancel will not find it", "%s: %s", path,
-				 strerror(errno));
-			control = -1;
-		}
-	}
-	if (say_ready(options) || held)
-		return held ? EXIT_OK : EXIT_FAILED;
-	keep(&s, control);
-	unlink(path);
-	return EXIT_OK;
+	keeper_forget(options);
+	return status;
 }

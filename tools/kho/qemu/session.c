@@ -14,7 +14,9 @@
 
 #include "kho_qemu.h"
 
-#define PREFIX	"qemu-"
+#define PREFIX		"qemu-"
+#define BUSY_TRIES	2000
+#define BUSY_US		5000
 
 /* The agent's answer to a request about this guest; -1 with errno, ENOTCONN when there is none */
 static int ask(const char *command, const char *guest, const char *more, int give, int *take,
@@ -43,7 +45,7 @@ static const char *remedy_of(int error)
 	case EACCES:
 		return "as root, or as a user of the group kho where kho-sessiond runs";
 	case EEXIST:
-		return "a guest of this name is saved: kho-qemu list";
+		return "a guest of this name is saved: kho-qemu list; kho-qemu cancel lets it go";
 	case EBUSY:
 		return "the kernel changes just now, or /dev/liveupdate is in use: try again";
 	case ENOENT:
@@ -54,27 +56,43 @@ static const char *remedy_of(int error)
 	return NULL;
 }
 
+/*
+ * By /dev/liveupdate, where the agent is not there; -1 with errno. That is for one at a time, each
+ * for a moment, and does not say when it is free: other guests are saved and restored meanwhile.
+ */
+static int directly(int (*open_it)(const char *name), const char *guest)
+{
+	int session, tries;
+	char name[64];
+
+	if (errno != ENOTCONN)
+		return -1;
+	snprintf(name, sizeof(name), PREFIX "%s", guest);
+	for (tries = 0; tries < BUSY_TRIES; tries++) {
+		session = open_it(name);
+		if (session >= 0 || errno != EBUSY)
+			break;
+		usleep(BUSY_US);
+	}
+	return session;
+}
+
 int session_make(const char *guest)
 {
-	char name[64];
 	int session;
 
 	if (!ask("create", guest, "", -1, &session, NULL))
 		return session;
-	snprintf(name, sizeof(name), PREFIX "%s", guest);
-	if (errno == ENOTCONN) {
-		session = kho_session_create(name);
-		if (session >= 0)
-			return session;
-	}
-	complain(remedy_of(errno), "%s: no session can be made: %s", guest, strerror(errno));
-	return -1;
+	session = directly(kho_session_create, guest);
+	if (session < 0)
+		complain(remedy_of(errno), "%s: no session can be made: %s", guest,
+			 strerror(errno));
+	return session;
 }
 
 int session_get(const char *guest)
 {
 	bool incoming = false;
-	char name[64];
 	int session;
 
 	if (!ask("get", guest, "", -1, &session, &incoming)) {
@@ -85,14 +103,21 @@ int session_get(const char *guest)
 			 guest);
 		return -1;
 	}
-	snprintf(name, sizeof(name), PREFIX "%s", guest);
-	if (errno == ENOTCONN) {
-		session = kho_session_retrieve(name);
-		if (session >= 0)
-			return session;
-	}
-	complain(remedy_of(errno), "%s: no session: %s", guest, strerror(errno));
-	return -1;
+	session = directly(kho_session_retrieve, guest);
+	if (session < 0)
+		complain(remedy_of(errno), "%s: no session: %s", guest, strerror(errno));
+	return session;
+}
+
+bool session_is_held(const char *guest)
+{
+	bool incoming = false;
+	int session;
+
+	if (ask("get", guest, "", -1, &session, &incoming))
+		return false;
+	close(session);
+	return !incoming;
 }
 
 int session_hold(const char *guest, uint64_t token, int fd)

@@ -156,7 +156,6 @@ static void try_records(void)
 	for (i = 0; i < state.nr_fds; i++)
 		record.fds[i].kind = i == 0 ? RECORD_FILE : i == 1 ? RECORD_IOMMUFD :
 				     i == 2 ? RECORD_DEVICE : RECORD_EVENTFD;
-	record.devices[0].iommufd = 1;
 	memset(record.state, 7, 1000);
 	record.head->state_size = 1000;
 	data = malloc(record.size);
@@ -196,7 +195,6 @@ static void try_numbers(void)
 	check(!record_new(&record, &state, 4096));
 	for (i = 0; i < state.nr_fds; i++)
 		record.fds[i].kind = RECORD_FILE;
-	record.devices[0].iommufd = UINT32_MAX;
 	record_seal(&record, "guest", "");
 	end = sizeof(*record.head) + state.nr_fds * sizeof(*record.fds) +
 	      state.nr_devices * sizeof(*record.devices);

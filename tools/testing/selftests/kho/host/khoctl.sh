@@ -439,10 +439,12 @@ says 'blackout 0.01 us'
 # The man page is clean and knows every command and option that --help knows, and so does the completion.
 groff -man -Tutf8 -ww tools/kho/khoctl/khoctl.8 >"$out" 2>"$work/err"
 [ ! -s "$work/err" ] || fail "the man page has warnings: $(cat "$work/err")"
+groff -man -Tutf8 -ww tools/kho/qemu/kho-qemu.8 >/dev/null 2>"$work/err"
+[ ! -s "$work/err" ] || fail "kho-qemu's man page has warnings: $(cat "$work/err")"
 groff -man -Tascii -P-c -rHY=0 tools/kho/khoctl/khoctl.8 | sed 's/.\x08//g' >"$work/man"
 ctl 0 --help
 mapfile -t commands < <(sed -n 's/^  \([a-z]*\)  .*/\1/p' "$out")
-[ ${#commands[@]} = 11 ] || fail "--help lists ${#commands[@]} commands"
+[ ${#commands[@]} = 12 ] || fail "--help lists ${#commands[@]} commands"
 # complete WORD...: what is offered for the last one
 complete_words() {
 	bash --norc -c '. tools/kho/khoctl/khoctl.bash-completion; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _khoctl
@@ -505,5 +507,11 @@ for unit in tools/kho/systemd/*.service.in; do
 	name=${unit##*/}
 	grep -qx "./usr/lib/systemd/system/${name%.in}" "$work/installed" || fail "$unit is not installed"
 done
+# (which needs the kernel's headers; tests have them)
+for name in usr/sbin/kho-qemu usr/share/man/man8/kho-qemu.8 usr/libexec/kho/kho-qemu-guests; do
+	grep -qx "./$name" "$work/installed" || fail "make install does not install $name"
+done
+[ "$(readlink "$work/package/etc/kho/guests.d/kho-qemu")" = /usr/libexec/kho/kho-qemu-guests ] ||
+	fail "khoctl would not find the program for guests of QEMU"
 "$work/package/usr/sbin/khoctl" dump "$work/blob" >"$out" || fail "what is installed does not work"
 says 'the list of subtrees'

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The process that keeps a guest between two steps of a live update, and how others speak to it.
+ *
+ * From when all of the guest is preserved it can wait, with the guest running, for kho-qemu save
+ * to have it stopped (kho-qemu save --hold); and where there is no kho-sessiond, it keeps the
+ * guest's descriptors until the jump, or until kho-qemu cancel takes them. It listens at the socket
+ * "control" of the guest's folder, for one at a time:
+ *
+ * KEEPER_STOP: the guest is stopped. Complaints come as text; a NUL ends them, if it is saved.
+ * KEEPER_CANCEL: a guest that runs is let go; there is no answer but the end, when it goes on. Of
+ * one that is stopped all descriptors come, as in QEMU's list, with two more; and the process ends
+ * when it gets another byte.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "kho_qemu.h"
+#include "sock.h"
+
+#define SOCKET	"control"
+
+static void path_of(const struct options *options, char *path)
+{
+	snprintf(path, PATH_MAX, "%s/" SOCKET, options->dir);
+}
+
+int keeper_listen(const struct options *options)
+{
+	char path[PATH_MAX];
+	int sock;
+
+	path_of(options, path);
+	sock = sock_listen(path);
+	if (sock < 0 || chmod(path, 0600)) {
+		complain("--dir says where kho-qemu has its sockets", "%s: %s", path,
+			 strerror(errno));
+		return -1;
+	}
+	return sock;
+}
+
+void keeper_forget(const struct options *options)
+{
+	char path[PATH_MAX];
+
+	path_of(options, path);
+	unlink(path);
+}
+
+int keeper_next(int control, int pidfd, char *command)
+{
+	int sock;
+
+	for (;;) {
+		sock = sock_accept(control, 0, pidfd, INT_MAX / 1000);
+		if (sock < 0 && errno == ESRCH)
+			return -1;
+		if (sock >= 0 && read(sock, command, 1) == 1)
+			return sock;
+		if (sock >= 0)
+			close(sock);
+	}
+}
+
+int keeper_connect(const struct options *options, char command)
+{
+	char path[PATH_MAX];
+	int sock;
+
+	path_of(options, path);
+	sock = sock_connect(path, 0);
+	if (sock >= 0 && write(sock, &command, 1) != 1) {
+		close(sock);
+		return -1;
+	}
+	return sock;
+}
+
+int keeper_have_it_stopped(const struct options *options)
+{
+	int sock = keeper_connect(options, KEEPER_STOP);
+	char text[512];
+	ssize_t size;
+
+	if (sock < 0)
+		return -1;
+	while ((size = read(sock, text, sizeof(text))) > 0) {
+		if (!text[size - 1]) {
+			fwrite(text, 1, size - 1, stderr);
+			close(sock);
+			return EXIT_OK;
+		}
+		fwrite(text, 1, size, stderr);
+	}
+	close(sock);
+	return EXIT_FAILED;
+}
+
+void keeper_give(const struct guest *guest, int sock)
+{
+	struct cpr_state all;
+	struct cpr_bytes bytes;
+	int *fds;
+
+	if (record_list(&guest->record, &all))
+		return;
+	fds = calloc(all.nr_fds + 2, sizeof(*fds));
+	if (fds && cpr_add(&all, KEEPER_RECORD, 0, 0) && cpr_add(&all, KEEPER_SESSION, 0, 0) &&
+	    !cpr_build(&all, &bytes)) {
+		memcpy(fds, guest->fds, guest->list.nr_fds * sizeof(*fds));
+		fds[all.nr_fds - 2] = guest->record.fd;
+		fds[all.nr_fds - 1] = guest->session;
+		if (!sock_send(sock, &bytes, fds))
+			shutdown(sock, SHUT_WR);
+		cpr_bytes_free(&bytes);
+	}
+	free(fds);
+	cpr_free(&all);
+}
+
+/* Where what is said goes; -1 stands for nowhere. */
+void keeper_speak_to(int fd)
+{
+	int nowhere = fd < 0 ? open("/dev/null", O_WRONLY | O_CLOEXEC) : fd;
+
+	fflush(NULL);
+	dup2(nowhere, STDOUT_FILENO);
+	dup2(nowhere, STDERR_FILENO);
+	if (fd < 0)
+		close(nowhere);
+}
+
+/* The other end is with who called us; -1 when that is nobody. */
+static int reached = -1;
+
+void keeper_start(void)
+{
+	int ends[2], status;
+	pid_t pid;
+	char byte;
+
+	if (pipe2(ends, O_CLOEXEC)) {
+		complain(NULL, "no pipe: %s", strerror(errno));
+		exit(EXIT_FAILED);
+	}
+	pid = fork();
+	if (pid < 0) {
+		complain(NULL, "no process: %s", strerror(errno));
+		exit(EXIT_FAILED);
+	}
+	if (!pid) {
+		close(ends[0]);
+		reached = ends[1];
+		setsid();
+		return;
+	}
+	close(ends[1]);
+	if (read(ends[0], &byte, 1) == 1)
+		exit(EXIT_OK);
+	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
+		exit(WEXITSTATUS(status));
+	complain(NULL, "the process in the background was killed");
+	exit(EXIT_FAILED);
+}
+
+void keeper_detach(void)
+{
+	int null;
+
+	if (reached < 0)
+		return;
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	dup2(null, STDIN_FILENO);
+	close(null);
+	keeper_speak_to(-1);
+	if (write(reached, "", 1) == 1)
+		close(reached);
+	reached = -1;
+}

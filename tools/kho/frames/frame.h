@@ -9,6 +9,7 @@
  *	nic-rx				nic-send
  *	  GO (frames a second) ->
  *				<-	DATA 0, DATA 1, ...
+ *	  TOOK (how many) ->		(from time to time, if it wants its absence measured)
  *	  STOP ->
  *				<-	LAST (how many numbers were used up)
  *
@@ -31,6 +32,7 @@ enum frame_kind {
 	FRAME_DATA,	/* number: counted from 0 at each GO that follows a LAST */
 	FRAME_STOP,
 	FRAME_LAST,	/* number: of data frames; refused: how many of them nobody took */
+	FRAME_TOOK,	/* number: of data frames that were received until now */
 };
 
 struct frame_head {

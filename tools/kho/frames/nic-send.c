@@ -14,6 +14,10 @@
  * is taken, QEMU has been around its main loop, and could have taken a frame. Only
  * after PATIENCE times round without a frame, frames are refused.
  *
+ * A receiver that says from time to time what it took has its absence measured by the
+ * sender's clock: the longest time between two such reports. From the first one on, the
+ * log has what was taken and what was sent, SAMPLES times a second.
+ *
  * Says "ready" on its standard output when the NIC may speak. The log goes to standard
  * error, a line for each thing that happens. Ends when it finds that QEMU has gone.
  */
@@ -37,6 +41,7 @@
 #define SECOND		1000000000ULL
 #define PATIENCE	40
 #define BACKLOG		40	/* frames; most hosts allow 10 */
+#define SAMPLES		50
 
 static const char *dir;
 static int data, beat;
@@ -50,6 +55,13 @@ static uint64_t refused_since;	/* the first number, when refusing */
 static bool refusing;
 static int rounds;		/* of QEMU's main loop without taking a frame */
 static bool beating;
+
+static struct {
+	uint64_t taken;
+	uint64_t last;		/* when it came; 0: none came */
+	uint64_t gap, gap_at;	/* the longest time between two, and when it began */
+	uint64_t sampled;
+} reports;
 
 static uint64_t now(void)
 {
@@ -189,12 +201,36 @@ static uint64_t send_due(void)
 	return due - time;
 }
 
+static void note_report(uint64_t taken)
+{
+	uint64_t time = now();
+
+	if (reports.last && time - reports.last > reports.gap) {
+		reports.gap = time - reports.last;
+		reports.gap_at = reports.last;
+	}
+	reports.last = time;
+	reports.taken = taken;
+}
+
+static void sample(void)
+{
+	if (!reports.last || now() - reports.sampled < SECOND / SAMPLES)
+		return;
+	reports.sampled = now();
+	say("at %lu taken, %lu sent", reports.taken, next - refused);
+}
+
 static void end_run(void)
 {
 	struct pollfd room = { .fd = data, .events = POLLOUT };
 
 	if (running)
 		say("stop: %lu frames sent, %lu refused", next - refused, refused);
+	if (reports.last)
+		say("gap: no report for %.3f ms from %.6f on", reports.gap / 1e6,
+		    (double)reports.gap_at / SECOND);
+	memset(&reports, 0, sizeof(reports));
 	done_refusing();
 	running = false;
 	while (!push(FRAME_LAST, next))
@@ -214,6 +250,10 @@ static void obey(void)
 	memcpy(&head, frame, sizeof(head));
 	if (head.type != FRAME_TYPE)
 		return;
+	if (head.kind == FRAME_TOOK && running)
+		note_report(head.number);
+	if (head.kind != FRAME_GO && head.kind != FRAME_STOP)
+		return;
 	connect_to(data, "qemu");
 	connect_to(beat, "beat");
 	if (head.kind == FRAME_GO) {
@@ -225,7 +265,7 @@ static void obey(void)
 		rate = head.number;
 		due = now();
 		running = true;
-	} else if (head.kind == FRAME_STOP) {
+	} else {
 		end_run();
 	}
 }
@@ -258,5 +298,6 @@ int main(int argc, char **argv)
 			die("poll");
 		if (events.revents & POLLIN)
 			obey();
+		sample();
 	}
 }

@@ -8,9 +8,12 @@
  * begin with "= NUMBER", on the same console:
  *
  *	go RATE		have frames sent to every NIC, RATE a second
+ *	report MS	tell the senders what was taken, so often from now on: they measure
+ *			how long this guest was away, whose own clock stops meanwhile
  *	stop		have no more sent, and wait for the last one
  *	frames		"NAME received R lost L late L corrupt C complete C" for each NIC
  *	memory		"words W wrong N" of the pattern
+ *	spoil		change one word of it, for a test that has to fail
  *	who		"boot ID, uptime MS, time S": the same guest, and what its clocks say
  *	write TEXT, read	of the disk, when there is one
  */
@@ -51,6 +54,7 @@ struct nic {
 
 static struct nic nics[NICS_MAX];
 static int nr_nics;
+static int report_ms = -1;
 static uint64_t *pattern;
 static char boot_id[64];
 
@@ -194,6 +198,38 @@ static void send_all(enum frame_kind kind, uint64_t number)
 			die(nics[i].name);
 }
 
+/* One that is not sent, as there is no room, is made up for by the next. */
+static void report(void)
+{
+	uint8_t frame[FRAME_MAX];
+	size_t size;
+	int i;
+
+	for (i = 0; i < nr_nics; i++) {
+		size = frame_make(frame, FRAME_TOOK, nics[i].counts.received, 0, 0);
+		if (send(nics[i].sock, frame, size, 0) < 0 && errno != ENOBUFS && errno != EAGAIN)
+			die(nics[i].name);
+	}
+}
+
+/* Returns how long it is until the next one; -1 when there are to be none. */
+static int report_when_due(void)
+{
+	static struct timespec last;
+	struct timespec now;
+	long ms;
+
+	if (report_ms < 0)
+		return -1;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ms = (now.tv_sec - last.tv_sec) * 1000 + (now.tv_nsec - last.tv_nsec) / 1000000;
+	if (ms < report_ms)
+		return report_ms - ms;
+	last = now;
+	report();
+	return report_ms;
+}
+
 static void show_frames(const char *number)
 {
 	char text[LINE_MAX_SIZE * NICS_MAX] = "";
@@ -250,13 +286,20 @@ static void obey(char *line)
 	if (!strcmp(command, "go")) {
 		send_all(FRAME_GO, line ? strtoul(line, NULL, 10) : 100);
 		answer("= %s", number);
+	} else if (!strcmp(command, "report")) {
+		report_ms = line ? atoi(line) : 20;
+		answer("= %s", number);
 	} else if (!strcmp(command, "stop")) {
+		report_ms = -1;
 		send_all(FRAME_STOP, 0);
 		answer("= %s", number);
 	} else if (!strcmp(command, "frames")) {
 		show_frames(number);
 	} else if (!strcmp(command, "memory")) {
 		compare(number);
+	} else if (!strcmp(command, "spoil")) {
+		pattern[PATTERN / sizeof(*pattern) / 3]++;
+		answer("= %s", number);
 	} else if (!strcmp(command, "who")) {
 		show_self(number);
 	} else if (!strcmp(command, "write")) {
@@ -324,7 +367,7 @@ int main(void)
 		fds[0] = (struct pollfd) { .fd = 0, .events = POLLIN };
 		for (i = 0; i < nr_nics; i++)
 			fds[i + 1] = (struct pollfd) { .fd = nics[i].sock, .events = POLLIN };
-		poll(fds, nr_nics + 1, -1);
+		poll(fds, nr_nics + 1, report_when_due());
 		for (i = 0; i < nr_nics; i++)
 			receive(&nics[i]);
 		if (fds[0].revents)

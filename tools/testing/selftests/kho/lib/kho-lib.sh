@@ -26,6 +26,15 @@ fail() {
 	exit 1
 }
 
+# record NAME VALUE: for scripts/run
+record() { printf '= %s\n' "$*"; }
+
+# record_kernel WHICH: what runs now
+record_kernel() {
+	record "$1-kernel" "$(uname -rv)"
+	record "$1-boot" "$(cat /proc/sys/kernel/random/boot_id)"
+}
+
 # same WHAT ACTUAL EXPECTED
 same() { [ "$2" = "$3" ] || fail "$1 is '$2', expected '$3'"; }
 

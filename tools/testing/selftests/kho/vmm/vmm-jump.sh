@@ -17,14 +17,6 @@ vmm=/tmp/vmm
 # on_vmm COMMAND...: of the VMM that stays in the background
 on_vmm() { "$program" on $vmm "$@" || fail "$program: the command failed"; }
 
-record() { printf '= %s\n' "$*"; }
-
-# who KERNEL: what runs now
-who() {
-	record "$1-kernel" "$(uname -rv)"
-	record "$1-boot" "$(cat /proc/sys/kernel/random/boot_id)"
-}
-
 # over_to_next: the guest's memory, the device and all goes to the next kernel. This one works until the last moment.
 over_to_next() {
 	on_vmm "preserve guest" "stamp load"
@@ -45,7 +37,7 @@ address=$(nics)
 [ -n "$address" ] || fail "there is no NIC"
 if [ "$GENERATION" = 0 ]; then
 	program=vmm
-	who old
+	record_kernel old
 	[ "$pages" != huge ] || echo $((mib / 2)) >/proc/sys/vm/nr_hugepages
 	to_vfio "$address"
 	say "starting a virtual machine of $mib MiB, with NIC $address; the guest fills its memory"
@@ -64,7 +56,7 @@ fi
 program="vmm-next"
 [ ! -s /.vm/resumed ] || fail "the guest does not go on: $(cat /.vm/resumed)"
 say "the guest runs again, under the next kernel; its iommufd is to come"
-who next
+record_kernel next
 on_vmm "receive 100" sound
 on_vmm restore
 say "the iommufd is there, and the device is attached to the new page table"

@@ -2,6 +2,8 @@
 # The only entry point: every target calls a script in scripts/. `make help` lists them.
 
 export KERNEL_SRC
+VMM ?= sample
+export VMM
 T ?=
 # (before CONFIG gets its default)
 SOAK_CONFIG := $(or $(CONFIG),selftest)
@@ -17,7 +19,8 @@ build: setup ## build the kernel (CONFIG=base|debug|distro|selftest|stock) and t
 	@if [ $(CONFIG) != base ] && [ ! -d build/headers ]; then scripts/build base; fi
 	@scripts/initrd
 
-run: build ## boot it in QEMU, hand over to the next kernel, and show what survived
+run: build ## boot it in QEMU, hand over to the next kernel, and show what survived; VMM=qemu: a guest of an unmodified QEMU
+	@[ '$(VMM)' != qemu ] || { scripts/qemu >/dev/null && scripts/build guest; }
 	@scripts/run
 
 test: setup ## run the tests, each promise once; FULL=1 runs everything, T=name one (T='vm-*,name2' several)
@@ -69,4 +72,4 @@ clean: ## remove everything that was built, fetched or logged
 help: ## this list
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z%-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
-	@echo 'Variables: CONFIG=base|debug|distro|selftest|stock, T=test, FULL=1, OLDER=IMAGE, B=rows, N=handovers, SEED=number, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package), UPSTREAM_SRC=DIRECTORY (a 7.3 source likewise), UPSTREAM=IMAGE (a 7.3 kernel, for B=upstream)'
+	@echo 'Variables: CONFIG=base|debug|distro|selftest|stock, VMM=sample|qemu, T=test, FULL=1, OLDER=IMAGE, B=rows, N=handovers, SEED=number, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package), UPSTREAM_SRC=DIRECTORY (a 7.3 source likewise), UPSTREAM=IMAGE (a 7.3 kernel, for B=upstream)'

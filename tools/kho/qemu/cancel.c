@@ -90,14 +90,15 @@ static int from_agent(struct guest *guest)
 	return 0;
 }
 
-/* What came while nobody listened is made up for. */
+/* What came while nobody listened is made up for; for INTx it is later. */
 static void signal_all(const struct guest *guest)
 {
 	uint32_t i;
 
 	for (i = 0; i < guest->list.nr_fds; i++)
 		if (guest->record.fds[i].kind == RECORD_EVENTFD &&
-		    strstr(guest->list.fds[i].name, "interrupt"))
+		    strstr(guest->list.fds[i].name, "interrupt") &&
+		    !strstr(guest->list.fds[i].name, "intx"))
 			eventfd_write(guest->fds[i], 1);
 }
 

@@ -9,12 +9,17 @@
 #include <string.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <kho_vfio.h>
 
 #include "kho_qemu.h"
+
+/* Names of descriptors, after the device's; KVM unmasks, if it takes the interrupt */
+#define INTX_TRIGGER	"_intx-interrupt"
+#define INTX_UNMASK	"_intx-unmask"
 
 /* Bytes of configuration space, of which each is read by what must be read at once */
 static int read16(int fd, unsigned int offset, const char *address, uint16_t *value)
@@ -25,45 +30,62 @@ static int read16(int fd, unsigned int offset, const char *address, uint16_t *va
 	return -1;
 }
 
+/* Where it has that capability; 0 when it has none */
+static int find_capability(int fd, const char *address, uint8_t id, unsigned int *at)
+{
+	unsigned int looks;
+	uint16_t word;
+
+	*at = 0;
+	if (read16(fd, PCI_STATUS, address, &word))
+		return -1;
+	if (!(word & PCI_STATUS_CAP_LIST))
+		return 0;
+	if (read16(fd, PCI_CAPABILITY_LIST, address, &word))
+		return -1;
+	*at = word & 0xfc;
+	for (looks = 0; *at && looks < 48; looks++, *at = (word >> 8) & 0xfc) {
+		if (read16(fd, *at, address, &word))
+			return -1;
+		if ((word & 0xff) == id)
+			return 0;
+	}
+	*at = 0;
+	return 0;
+}
+
+/* A register of that capability; 0 when there is none */
+static int read_capability(int fd, const char *address, uint8_t id, unsigned int offset,
+			   uint16_t *value)
+{
+	unsigned int at;
+
+	*value = 0;
+	if (find_capability(fd, address, id, &at))
+		return -1;
+	return at ? read16(fd, at + offset, address, value) : 0;
+}
+
 /* By its enable bits; of MSI-X, a vector is looked for as long as there are some. */
 static int look_for_irq(int fd, struct record_device *device)
 {
-	uint16_t status, word, control;
-	unsigned int at, looks;
+	uint16_t msi, msix, word;
 
 	device->irq = RECORD_NO_IRQ;
 	device->nr_vectors = 0;
-	if (read16(fd, PCI_STATUS, device->address, &status))
+	if (read_capability(fd, device->address, PCI_CAP_ID_MSI, PCI_MSI_FLAGS, &msi) ||
+	    read_capability(fd, device->address, PCI_CAP_ID_MSIX, PCI_MSIX_FLAGS, &msix) ||
+	    read16(fd, PCI_INTERRUPT_LINE, device->address, &word))
 		return -1;
-	if (read16(fd, PCI_CAPABILITY_LIST, device->address, &word))
-		return -1;
-	at = status & PCI_STATUS_CAP_LIST ? word & 0xfc : 0;
-	for (looks = 0; at && looks < 48; looks++, at = (word >> 8) & 0xfc) {
-		if (read16(fd, at, device->address, &word))
-			return -1;
-		if ((word & 0xff) == PCI_CAP_ID_MSI) {
-			if (read16(fd, at + PCI_MSI_FLAGS, device->address, &control))
-				return -1;
-			if (!(control & PCI_MSI_FLAGS_ENABLE))
-				continue;
-			device->irq = RECORD_MSI;
-			device->nr_vectors = 1 << ((control & PCI_MSI_FLAGS_QSIZE) >> 4);
-			return 0;
-		}
-		if ((word & 0xff) == PCI_CAP_ID_MSIX) {
-			if (read16(fd, at + PCI_MSIX_FLAGS, device->address, &control))
-				return -1;
-			if (!(control & PCI_MSIX_FLAGS_ENABLE))
-				continue;
-			device->irq = RECORD_MSIX;
-			device->nr_vectors = (control & PCI_MSIX_FLAGS_QSIZE) + 1;
-			return 0;
-		}
-	}
-	if (read16(fd, PCI_INTERRUPT_LINE, device->address, &word))
-		return -1;
-	if (word >> 8)
+	if (msi & PCI_MSI_FLAGS_ENABLE) {
+		device->irq = RECORD_MSI;
+		device->nr_vectors = 1 << ((msi & PCI_MSI_FLAGS_QSIZE) >> 4);
+	} else if (msix & PCI_MSIX_FLAGS_ENABLE) {
+		device->irq = RECORD_MSIX;
+		device->nr_vectors = (msix & PCI_MSIX_FLAGS_QSIZE) + 1;
+	} else if (word >> 8) {
 		device->irq = RECORD_INTX;
+	}
 	return 0;
 }
 
@@ -78,6 +100,29 @@ int device_look(int fd, struct record_device *device)
 		memcpy(device->header + at, &word, sizeof(word));
 	}
 	return look_for_irq(fd, device);
+}
+
+/* As QEMU decides it: a reset of the device alone is not enough, or there is none. */
+static int is_reset_with_bus(int fd, const char *address, bool *is)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	uint16_t express, features, power = PCI_PM_CTRL_NO_SOFT_RESET;
+	unsigned int at;
+
+	if (ioctl(fd, VFIO_DEVICE_GET_INFO, &info)) {
+		complain(NULL, "%s: %s", address, strerror(errno));
+		return -1;
+	}
+	/* (the upper half of the register, and the byte behind it) */
+	if (read_capability(fd, address, PCI_CAP_ID_EXP, PCI_EXP_DEVCAP + 2, &express) ||
+	    read_capability(fd, address, PCI_CAP_ID_AF, PCI_AF_LENGTH, &features) ||
+	    find_capability(fd, address, PCI_CAP_ID_PM, &at) ||
+	    (at && read16(fd, at + PCI_PM_CTRL, address, &power)))
+		return -1;
+	*is = !(info.flags & VFIO_DEVICE_FLAGS_RESET) ||
+	      (!(express & (PCI_EXP_DEVCAP_FLR >> 16)) && !((features >> 8) & PCI_AF_CAP_FLR) &&
+	       !(power & PCI_PM_CTRL_NO_SOFT_RESET));
+	return 0;
 }
 
 static int descriptor(const struct guest *guest, const char *address, const char *suffix,
@@ -140,19 +185,6 @@ static int set_vectors(const struct guest *guest, const struct record_device *de
 	return rc;
 }
 
-static int set_intx(const struct guest *guest, const struct record_device *device, int fd)
-{
-	int trigger = descriptor(guest, device->address, "_intx-interrupt", 0);
-	int unmask = descriptor(guest, device->address, "_intx-unmask", 0);
-
-	if (trigger < 0)
-		return 0;
-	if (set_irqs(fd, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, &trigger, 1))
-		return -1;
-	return unmask < 0 ? 0 :
-	       set_irqs(fd, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_UNMASK, &unmask, 1);
-}
-
 /* What tells QEMU of an error, and that somebody wants the device back; not all devices have it. */
 static void set_notifiers(const struct guest *guest, const struct record_device *device, int fd)
 {
@@ -165,14 +197,19 @@ static void set_notifiers(const struct guest *guest, const struct record_device 
 		set_irqs(fd, VFIO_PCI_REQ_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, &request, 1);
 }
 
+static int irqs_are_set(int rc, const struct record_device *device)
+{
+	if (rc)
+		complain(NULL, "%s: its interrupts cannot be set: %s", device->address,
+			 strerror(errno));
+	return rc;
+}
+
 int device_set_irqs(const struct guest *guest, const struct record_device *device)
 {
 	int fd = guest_fd(guest, device->address), rc = 0;
 
 	switch (device->irq) {
-	case RECORD_INTX:
-		rc = set_intx(guest, device, fd);
-		break;
 	case RECORD_MSI:
 		rc = set_vectors(guest, device, fd, VFIO_PCI_MSI_IRQ_INDEX);
 		break;
@@ -180,12 +217,57 @@ int device_set_irqs(const struct guest *guest, const struct record_device *devic
 		rc = set_vectors(guest, device, fd, VFIO_PCI_MSIX_IRQ_INDEX);
 		break;
 	}
-	if (rc)
-		complain(NULL, "%s: its interrupts cannot be set: %s", device->address,
-			 strerror(errno));
-	else
+	if (!rc)
 		set_notifiers(guest, device, fd);
-	return rc;
+	return irqs_are_set(rc, device);
+}
+
+/*
+ * QEMU would take a signal of INTx that comes before it has loaded where the pin leads to and
+ * whether it is asserted, and forget it.
+ */
+int device_set_intx(const struct guest *guest, const struct record_device *device)
+{
+	int trigger = descriptor(guest, device->address, INTX_TRIGGER, 0);
+	int unmask = descriptor(guest, device->address, INTX_UNMASK, 0);
+	int fd = guest_fd(guest, device->address), none = -1, rc;
+
+	if (device->irq != RECORD_INTX || trigger < 0)
+		return 0;
+	rc = set_irqs(fd, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, &trigger, 1);
+	/* (one that the QEMU before has set would stay) */
+	if (!rc)
+		rc = set_irqs(fd, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_UNMASK, &none, 1);
+	if (!rc && unmask >= 0)
+		rc = set_irqs(fd, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_UNMASK, &unmask, 1);
+	/* What came while nobody listened is made up for; the next kernel has done that already. */
+	if (!rc)
+		rc = eventfd_write(trigger, 1);
+	return irqs_are_set(rc, device);
+}
+
+/*
+ * A QEMU that starts makes INTx of a device ready after a reset with the bus. By then it has not
+ * loaded where the pin leads to, and when it has, KVM refuses to take another interrupt for it.
+ */
+int device_keeps_intx(const struct guest *guest, const struct record_device *device)
+{
+	const char *address = device->address;
+	int fd = guest_fd(guest, address);
+	struct record_device now = *device;
+	bool with_bus;
+	uint16_t command;
+
+	if (look_for_irq(fd, &now) || read16(fd, PCI_COMMAND, address, &command) ||
+	    is_reset_with_bus(fd, address, &with_bus))
+		return -1;
+	/* (without bus master, no driver of the guest has it) */
+	if (now.irq != RECORD_INTX || !(command & PCI_COMMAND_MASTER) || !with_bus ||
+	    descriptor(guest, address, INTX_UNMASK, 0) < 0)
+		return 0;
+	complain("start QEMU with -device vfio-pci,...,x-no-kvm-intx=on, or let the guest use MSI",
+		 "%s: it has no function reset, and QEMU would lose its INTx", address);
+	return -1;
 }
 
 static int write16(int fd, const struct record_device *device, unsigned int at)

@@ -143,7 +143,8 @@ int guest_feed(struct guest *guest, const struct options *options)
 	if (send_list(guest, options) || send_state(guest, options) || has_loaded(options))
 		return -1;
 	for (; device < end; device++)
-		if (device_mend(guest_fd(guest, device->address), device))
+		if (device_mend(guest_fd(guest, device->address), device) ||
+		    device_set_intx(guest, device))
 			return -1;
 	return 0;
 }

@@ -67,7 +67,11 @@ int session_preserve(int session, int fd, uint64_t token, const char *what);
 
 /* device.c */
 int device_look(int fd, struct record_device *device);
+/* -1: as QEMU was started, it would not */
+int device_keeps_intx(const struct guest *guest, const struct record_device *device);
+/* All but INTx, before QEMU comes; INTx when it has loaded the guest */
 int device_set_irqs(const struct guest *guest, const struct record_device *device);
+int device_set_intx(const struct guest *guest, const struct record_device *device);
 int device_mend(int fd, const struct record_device *device);
 
 /* feed.c: from the record and the descriptors to a QEMU that is coming in */

@@ -280,6 +280,18 @@ static int take_state(struct saving *s)
 	return 0;
 }
 
+/* What QEMU itself could not give back to the guest */
+static int check_devices(struct saving *s)
+{
+	const struct record_device *device = s->guest.record.devices;
+	uint32_t i;
+
+	for (i = 0; i < s->guest.record.head->nr_devices; i++)
+		if (device_keeps_intx(&s->guest, &device[i]))
+			return -1;
+	return 0;
+}
+
 /* Everything that has to be known of devices, now that the guest cannot change it any more */
 static int look_at_devices(struct saving *s)
 {
@@ -431,7 +443,7 @@ static int preserve(struct saving *s)
 		complain(NULL, "no memory for the record: %s", strerror(errno));
 		return -1;
 	}
-	return classify(s) || preserve_all(s) ? -1 : 0;
+	return classify(s) || check_devices(s) || preserve_all(s) ? -1 : 0;
 }
 
 /* Did whoever manages it stop the guest, before we do? */

@@ -15,6 +15,7 @@ if [ "$GENERATION" = 0 ]; then
 	to_vfio "$guest_nics"
 	guest_starts
 	guest_boots
+	irqs_are_right
 	guest_is
 	ask go 50
 	guest_receives 50
@@ -39,13 +40,14 @@ if [ "$GENERATION" = 0 ]; then
 	activate 0
 	guest_comes_in
 	kho-qemu cancel vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp || fail "it does not go on: $(qemu_says)"
+	irqs_are_right
 	sessions_are
 	is_gone "$save_pid" || fail "kho-qemu save is still there"
 	guest_is_whole
 	guest_receives 50
 	rm $vm/ready
 	save_guest
-	load_next qemu-cancel "$boot"
+	load_next_with_guest qemu-cancel "$boot"
 	jump_next
 fi
 

@@ -13,7 +13,7 @@ guest_nics=$(nics_or_none)
 
 over_to_next() {
 	save_guest
-	load_next qemu-jump "$handovers" "$rate" "$boot"
+	load_next_with_guest qemu-jump "$handovers" "$rate" "$boot"
 	jump_next
 }
 
@@ -23,6 +23,7 @@ if [ "$GENERATION" = 0 ]; then
 	done
 	guest_starts
 	guest_boots
+	irqs_are_right
 	guest_is
 	if [ -n "$guest_nics" ]; then
 		ask go "$rate"
@@ -34,6 +35,7 @@ fi
 
 guest_comes_in
 kho-qemu restore vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp || fail "it is not restored: $(qemu_says)"
+irqs_are_right
 guest_is_whole
 [ -z "$guest_nics" ] || guest_receives 100
 sessions_are

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 # What tests with a guest of QEMU have in common, sourced by ". qemu-lib" after kho-lib. scripts/vm --guest gives them QEMU.
+#
+# What the guest is like comes from the environment, under every kernel: its memory in MiB, its processors, more arguments of
+# its kernel, the kind of its memory, more properties of its NICs, and what interrupts they have (msix, msi or intx).
 
 guest_dir=/root/guest
 vm=/tmp/vm
-guest_memory=128
-guest_cpus=1
-guest_append=''
-guest_backend=memory-backend-memfd,share=on
+: "${guest_memory:=128}" "${guest_cpus:=1}" "${guest_append=}"
+: "${guest_backend:=memory-backend-memfd,share=on}" "${guest_device=}" "${guest_irq:=msix}"
 request=0
 line_end=$(printf '\r')
 
@@ -17,6 +18,12 @@ nics_or_none() {
 	case $(cat /sys/bus/pci/devices/*/class) in
 	*0x020000*) nics ;;
 	esac
+}
+
+# load_next_with_guest COMMAND...: as load_next, and the guest is like this one
+load_next_with_guest() {
+	load_next env guest_memory="$guest_memory" guest_cpus="$guest_cpus" guest_append="$guest_append" \
+		guest_backend="$guest_backend" guest_device="$guest_device" guest_irq="$guest_irq" "$@"
 }
 
 # guest_starts [NAME] [-- MORE...]: QEMU with all that this kernel's start and the next one's have in common. $guest_nics has the
@@ -35,7 +42,7 @@ guest_starts() {
 		-qmp unix:$vm/qmp,server=on,wait=off
 	[ -z "$guest_nics" ] || set -- "$@" -object iommufd,id=iommufd0
 	for nic in $guest_nics; do
-		set -- "$@" -device "vfio-pci,host=$nic,iommufd=iommufd0,rombar=0"
+		set -- "$@" -device "vfio-pci,host=$nic,iommufd=iommufd0,rombar=0$guest_device"
 	done
 	# (a writer of its own, or QEMU would see the end of its console)
 	"$guest_dir/qemu" "$@" >>$vm/log 2>&1 &
@@ -77,6 +84,13 @@ ask() {
 		usleep 100000
 	done
 	answer=$(tr -d '\r' <$vm/out | sed -n "s/^= $GENERATION\\.$request *//p")
+}
+
+# irqs_are_right: each NIC of the guest has the kind of interrupt that it is to have
+irqs_are_right() {
+	for nic in $guest_nics; do
+		grep -q "vfio-$guest_irq.*($nic)" /proc/interrupts || fail "$nic has no $guest_irq: $(grep vfio /proc/interrupts)"
+	done
 }
 
 # frames_received: of all NICs, none lost, late or corrupt

@@ -145,6 +145,23 @@ static void count(const struct arrived *arrived, size_t *in, size_t *out, size_t
 		*devices += item_is_device(&arrived->item[i]);
 }
 
+/*
+ * The guest that a session is of, by the name that kho-qemu gives it, which may have the user's
+ * number in front; or NULL
+ */
+static const char *guest_of(const struct session *session)
+{
+	const char *name = strrchr(session->name, '/');
+
+	name = name ? name + 1 : session->name;
+	return strncmp(name, "qemu-", 5) ? NULL : name + 5;
+}
+
+static const char *guest_state(const struct session *session)
+{
+	return session->incoming ? "from the old kernel" : "for the next kernel";
+}
+
 static void print_line(const char *name, const char *value)
 {
 	say("%-16s%s", name, value ? value : "(cannot be read)");
@@ -196,7 +213,8 @@ static void print_holders(const struct holders *holders)
 
 static void print_status(const struct status *status, const struct pendings *pending)
 {
-	size_t in, out, files, devices;
+	size_t in, out, files, devices, i;
+	const struct session *session;
 	char size[32];
 
 	print_line("state", status->state);
@@ -213,6 +231,12 @@ static void print_status(const struct status *status, const struct pendings *pen
 	else
 		print_line("sessions", status->arrived.sessions_error == ENOENT ?
 			   "none: this kernel has no CONFIG_LIVEUPDATE" : "needs root");
+	for (i = 0; i < status->arrived.nr_sessions; i++) {
+		session = &status->arrived.session[i];
+		if (guest_of(session))
+			say("%-16s%s, %s", "guest of QEMU", guest_of(session),
+			    guest_state(session));
+	}
 	printf("%-16s%zu from the old kernel, not finished\n", "devices", devices);
 	if (status->unreadable && *status->unreadable == '1')
 		print_line("allowed", "kernels that cannot restore a version");
@@ -264,6 +288,29 @@ static void json_holders(struct json *json, const struct holders *holders)
 	json_u64(json, "hidden_processes", holders->hidden);
 }
 
+static void json_guests(struct json *json, const struct arrived *arrived)
+{
+	size_t i;
+
+	if (arrived->sessions_error) {
+		json_null(json, "guests");
+		return;
+	}
+	json_open(json, "guests", '[');
+	for (i = 0; i < arrived->nr_sessions; i++) {
+		const struct session *session = &arrived->session[i];
+
+		if (!guest_of(session))
+			continue;
+		json_open(json, NULL, '{');
+		json_string(json, "name", guest_of(session));
+		json_string(json, "session", session->name);
+		json_bool(json, "incoming", session->incoming);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
 static void json_status(const struct status *status, const struct pendings *pending)
 {
 	struct json json = { .to = stdout };
@@ -287,6 +334,7 @@ static void json_status(const struct status *status, const struct pendings *pend
 		json_u64(&json, "files", files);
 		json_close(&json, '}');
 	}
+	json_guests(&json, &status->arrived);
 	json_u64(&json, "devices", devices);
 	json_open(&json, "pending", '[');
 	for (i = 0; i < pending->nr; i++) {

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/eventfd.h>
 
 #include "kho_qemu.h"
 #include "sock.h"
@@ -23,31 +22,12 @@
  */
 static int from_process(struct guest *guest, const struct options *options)
 {
-	struct cpr_fd *record = NULL, *session = NULL;
-	const char *why = "it does not answer";
-	struct cpr_bytes bytes;
-	int sock = keeper_connect(options, KEEPER_CANCEL);
+	int sock = keeper_take(guest, options, KEEPER_CANCEL);
 
-	if (sock < 0)
-		return -1;
-	if (!sock_receive(sock, &bytes, &guest->fds, options->seconds)) {
-		if (!bytes.size) {
-			say("%s goes on as before", guest->name);
-			exit(EXIT_OK);
-		}
-		if (!cpr_parse(&bytes, &guest->list, &why)) {
-			record = cpr_find(&guest->list, KEEPER_RECORD, 0);
-			session = cpr_find(&guest->list, KEEPER_SESSION, 0);
-		}
-	}
-	if (!record || !session || record_open(&guest->record, guest->fds[record->fd], &why)) {
-		complain(NULL, "%s: kho-qemu save keeps it: %s", guest->name, why);
-		exit(EXIT_FAILED);
-	}
-	guest->session = guest->fds[session->fd];
-	/* (both are last) */
-	guest->list.nr_fds -= 2;
-	return sock;
+	if (sock < 0 || guest->fds)
+		return sock;
+	say("%s goes on as before", guest->name);
+	exit(EXIT_OK);
 }
 
 /* Whoever was to save it has ended before the guest was stopped, which QEMU has noticed. */
@@ -88,18 +68,6 @@ static int from_agent(struct guest *guest)
 	}
 	guest->session = -1;
 	return 0;
-}
-
-/* What came while nobody listened is made up for; for INTx it is later. */
-static void signal_all(const struct guest *guest)
-{
-	uint32_t i;
-
-	for (i = 0; i < guest->list.nr_fds; i++)
-		if (guest->record.fds[i].kind == RECORD_EVENTFD &&
-		    strstr(guest->list.fds[i].name, "interrupt") &&
-		    !strstr(guest->list.fds[i].name, "intx"))
-			eventfd_write(guest->fds[i], 1);
 }
 
 static int set_active(const char *value)
@@ -155,7 +123,7 @@ int cmd_cancel(const struct options *options)
 	for (i = 0; i < guest.list.nr_devices; i++)
 		if (device_set_irqs(&guest, &guest.record.devices[i]))
 			return EXIT_FAILED;
-	signal_all(&guest);
+	guest_signal_all(&guest);
 	if (options->start && guest_end_old_qemu(options))
 		return EXIT_FAILED;
 	protected = protect(&guest);
@@ -168,8 +136,8 @@ int cmd_cancel(const struct options *options)
 		return EXIT_FAILED;
 	if (guest.session >= 0)
 		close(guest.session);
-	if (keeper >= 0 && write(keeper, "", 1) == 1)
-		sock_wait_closed(keeper, options->seconds);
+	if (keeper >= 0)
+		keeper_end(keeper, options);
 	session_release(guest.name);
 	return guest_go_on(&guest, options) ? EXIT_FAILED : EXIT_OK;
 }

@@ -2,15 +2,18 @@
 /*
  * The process that keeps a guest between two steps of a live update, and how others speak to it.
  *
- * From when all of the guest is preserved it can wait, with the guest running, for kho-qemu save
- * to have it stopped (kho-qemu save --hold); and where there is no kho-sessiond, it keeps the
- * guest's descriptors until the jump, or until kho-qemu cancel takes them. It listens at the socket
- * "control" of the guest's folder, for one at a time:
+ * In the old kernel it can wait, from when all of the guest is preserved, for kho-qemu save to have
+ * it stopped (kho-qemu save --hold); and where there is no kho-sessiond, it keeps the guest's
+ * descriptors until the jump, or until kho-qemu cancel takes them. In the next kernel it keeps what
+ * was retrieved, while kho-qemu restore gives it to a QEMU, or until that is tried again: a guest
+ * would end with its files. It listens at the socket "control" of the guest's folder, for one at a
+ * time:
  *
  * KEEPER_STOP: the guest is stopped. Complaints come as text; a NUL ends them, if it is saved.
  * KEEPER_CANCEL: a guest that runs is let go; there is no answer but the end, when it goes on. Of
  * one that is stopped all descriptors come, as in QEMU's list, with two more; and the process ends
  * when it gets another byte.
+ * KEEPER_RESTORE: the same, in the next kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +30,9 @@
 #include "kho_qemu.h"
 #include "sock.h"
 
-#define SOCKET	"control"
+#define SOCKET		"control"
+#define RECORD_ITEM	"kho-qemu/record"
+#define SESSION_ITEM	"kho-qemu/session"
 
 static void path_of(const struct options *options, char *path)
 {
@@ -106,26 +111,125 @@ int keeper_have_it_stopped(const struct options *options)
 	return EXIT_FAILED;
 }
 
-void keeper_give(const struct guest *guest, int sock)
+/* QEMU's list as it is now, with the record and the session behind it */
+static int list_all(const struct guest *guest, struct cpr_state *all, int *fds)
 {
-	struct cpr_state all;
-	struct cpr_bytes bytes;
-	int *fds;
+	size_t i;
 
-	if (record_list(&guest->record, &all))
+	*all = (struct cpr_state) { 0 };
+	for (i = 0; i < guest->list.nr_fds; i++) {
+		if (!cpr_add(all, guest->list.fds[i].name, guest->list.fds[i].id, i))
+			return -1;
+		fds[i] = guest->fds[i];
+	}
+	for (i = 0; i < guest->list.nr_devices; i++) {
+		struct cpr_device *device = cpr_add_device(all);
+
+		if (!device)
+			return -1;
+		*device = guest->list.devices[i];
+	}
+	if (!cpr_add(all, RECORD_ITEM, 0, 0) || !cpr_add(all, SESSION_ITEM, 0, 0))
+		return -1;
+	fds[all->nr_fds - 2] = guest->record.fd;
+	fds[all->nr_fds - 1] = guest->session;
+	return 0;
+}
+
+static void give(const struct guest *guest, int sock)
+{
+	int *fds = calloc(guest->list.nr_fds + 2, sizeof(*fds));
+	struct cpr_bytes bytes;
+	struct cpr_state all;
+
+	if (!fds)
 		return;
-	fds = calloc(all.nr_fds + 2, sizeof(*fds));
-	if (fds && cpr_add(&all, KEEPER_RECORD, 0, 0) && cpr_add(&all, KEEPER_SESSION, 0, 0) &&
-	    !cpr_build(&all, &bytes)) {
-		memcpy(fds, guest->fds, guest->list.nr_fds * sizeof(*fds));
-		fds[all.nr_fds - 2] = guest->record.fd;
-		fds[all.nr_fds - 1] = guest->session;
+	if (!list_all(guest, &all, fds) && !cpr_build(&all, &bytes)) {
 		if (!sock_send(sock, &bytes, fds))
 			shutdown(sock, SHUT_WR);
 		cpr_bytes_free(&bytes);
 	}
-	free(fds);
 	cpr_free(&all);
+	free(fds);
+}
+
+void keeper_keep(const struct guest *guest, int control, char gives)
+{
+	char command, done;
+	int sock;
+
+	/*
+	 * Signals that come when the machine goes down are not for us: with this process the guest
+	 * would end.
+	 */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	for (;;) {
+		sock = keeper_next(control, -1, &command);
+		if (sock < 0)
+			continue;
+		if (command == gives) {
+			give(guest, sock);
+			if (read(sock, &done, 1) == 1)
+				return;
+		} else if (command == KEEPER_STOP) {
+			dprintf(sock, "kho-qemu: %s is saved already\n", guest->name);
+		}
+		close(sock);
+	}
+}
+
+pid_t keeper_fork(const struct guest *guest, const struct options *options)
+{
+	int control = keeper_listen(options);
+	pid_t pid = control < 0 ? -1 : fork();
+
+	if (!pid) {
+		setsid();
+		keeper_speak_to(-1);
+		keeper_keep(guest, control, KEEPER_RESTORE);
+		keeper_forget(options);
+		_exit(EXIT_OK);
+	}
+	if (control >= 0)
+		close(control);
+	return pid;
+}
+
+int keeper_take(struct guest *guest, const struct options *options, char command)
+{
+	struct cpr_fd *record = NULL, *session = NULL;
+	const char *why = "it does not answer";
+	struct cpr_bytes bytes;
+	int sock = keeper_connect(options, command);
+
+	if (sock < 0)
+		return -1;
+	if (!sock_receive(sock, &bytes, &guest->fds, options->seconds)) {
+		if (!bytes.size) {
+			guest->fds = NULL;
+			return sock;
+		}
+		if (!cpr_parse(&bytes, &guest->list, &why)) {
+			record = cpr_find(&guest->list, RECORD_ITEM, 0);
+			session = cpr_find(&guest->list, SESSION_ITEM, 0);
+		}
+	}
+	if (!record || !session || record_open(&guest->record, guest->fds[record->fd], &why)) {
+		complain(NULL, "%s: a process of kho-qemu keeps it: %s", guest->name, why);
+		exit(EXIT_FAILED);
+	}
+	guest->session = guest->fds[session->fd];
+	/* (both are last) */
+	guest->list.nr_fds -= 2;
+	return sock;
+}
+
+void keeper_end(int sock, const struct options *options)
+{
+	if (write(sock, "", 1) == 1)
+		sock_wait_closed(sock, options->seconds);
+	close(sock);
 }
 
 /* Where what is said goes; -1 stands for nowhere. */

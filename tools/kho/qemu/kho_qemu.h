@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "cpr.h"
 #include "record.h"
@@ -53,6 +54,9 @@ __printf(1, 2) void say(const char *format, ...);
 /* @remedy: what helps, or NULL */
 __printf(2, 3) void complain(const char *remedy, const char *format, ...);
 
+/* EXIT_USAGE, when that and how to get help has been said */
+int misused(const char *what, const char *which);
+
 /* session.c: the guest's session, by kho-sessiond where there is one, else by /dev/liveupdate */
 int session_make(const char *guest);
 int session_get(const char *guest);
@@ -78,6 +82,7 @@ int device_mend(int fd, const struct record_device *device);
 /* The guest of that record, with room for its descriptors; @remedy: if it is damaged */
 int guest_open(struct guest *guest, int record, const char *remedy);
 int guest_eventfds(struct guest *guest);
+void guest_signal_all(const struct guest *guest);
 int guest_feed(struct guest *guest, const struct options *options);
 /* With --qmp, and unless it was paused before it was saved */
 int guest_go_on(const struct guest *guest, const struct options *options);
@@ -93,13 +98,13 @@ int cmd_show(const char *file);
 /* keep.c: the process that keeps a guest */
 #define KEEPER_STOP	'S'
 #define KEEPER_CANCEL	'C'
-#define KEEPER_RECORD	"kho-qemu/record"
-#define KEEPER_SESSION	"kho-qemu/session"
+#define KEEPER_RESTORE	'R'
 
 /* The process itself: a socket, and the next who has a command. -1 with ESRCH: @pidfd has ended */
 int keeper_listen(const struct options *options);
 int keeper_next(int control, int pidfd, char *command);
-void keeper_give(const struct guest *guest, int sock);
+/* Keeps the guest, which it gives to who says @gives, until he has no need of it any more */
+void keeper_keep(const struct guest *guest, int control, char gives);
 void keeper_forget(const struct options *options);
 /* Goes on in another process. This one ends when that one is detached, or with its status. */
 void keeper_start(void);
@@ -107,6 +112,11 @@ void keeper_detach(void);
 void keeper_speak_to(int fd);
 /* Who wants something of it: a socket, or -1 without a word when there is none */
 int keeper_connect(const struct options *options, char command);
+/* In the next kernel: another process that keeps the guest, too. -1 when there can be none */
+pid_t keeper_fork(const struct guest *guest, const struct options *options);
+/* The guest from the process that keeps it, whom keeper_end() ends; without fds if it had none */
+int keeper_take(struct guest *guest, const struct options *options, char command);
+void keeper_end(int sock, const struct options *options);
 /* The exit status, or -1 when there is none */
 int keeper_have_it_stopped(const struct options *options);
 

@@ -69,7 +69,7 @@ void complain(const char *remedy, const char *format, ...)
 		fprintf(stderr, "    %s\n", remedy);
 }
 
-static int misused(const char *what, const char *which)
+int misused(const char *what, const char *which)
 {
 	complain("kho-qemu --help", "%s%s", what, which);
 	return EXIT_USAGE;
@@ -199,8 +199,6 @@ static int with_guest(int (*run)(const struct options *options), struct options 
 	if (!guest || !is_name(guest))
 		return misused("which guest? A name has ", GUEST_NAME);
 	options->guest = guest;
-	if (run == cmd_save && !options->qmp && !(options->cpr && options->main))
-		return misused("save wants --qmp, or --cpr and --main", "");
 	if (run != cmd_save && !(options->cpr && options->main))
 		return misused("where does QEMU come in? --cpr and --main say it", "");
 	return make_dir(options) ? EXIT_FAILED : run(options);

@@ -4,13 +4,16 @@
  *
  * Devices do DMA by the old kernel's tables all the time. They are bound, their address spaces made
  * again and attached, and their interrupts set, before QEMU gets them: it does none of this when it
- * comes in. If anything fails, the session is closed as it was, and it can be tried again.
+ * comes in. From then on another process keeps all of it, too, so that it can be tried again with
+ * another QEMU: the guest's files and devices would go with the last who has them.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/wait.h>
 
 #include <kho_iommufd.h>
 #include <kho_restored.h>
@@ -165,27 +168,66 @@ static int attach_devices(struct guest *guest)
 	return 0;
 }
 
+/* From the session: bound, attached, with interrupts; QEMU starts meanwhile. */
+static int from_session(struct guest *guest, const struct options *options)
+{
+	uint32_t i;
+
+	guest->session = session_get(guest->name);
+	if (guest->session < 0 || take(guest) || guest_start_qemu(options) ||
+	    guest_eventfds(guest) || bind_devices(guest))
+		return -1;
+	for (i = 0; i < guest->list.nr_fds; i++)
+		if (guest->record.fds[i].kind == RECORD_IOMMUFD &&
+		    restore_spaces(guest->fds[i], guest->list.fds[i].name))
+			return -1;
+	return attach_devices(guest);
+}
+
+/* What another QEMU did not take */
+static int from_process(struct guest *guest, const struct options *options)
+{
+	int sock = keeper_take(guest, options, KEEPER_RESTORE);
+
+	if (sock < 0 || guest->fds)
+		return sock;
+	complain("kho-qemu cancel has it go on under this kernel",
+		 "%s: it is saved for the next kernel, and did not come from the old one",
+		 guest->name);
+	exit(EXIT_FAILED);
+}
+
 int cmd_restore(const struct options *options)
 {
 	struct guest guest = { .name = options->guest };
-	uint32_t i;
+	int keeper = from_process(&guest, options);
+	pid_t pid = 0;
 
-	guest.session = session_get(options->guest);
-	if (guest.session < 0 || take(&guest))
-		return EXIT_FAILED;
-	/* (it starts while devices are restored) */
-	if (guest_start_qemu(options) || guest_eventfds(&guest) || bind_devices(&guest))
-		return EXIT_FAILED;
-	for (i = 0; i < guest.list.nr_fds; i++)
-		if (guest.record.fds[i].kind == RECORD_IOMMUFD &&
-		    restore_spaces(guest.fds[i], guest.list.fds[i].name))
+	if (keeper >= 0) {
+		/* (for that QEMU may have taken some) */
+		guest_signal_all(&guest);
+		if (guest_start_qemu(options))
 			return EXIT_FAILED;
-	if (attach_devices(&guest) || guest_feed(&guest, options))
+	} else {
+		if (from_session(&guest, options))
+			return EXIT_FAILED;
+		pid = keeper_fork(&guest, options);
+		if (pid < 0)
+			return EXIT_FAILED;
+	}
+	if (guest_feed(&guest, options))
 		return EXIT_FAILED;
 	if (kho_session_finish(guest.session)) {
 		complain("dmesg says why", "%s: its session cannot be finished: %s", guest.name,
 			 strerror(errno));
 		return EXIT_FAILED;
+	}
+	if (keeper >= 0) {
+		keeper_end(keeper, options);
+	} else {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		keeper_forget(options);
 	}
 	return guest_go_on(&guest, options) ? EXIT_FAILED : EXIT_OK;
 }

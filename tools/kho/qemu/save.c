@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,32 +332,6 @@ static int say_ready(const struct options *options)
 	return -1;
 }
 
-/*
- * Until the jump, or until kho-qemu cancel says that a QEMU has the guest. Signals that come when
- * the machine goes down are not for us: with this process the guest would end.
- */
-static void keep(struct saving *s)
-{
-	char command, done;
-	int sock;
-
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	for (;;) {
-		sock = keeper_next(s->control, -1, &command);
-		if (sock < 0)
-			continue;
-		if (command == KEEPER_CANCEL) {
-			keeper_give(&s->guest, sock);
-			if (read(sock, &done, 1) == 1)
-				return;
-		} else if (command == KEEPER_STOP) {
-			dprintf(sock, "kho-qemu: %s is saved already\n", s->guest.name);
-		}
-		close(sock);
-	}
-}
-
 static void forget_sockets(struct saving *s)
 {
 	unlink(s->cpr_path);
@@ -542,8 +515,9 @@ static int run(struct saving *s)
 		close(caller);
 	}
 	keeper_detach();
+	/* (until the jump, or until kho-qemu cancel has given it to a QEMU) */
 	if (!held)
-		keep(s);
+		keeper_keep(&s->guest, s->control, KEEPER_CANCEL);
 	return EXIT_OK;
 }
 
@@ -559,6 +533,8 @@ int cmd_save(const struct options *options)
 
 	if (status >= 0)
 		return status;
+	if (!options->qmp && !(options->cpr && options->main))
+		return misused("save wants --qmp, or --cpr and --main", "");
 	if (options->qmp)
 		qmp_probe(options->qmp);
 	if (options->background)

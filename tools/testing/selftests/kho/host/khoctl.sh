@@ -335,6 +335,13 @@ answer n
 says 'not discarded'
 answer y
 says 'vm-files cannot be discarded: EROFS'
+
+# Guests of QEMU are named.
+file sys/kernel/kho/sessions 'qemu-vm1 incoming closed 0 files' '0/qemu-b outgoing open 0 files' 'not-qemu-c outgoing open 0 files'
+ctl 0 --root "$root" status
+says 'guest of QEMU   vm1, from the old kernel' 'guest of QEMU   b, for the next kernel'
+ctl 0 --root "$root" status --json
+json .guests '[{"name":"vm1","session":"qemu-vm1","incoming":true},{"name":"b","session":"0/qemu-b","incoming":false}]'
 : >"$kho/sessions"
 file sys/kernel/kho/incoming 'pci restored pci-v1'
 [ "$before" = "$(find "$root" -type f -exec sha256sum {} + | sort)" ] || fail "something below --root has changed"

@@ -134,7 +134,7 @@ if [ "$GENERATION" = 0 ]; then
 	kexec_gives 1 --no-jump --guests-timeout 1
 	contains $out 'guests: b save has not ended within 1 seconds, and was killed'
 	calls_are '3 check idle 0' '3 prepare idle 0' '3 save active 1' '3 cancel idle 0'
-	! pgrep -f 'sleep 100[01]' >/dev/null || fail "what it has started goes on: $(ps)"
+	same "what it has started, and goes on" "$(pidof sleep)" ""
 	same_as_before
 
 	# What is left to systemd is prepared, and saved by its units.

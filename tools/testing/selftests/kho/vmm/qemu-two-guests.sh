@@ -109,6 +109,8 @@ fi
 mkdir /tmp/a /tmp/b
 kho-qemu list >$out
 contains $out 'from the old kernel, to be restored'
+khoctl status >$out
+contains $out 'guest of QEMU   a, from the old kernel'
 khoctl guests restore >$out 2>&1 || fail "they are not restored: $(cat $out /tmp/a/log /tmp/b/log)"
 both_are_whole
 sessions_are

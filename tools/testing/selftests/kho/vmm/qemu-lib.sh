@@ -33,7 +33,7 @@ guest_starts() {
 	[ -p $vm/in ] || mkfifo $vm/in
 	: >>$vm/out
 	rm -f $vm/qmp
-	set -- "$@" -accel kvm -cpu host -smp "$guest_cpus" -m ${guest_memory}M -nodefaults -display none -no-reboot \
+	set -- "$@" -accel kvm -cpu host -smp "$guest_cpus" -m "${guest_memory}M" -nodefaults -display none -no-reboot \
 		-machine q35,memory-backend=ram0,aux-ram-share=on \
 		-object "$guest_backend,id=ram0,size=${guest_memory}M" \
 		-kernel $guest_dir/kernel -initrd $guest_dir/initrd \

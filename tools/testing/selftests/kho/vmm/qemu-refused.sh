@@ -17,7 +17,8 @@ irqs_are_right
 guest_is
 ask go 50
 guest_receives 50
-if kho-qemu save vm --qmp $vm/qmp >$vm/refused 2>&1; then
+# (one that is saved would be kept by a program that SIGTERM does not end)
+if timeout -s KILL 30 kho-qemu save vm --qmp $vm/qmp >$vm/refused 2>&1; then
 	fail "it is saved"
 fi
 contains $vm/refused "$1"

@@ -81,18 +81,25 @@ static void set_mode(struct qmp *qmp, const char *mode)
 	json_decref(qmp_ask(qmp, "migrate-set-parameters", json_pack("{s:s}", "mode", mode)));
 }
 
-/* What QEMU itself has against it, vhost for one. It depends on the mode. */
-static int check_migration(struct qmp *qmp)
+/* (of a guest that came in by one, it is completed) */
+static bool is_under_way(const char *status)
 {
-	json_t *answer, *reason;
-	const char *status;
+	return *status && strcmp(status, "failed") && strcmp(status, "cancelled") &&
+	       strcmp(status, "completed") && strcmp(status, "none");
+}
+
+/* What QEMU itself has against it, vhost for one. It depends on the mode, which stays as it was. */
+static int check_reasons(struct qmp *qmp)
+{
+	json_t *parameters = qmp_ask(qmp, "query-migrate-parameters", NULL), *answer, *reason;
+	const char *mode = json_string_value(json_object_get(parameters, "mode"));
 	int reasons = 0;
 	size_t i;
 
 	set_mode(qmp, "cpr-transfer");
 	answer = qmp_ask(qmp, "query-migrate", NULL);
-	set_mode(qmp, "normal");
-	status = json_string_value(json_object_get(answer, "status"));
+	set_mode(qmp, mode ? mode : "normal");
+	json_decref(parameters);
 	if (!answer) {
 		complain(NULL, "QEMU does not say how its migration is: %s", qmp_error(qmp));
 		return 1;
@@ -101,15 +108,19 @@ static int check_migration(struct qmp *qmp)
 		complain(NULL, "QEMU says: %s", json_string_value(reason));
 		reasons++;
 	}
-	/* (of a guest that came in by one, it is completed) */
-	if (status && strcmp(status, "failed") && strcmp(status, "cancelled") &&
-	    strcmp(status, "completed") && strcmp(status, "none")) {
-		complain("wait for its end, or cancel it with migrate_cancel",
-			 "a migration is under way (%s)", status);
-		reasons++;
-	}
 	json_decref(answer);
 	return reasons;
+}
+
+static int check_migration(struct qmp *qmp)
+{
+	const char *status = qmp_migration(qmp);
+
+	if (!is_under_way(status))
+		return check_reasons(qmp);
+	complain("wait for its end, or cancel it with migrate_cancel",
+		 "a migration is under way (%s)", status);
+	return 1;
 }
 
 static int check_run_state(struct qmp *qmp)
@@ -179,6 +190,10 @@ int cmd_check(const struct options *options)
 {
 	struct qmp *qmp;
 
+	if (options->guest && keeper_is_there(options)) {
+		say("%s is preserved already", options->guest);
+		return EXIT_OK;
+	}
 	qmp_probe(options->qmp);
 	qmp = qmp_connect(options->qmp, options->seconds);
 	if (!qmp || check_qemu(qmp))

@@ -77,6 +77,18 @@ int keeper_next(int control, int pidfd, char *command)
 	}
 }
 
+bool keeper_is_there(const struct options *options)
+{
+	char path[PATH_MAX];
+	int sock;
+
+	path_of(options, path);
+	sock = sock_connect(path, 0);
+	if (sock >= 0)
+		close(sock);
+	return sock >= 0;
+}
+
 int keeper_connect(const struct options *options, char command)
 {
 	char path[PATH_MAX];

@@ -110,6 +110,7 @@ void keeper_forget(const struct options *options);
 void keeper_start(void);
 void keeper_detach(void);
 void keeper_speak_to(int fd);
+bool keeper_is_there(const struct options *options);
 /* Who wants something of it: a socket, or -1 without a word when there is none */
 int keeper_connect(const struct options *options, char command);
 /* In the next kernel: another process that keeps the guest, too. -1 when there can be none */

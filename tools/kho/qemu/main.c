@@ -199,7 +199,7 @@ static int with_guest(int (*run)(const struct options *options), struct options 
 	if (!guest || !is_name(guest))
 		return misused("which guest? A name has ", GUEST_NAME);
 	options->guest = guest;
-	if (run != cmd_save && !(options->cpr && options->main))
+	if ((run == cmd_restore || run == cmd_cancel) && !(options->cpr && options->main))
 		return misused("where does QEMU come in? --cpr and --main say it", "");
 	return make_dir(options) ? EXIT_FAILED : run(options);
 }
@@ -222,8 +222,10 @@ int main(int argc, char **argv)
 		return with_guest(cmd_restore, &options, operand);
 	if (!strcmp(command, "cancel"))
 		return with_guest(cmd_cancel, &options, operand);
+	if (!strcmp(command, "check") && !options.qmp)
+		return misused("check wants --qmp", "");
 	if (!strcmp(command, "check"))
-		return options.qmp ? cmd_check(&options) : misused("check wants --qmp", "");
+		return operand ? with_guest(cmd_check, &options, operand) : cmd_check(&options);
 	if (!strcmp(command, "list"))
 		return operand ? misused("too many words: ", operand) : cmd_list(&options);
 	if (!strcmp(command, "show"))

@@ -533,6 +533,10 @@ int cmd_save(const struct options *options)
 
 	if (status >= 0)
 		return status;
+	if (options->hold && keeper_is_there(options)) {
+		say("%s is preserved already", options->guest);
+		return EXIT_OK;
+	}
 	if (!options->qmp && !(options->cpr && options->main))
 		return misused("save wants --qmp, or --cpr and --main", "");
 	if (options->qmp)

@@ -58,6 +58,15 @@ if [ "$GENERATION" = 0 ]; then
 	guest_is_whole
 	guest_receives 20
 
+	# To look at it, or to have it preserved once more, changes nothing.
+	hold vm
+	kho-qemu check vm --qmp $vm/qmp >$vm/said || fail "what is preserved cannot be saved: $(cat $vm/said)"
+	! kho-qemu check --qmp $vm/qmp 2>$vm/said || fail "nothing is said against a migration that is under way"
+	contains $vm/said 'a migration is under way'
+	hold vm
+	contains $vm/said 'is preserved already'
+	kho-qemu cancel vm --cpr $vm/cpr --main $vm/main >$vm/said
+
 	# In two steps, and only once; then QEMU dies, which has nothing any more.
 	hold vm
 	kho-qemu save vm >$vm/said 2>&1 || fail "it is not saved: $(cat $vm/said)"

@@ -52,6 +52,26 @@ static int check_machine(struct qmp *qmp)
 	return 1;
 }
 
+/* QEMU has descriptors of these alone; a file that was given by its path, it opens again. */
+static int check_backend(struct qmp *qmp, const char *id)
+{
+	char path[256];
+	json_t *type;
+	const char *text;
+	int reasons = 0;
+
+	snprintf(path, sizeof(path), "/objects/%s", id);
+	type = property(qmp, path, "type");
+	text = json_string_value(type);
+	if (text && strcmp(text, "memory-backend-memfd") && strcmp(text, "memory-backend-shm")) {
+		complain("start QEMU with -object memory-backend-memfd,...,share=on",
+			 "memory %s is a %s, of which QEMU gives no descriptor", id, text);
+		reasons++;
+	}
+	json_decref(type);
+	return reasons;
+}
+
 static int check_memory(struct qmp *qmp)
 {
 	json_t *answer = qmp_ask(qmp, "query-memdev", NULL), *one;
@@ -61,6 +81,8 @@ static int check_memory(struct qmp *qmp)
 	json_array_foreach(answer, i, one) {
 		const char *id = json_string_value(json_object_get(one, "id"));
 
+		if (id)
+			reasons += check_backend(qmp, id);
 		if (json_is_true(json_object_get(one, "share")))
 			continue;
 		complain("start QEMU with -object memory-backend-memfd,...,share=on",
@@ -184,6 +206,27 @@ int check_qemu(struct qmp *qmp)
 	return check_run_state(qmp) + check_machine(qmp) + check_memory(qmp) +
 	       check_migration(qmp) + check_devices_of(qmp, "/machine/peripheral") +
 	       check_devices_of(qmp, "/machine/peripheral-anon");
+}
+
+int check_list(struct qmp *qmp, const struct cpr_state *list)
+{
+	json_t *answer = qmp_ask(qmp, "query-memdev", NULL), *one;
+	int reasons = 0;
+	size_t i;
+
+	json_array_foreach(answer, i, one) {
+		const char *id = json_string_value(json_object_get(one, "id"));
+
+		if (id && cpr_find(list, id, 0))
+			continue;
+		complain("start QEMU with -object memory-backend-memfd,id=ID,...,share=on",
+			 "QEMU has sent no descriptor of memory %s", id ? id : "without an id");
+		reasons++;
+	}
+	if (!answer)
+		complain(NULL, "QEMU does not say what memory it has: %s", qmp_error(qmp));
+	json_decref(answer);
+	return reasons || !answer ? -1 : 0;
 }
 
 int cmd_check(const struct options *options)

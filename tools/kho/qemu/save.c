@@ -410,7 +410,8 @@ static int preserve(struct saving *s)
 
 	s->cpr = listen_for(s, options->cpr, "cpr", s->cpr_path);
 	s->main = listen_for(s, options->main, "main", s->main_path);
-	if (s->cpr < 0 || s->main < 0 || begin(s) || take_list(s))
+	if (s->cpr < 0 || s->main < 0 || begin(s) || take_list(s) ||
+	    (s->qmp && check_list(s->qmp, &guest->list)))
 		return -1;
 	if (record_new(&guest->record, &guest->list, options->state_room)) {
 		complain(NULL, "no memory for the record: %s", strerror(errno));
@@ -544,8 +545,13 @@ int cmd_save(const struct options *options)
 	if (options->background)
 		keeper_start();
 	s.control = keeper_listen(options);
-	if (s.control < 0 || prepare(&s))
+	if (s.control < 0)
 		return EXIT_FAILED;
+	if (prepare(&s)) {
+		keeper_forget(options);
+		say("%s goes on as before", options->guest);
+		return EXIT_FAILED;
+	}
 	status = run(&s);
 	if (status)
 		give_up(&s);

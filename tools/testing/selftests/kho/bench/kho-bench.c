@@ -4,7 +4,8 @@
  * --icount.
  *
  *   kho-bench write FILE TEXT   write TEXT to FILE and print what it took
- *   kho-bench mark              print the counter; the kernel log says when, too
+ *   kho-bench now               print the counter
+ *   kho-bench mark              the same; the kernel log says when, too
  *   kho-bench jump              the same, then jump into the loaded kernel
  *
  * The next kernel's /init puts the counter at its first instruction into INIT_TSC.
@@ -68,6 +69,10 @@ int main(int argc, char **argv)
 		perror("kexec");
 		return 1;
 	}
-	fprintf(stderr, "kho-bench write FILE TEXT | mark | jump\n");
+	if (argc == 2 && !strcmp(argv[1], "now")) {
+		printf("%llu\n", __rdtsc());
+		return 0;
+	}
+	fprintf(stderr, "kho-bench write FILE TEXT | now | mark | jump\n");
 	return 2;
 }

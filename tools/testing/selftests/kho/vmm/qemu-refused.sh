@@ -7,7 +7,7 @@ set -e
 # shellcheck source=qemu-lib.sh
 . qemu-lib
 
-guest_nics=$(nics)
+guest_nics=$(nics_or_none)
 for nic in $guest_nics; do
 	to_vfio "$nic"
 done
@@ -15,8 +15,10 @@ guest_starts
 guest_boots
 irqs_are_right
 guest_is
-ask go 50
-guest_receives 50
+if [ -n "$guest_nics" ]; then
+	ask go 50
+	guest_receives 50
+fi
 # (one that is saved would be kept by a program that SIGTERM does not end)
 if timeout -s KILL 30 kho-qemu save vm --qmp $vm/qmp >$vm/refused 2>&1; then
 	fail "it is saved"
@@ -24,6 +26,8 @@ fi
 contains $vm/refused "$1"
 contains $vm/refused "vm goes on as before"
 sessions_are
-guest_receives 50
 guest_is_whole
-frames_end
+if [ -n "$guest_nics" ]; then
+	guest_receives 50
+	frames_end
+fi

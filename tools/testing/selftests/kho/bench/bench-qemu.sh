@@ -12,14 +12,13 @@ set -e
 
 guest_nics=$(nics)
 now() { kho-bench now; }
-listens() { [ -S $vm/main ]; }
 
 if [ "$1" = next ]; then
 	boot=$2
 	guest_comes_in
 	kho-qemu restore vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp >$vm/said 2>&1 &
 	restore_pid=$!
-	wait_until "QEMU to have its devices" listens
+	wait_until "QEMU to have its devices" [ -S $vm/main ]
 	started=$(now)
 	wait $restore_pid || fail "it is not restored: $(cat $vm/said) $(qemu_says)"
 	end=$(now)

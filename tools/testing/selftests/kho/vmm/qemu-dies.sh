@@ -30,14 +30,13 @@ restore() {
 if [ "$GENERATION" = 0 ]; then
 	to_vfio "$guest_nics"
 	# Another guest, whose QEMU dies while it is held
-	(
-		vm=/tmp/other guest_nics=''
-		guest_starts
-		guest_boots
-		hold other
-		kill -9 "$qemu_pid"
-		wait_until "the other guest's session to be given up" nothing_is_saved
-	) || fail "the other guest"
+	own_nics=$guest_nics guest_nics='' vm=/tmp/other
+	guest_starts
+	guest_boots
+	hold other
+	kill -9 "$qemu_pid"
+	wait_until "the other guest's session to be given up" nothing_is_saved
+	guest_nics=$own_nics vm=/tmp/vm
 
 	guest_starts
 	guest_boots

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# bench-qemu: how long a guest of QEMU with a NIC is away, one "name ticks" a line: to stop it (save), from /init on to
-# start the next QEMU until it has its devices (start), to load the guest until it goes on (load); and when it was stopped and
+# bench-qemu: how long a guest of QEMU with a NIC is away, one "name ticks" a line: to stop it (save), from /init to this program's
+# first line under the next kernel (user), to start the next QEMU until it has its devices (start), to load the guest until it goes on (load); and when it was stopped and
 # went on (stopped, goeson). It prints what bench-memory does, too.
 # Runs in the VM; to be run with nothing else going on, and --icount. No frames are sent: they come by the host's clock.
 set -e
@@ -15,6 +15,7 @@ now() { kho-bench now; }
 
 if [ "$1" = next ]; then
 	boot=$2
+	begin=$(now)
 	guest_comes_in
 	kho-qemu restore vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp >$vm/said 2>&1 &
 	restore_pid=$!
@@ -23,7 +24,8 @@ if [ "$1" = next ]; then
 	wait $restore_pid || fail "it is not restored: $(cat $vm/said) $(qemu_says)"
 	end=$(now)
 	echo "init $INIT_TSC"
-	echo "start $((started - INIT_TSC))"
+	echo "user $((begin - INIT_TSC))"
+	echo "start $((started - begin))"
 	echo "load $((end - started))"
 	echo "goeson $end"
 	guest_is_whole >&2

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # qemu-jump [HANDOVERS [RATE]]: a Linux guest of an unmodified QEMU goes on under the next kernel: the same boot, its memory as
-# it wrote it, and with the devices there are it receives RATE frames a second all the time, of which none is lost. guest_pool="KIB
-# NUMBER" says how many huge pages of which size there are to be at first.
+# it wrote it, and with the devices there are it receives RATE frames a second all the time, of which none is lost. guest_pool=
+# says how many huge pages of 2 MiB there are to be at first.
 set -e
 # shellcheck source=../lib/kho-lib.sh
 . kho-lib
@@ -22,7 +22,7 @@ if [ "$GENERATION" = 0 ]; then
 	for nic in $guest_nics; do
 		to_vfio "$nic"
 	done
-	[ -z "$guest_pool" ] || echo "${guest_pool#* }" >"/sys/kernel/mm/hugepages/hugepages-${guest_pool% *}kB/nr_hugepages"
+	[ -z "$guest_pool" ] || echo "$guest_pool" >/proc/sys/vm/nr_hugepages
 	guest_starts
 	guest_boots
 	irqs_are_right

@@ -291,7 +291,7 @@ static int check_devices(struct saving *s)
 	return 0;
 }
 
-/* Everything that has to be known of devices, now that the guest cannot change it any more */
+/* Everything that has to be known of devices: when the guest has stopped, for good */
 static int look_at_devices(struct saving *s)
 {
 	struct record_device *device = s->guest.record.devices;
@@ -417,7 +417,7 @@ static int preserve(struct saving *s)
 		complain(NULL, "no memory for the record: %s", strerror(errno));
 		return -1;
 	}
-	return classify(s) || check_devices(s) || preserve_all(s) ? -1 : 0;
+	return classify(s) || check_devices(s) || look_at_devices(s) || preserve_all(s) ? -1 : 0;
 }
 
 /* Did whoever manages it stop the guest, before we do? */
@@ -431,10 +431,36 @@ static bool is_paused(struct saving *s)
 	return yes;
 }
 
+/*
+ * QEMU's list is of when it began. Of a guest whose driver came or went since, it lacks what the
+ * next QEMU needs for interrupts. (Between this and its stop a moment is left.)
+ */
+static int check_irqs(struct saving *s)
+{
+	const struct record_device *device = s->guest.record.devices;
+	struct record_device now;
+	uint32_t i;
+
+	for (i = 0; i < s->guest.record.head->nr_devices; i++) {
+		now = device[i];
+		if (device_look(guest_fd(&s->guest, now.address), &now))
+			return -1;
+		if (now.irq == device[i].irq)
+			continue;
+		complain("save it again",
+			 "%s: the guest has other interrupts than when it was preserved",
+			 now.address);
+		return -1;
+	}
+	return 0;
+}
+
 static int stop(struct saving *s)
 {
 	struct guest *guest = &s->guest;
 
+	if (check_irqs(s))
+		return -1;
 	guest->record.head->paused = is_paused(s);
 	close(s->from);
 	s->from = -1;

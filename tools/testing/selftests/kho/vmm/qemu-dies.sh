@@ -38,8 +38,14 @@ if [ "$GENERATION" = 0 ]; then
 	wait_until "the other guest's session to be given up" nothing_is_saved
 	guest_nics=$own_nics vm=/tmp/vm
 
+	# It is held while it has no driver for its NIC, and comes up meanwhile.
 	guest_starts
+	wait_until "QEMU's monitor" monitor_answers
+	hold vm
 	guest_boots
+	! kho-qemu save vm >$vm/said 2>&1 || fail "it is saved with the interrupts of before"
+	contains $vm/said 'has other interrupts than when it was preserved'
+	sessions_are
 	guest_is
 	ask go 50
 	guest_receives 50

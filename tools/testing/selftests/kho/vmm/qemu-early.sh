@@ -12,7 +12,7 @@ guest_nics=$(nics)
 if [ "$GENERATION" = 0 ]; then
 	to_vfio "$guest_nics"
 	guest_starts
-	wait_until "QEMU's monitor" kho-qemu check --qmp $vm/qmp 2>/dev/null
+	wait_until "QEMU's monitor" monitor_answers
 	save_guest
 	[ ! -s $vm/out ] || fail "the guest is further than it should be: $(cat $vm/out)"
 	load_next_with_guest qemu-early

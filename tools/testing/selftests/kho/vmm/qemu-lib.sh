@@ -57,6 +57,7 @@ guest_comes_in() {
 		'{"channel-type":"cpr","addr":{"transport":"socket","type":"unix","path":"'$vm/cpr'"}}' "$@"
 }
 
+monitor_answers() { kho-qemu check --qmp $vm/qmp >/dev/null 2>&1; }
 qemu_says() { tail -n 5 $vm/log; }
 qemu_lives() { kill -0 "$qemu_pid" 2>/dev/null || fail "QEMU has ended: $(qemu_says)"; }
 has_answer() {

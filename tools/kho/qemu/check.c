@@ -147,14 +147,12 @@ static int check_migration(struct qmp *qmp)
 
 static int check_run_state(struct qmp *qmp)
 {
-	json_t *answer = qmp_ask(qmp, "query-status", NULL);
-	const char *status = json_string_value(json_object_get(answer, "status"));
-	bool elsewhere = status && (!strcmp(status, "postmigrate") || !strcmp(status, "inmigrate"));
+	const char *status = qmp_run_state(qmp);
+	bool elsewhere = !strcmp(status, "postmigrate") || !strcmp(status, "inmigrate");
 
 	if (elsewhere)
 		complain("ask the QEMU that has it, or wait until this one has",
 			 "this QEMU has no guest (%s)", status);
-	json_decref(answer);
 	return elsewhere;
 }
 

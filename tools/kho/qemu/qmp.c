@@ -21,7 +21,7 @@ struct qmp {
 	char *line;
 	size_t size, room;
 	char error[256];
-	char migration[32];
+	char status[32];
 };
 
 /* The next object that comes, or NULL with an error */
@@ -118,15 +118,25 @@ pid_t qmp_pid(const struct qmp *qmp)
 	return sock_peer(qmp->sock);
 }
 
-const char *qmp_migration(struct qmp *qmp)
+/* The member "status" of the answer, "" when it has none, "gone" without an answer */
+static const char *ask_status(struct qmp *qmp, const char *command)
 {
-	json_t *answer = qmp_ask(qmp, "query-migrate", NULL);
+	json_t *answer = qmp_ask(qmp, command, NULL);
 	const char *status = json_string_value(json_object_get(answer, "status"));
 
-	snprintf(qmp->migration, sizeof(qmp->migration), "%s",
-		 !answer ? "gone" : status ? status : "");
+	snprintf(qmp->status, sizeof(qmp->status), "%s", !answer ? "gone" : status ? status : "");
 	json_decref(answer);
-	return qmp->migration;
+	return qmp->status;
+}
+
+const char *qmp_migration(struct qmp *qmp)
+{
+	return ask_status(qmp, "query-migrate");
+}
+
+const char *qmp_run_state(struct qmp *qmp)
+{
+	return ask_status(qmp, "query-status");
 }
 
 void qmp_probe(const char *path)

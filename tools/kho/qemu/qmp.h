@@ -22,8 +22,12 @@ const char *qmp_error(const struct qmp *qmp);
 /* The process of QEMU */
 pid_t qmp_pid(const struct qmp *qmp);
 
-/* The state of its migration, like "completed"; "" when there was none. For a moment */
+/*
+ * The state of its migration, like "completed", "" when there was none; and of the guest, like
+ * "paused". "gone" when it does not answer. Until it is asked again
+ */
 const char *qmp_migration(struct qmp *qmp);
+const char *qmp_run_state(struct qmp *qmp);
 
 void qmp_close(struct qmp *qmp);
 

@@ -423,12 +423,9 @@ static int preserve(struct saving *s)
 /* Did whoever manages it stop the guest, before we do? */
 static bool is_paused(struct saving *s)
 {
-	json_t *answer = s->qmp ? qmp_ask(s->qmp, "query-status", NULL) : NULL;
-	const char *status = json_string_value(json_object_get(answer, "status"));
-	bool yes = status && (!strcmp(status, "paused") || !strcmp(status, "prelaunch"));
+	const char *status = s->qmp ? qmp_run_state(s->qmp) : "";
 
-	json_decref(answer);
-	return yes;
+	return !strcmp(status, "paused") || !strcmp(status, "prelaunch");
 }
 
 /*

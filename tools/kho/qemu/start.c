@@ -16,16 +16,6 @@
 #include "qmp.h"
 #include "sock.h"
 
-static bool is_left_over(struct qmp *qmp)
-{
-	json_t *answer = qmp_ask(qmp, "query-status", NULL);
-	const char *status = json_string_value(json_object_get(answer, "status"));
-	bool yes = status && !strcmp(status, "postmigrate");
-
-	json_decref(answer);
-	return yes;
-}
-
 int guest_end_old_qemu(const struct options *options)
 {
 	int probe = options->qmp ? sock_connect(options->qmp, 0) : -1;
@@ -39,7 +29,7 @@ int guest_end_old_qemu(const struct options *options)
 	qmp = qmp_connect(options->qmp, options->seconds);
 	if (!qmp)
 		return -1;
-	if (is_left_over(qmp)) {
+	if (!strcmp(qmp_run_state(qmp), "postmigrate")) {
 		end.fd = syscall(SYS_pidfd_open, qmp_pid(qmp), 0);
 		answer = qmp_ask(qmp, "quit", NULL);
 		json_decref(answer);

@@ -120,7 +120,7 @@ int cmd_cancel(const struct options *options)
 		return EXIT_FAILED;
 	if (guest_eventfds(&guest))
 		return EXIT_FAILED;
-	for (i = 0; i < guest.list.nr_devices; i++)
+	for (i = 0; i < guest.list.nr_devices && !options->without_devices; i++)
 		if (device_set_irqs(&guest, &guest.record.devices[i]))
 			return EXIT_FAILED;
 	guest_signal_all(&guest);

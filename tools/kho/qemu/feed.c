@@ -70,12 +70,31 @@ void guest_signal_all(const struct guest *guest)
 			eventfd_write(guest->fds[i], 1);
 }
 
+/* All but devices, and what only these need; @fds: of as many as @guest has */
+static int list_files(const struct guest *guest, struct cpr_state *files, int *fds)
+{
+	uint32_t i;
+
+	*files = (struct cpr_state) { 0 };
+	for (i = 0; i < guest->list.nr_fds; i++) {
+		if (guest->record.fds[i].kind != RECORD_FILE)
+			continue;
+		fds[files->nr_fds] = guest->fds[i];
+		if (!cpr_add(files, guest->list.fds[i].name, guest->list.fds[i].id, files->nr_fds))
+			return -1;
+	}
+	return 0;
+}
+
 static int send_list(const struct guest *guest, const struct options *options)
 {
+	int *fds = calloc(guest->list.nr_fds, sizeof(*fds));
+	struct cpr_state files = { 0 };
 	struct cpr_bytes bytes;
 	int sock, rc;
 
-	if (cpr_build(&guest->list, &bytes)) {
+	rc = fds ? list_files(guest, &files, fds) : -1;
+	if (rc || cpr_build(options->without_devices ? &files : &guest->list, &bytes)) {
 		complain(NULL, "out of memory");
 		return -1;
 	}
@@ -86,11 +105,13 @@ static int send_list(const struct guest *guest, const struct options *options)
 		cpr_bytes_free(&bytes);
 		return -1;
 	}
-	rc = sock_send(sock, &bytes, guest->fds);
+	rc = sock_send(sock, &bytes, options->without_devices ? fds : guest->fds);
 	if (rc)
 		complain(NULL, "%s: %s", options->cpr, strerror(errno));
 	close(sock);
 	cpr_bytes_free(&bytes);
+	cpr_free(&files);
+	free(fds);
 	return rc;
 }
 
@@ -98,8 +119,17 @@ static int send_state(const struct guest *guest, const struct options *options)
 {
 	const struct record *record = &guest->record;
 	struct cpr_bytes bytes = { .data = record->state, .size = record->head->state_size };
-	int sock = sock_connect(options->main, options->seconds);
+	int sock;
 
+	if (options->without_devices) {
+		bytes.data = state_without_devices(bytes.data, &bytes.size);
+		if (!bytes.data) {
+			complain(NULL, "%s: its devices cannot be left out of QEMU's state: %s",
+				 guest->name, strerror(errno));
+			return -1;
+		}
+	}
+	sock = sock_connect(options->main, options->seconds);
 	if (sock < 0) {
 		complain("what QEMU itself says tells why; start it again with the same arguments",
 			 "%s: QEMU does not listen: %s", options->main, strerror(errno));
@@ -154,6 +184,8 @@ int guest_feed(struct guest *guest, const struct options *options)
 
 	if (send_list(guest, options) || send_state(guest, options) || has_loaded(options))
 		return -1;
+	if (options->without_devices)
+		return 0;
 	for (; device < end; device++)
 		if (device_mend(guest_fd(guest, device->address), device) ||
 		    device_set_intx(guest, device))

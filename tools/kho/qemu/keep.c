@@ -7,7 +7,7 @@
  * descriptors until the jump, or until kho-qemu cancel takes them. In the next kernel it keeps what
  * was retrieved, while kho-qemu restore gives it to a QEMU, or until that is tried again: a guest
  * would end with its files. It listens at the socket "control" of the guest's folder, for one at a
- * time:
+ * time, and whoever has forked it comes first:
  *
  * KEEPER_STOP: the guest is stopped. Complaints come as text; a NUL ends them, if it is saved.
  * KEEPER_CANCEL: a guest that runs is let go; there is no answer but the end, when it goes on. Of
@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -165,25 +166,40 @@ static void give(const struct guest *guest, int sock)
 	free(fds);
 }
 
+/* Whoever has the rest from us sees us hang up when nothing of it is ours any more. */
+static void let_go(const struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->list.nr_fds; i++)
+		close(guest->fds[i]);
+	if (guest->session >= 0)
+		close(guest->session);
+}
+
+/* Signals that come when the machine goes down are not for us: with us the guest would end. */
+static void stay(void)
+{
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+}
+
 void keeper_keep(const struct guest *guest, int control, char gives)
 {
 	char command, done;
 	int sock;
 
-	/*
-	 * Signals that come when the machine goes down are not for us: with this process the guest
-	 * would end.
-	 */
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	stay();
 	for (;;) {
 		sock = keeper_next(control, -1, &command);
 		if (sock < 0)
 			continue;
 		if (command == gives) {
 			give(guest, sock);
-			if (read(sock, &done, 1) == 1)
+			if (read(sock, &done, 1) == 1) {
+				let_go(guest);
 				return;
+			}
 		} else if (command == KEEPER_STOP) {
 			dprintf(sock, "kho-qemu: %s is saved already\n", guest->name);
 		}
@@ -191,27 +207,58 @@ void keeper_keep(const struct guest *guest, int control, char gives)
 	}
 }
 
-pid_t keeper_fork(const struct guest *guest, const struct options *options)
+/* What is found out about devices from now on, the other process knows, too. */
+static int share_devices(struct guest *guest)
 {
-	int control = keeper_listen(options);
-	pid_t pid = control < 0 ? -1 : fork();
+	size_t size = guest->list.nr_devices * sizeof(*guest->list.devices);
+	struct cpr_device *devices;
 
-	if (!pid) {
+	if (!size)
+		return 0;
+	devices = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (devices == MAP_FAILED)
+		return -1;
+	memcpy(devices, guest->list.devices, size);
+	guest->list.devices = devices;
+	return 0;
+}
+
+/* Ours, which keeper_end() waits for */
+static pid_t keeper;
+
+int keeper_fork(struct guest *guest, const struct options *options)
+{
+	int ends[2] = { -1, -1 }, control;
+	char done;
+
+	keeper = -1;
+	control = keeper_listen(options);
+	if (control >= 0 && !share_devices(guest) &&
+	    !socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+		keeper = fork();
+	if (!keeper) {
+		close(ends[0]);
 		setsid();
+		stay();
 		keeper_speak_to(-1);
-		keeper_keep(guest, control, KEEPER_RESTORE);
+		if (read(ends[1], &done, 1) != 1)
+			keeper_keep(guest, control, KEEPER_RESTORE);
 		keeper_forget(options);
 		_exit(EXIT_OK);
 	}
-	if (control >= 0)
-		close(control);
-	return pid;
+	if (keeper < 0) {
+		complain(NULL, "no process: %s", strerror(errno));
+		return -1;
+	}
+	close(control);
+	close(ends[1]);
+	return ends[0];
 }
 
 int keeper_take(struct guest *guest, const struct options *options, char command)
 {
 	struct cpr_fd *record = NULL, *session = NULL;
-	const char *why = "it does not answer";
+	const char *why = "it is busy, with somebody else";
 	struct cpr_bytes bytes;
 	int sock = keeper_connect(options, command);
 
@@ -242,6 +289,8 @@ void keeper_end(int sock, const struct options *options)
 	if (write(sock, "", 1) == 1)
 		sock_wait_closed(sock, options->seconds);
 	close(sock);
+	if (keeper > 0)
+		waitpid(keeper, NULL, 0);
 }
 
 /* Where what is said goes; -1 stands for nowhere. */

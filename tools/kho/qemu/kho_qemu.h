@@ -38,6 +38,7 @@ struct options {
 	bool hold;		/* save: do not have the guest stopped yet */
 	bool background;	/* save: return when that is reached */
 	const char *start;	/* restore, cancel: a command that starts QEMU, or NULL */
+	bool without_devices;	/* restore, cancel: those of vfio are left out */
 };
 
 /* A guest that no QEMU has, or that another one has, too: its descriptors and its record */
@@ -64,6 +65,8 @@ int session_get(const char *guest);
 int session_hold(const char *guest, uint64_t token, int fd);
 int session_fetch(const char *guest, uint64_t token);
 int session_release(const char *guest);
+/* Under the next kernel, once nobody has the session open: what was not retrieved is given up. */
+void session_discard(const char *guest);
 /* Has the agent a session of this guest, for the next kernel? */
 bool session_is_held(const char *guest);
 /* PRESERVE_FD; what the kernel logs about it is part of what is said. */
@@ -77,6 +80,11 @@ int device_keeps_intx(const struct guest *guest, const struct record_device *dev
 int device_set_irqs(const struct guest *guest, const struct record_device *device);
 int device_set_intx(const struct guest *guest, const struct record_device *device);
 int device_mend(int fd, const struct record_device *device);
+
+/* state.c: QEMU's state as it sends it */
+bool state_is_whole(const uint8_t *state, size_t size);
+/* A copy in memory of its own, of *@size bytes then. NULL with errno; EBADMSG: it is not understood */
+uint8_t *state_without_devices(const uint8_t *state, size_t *size);
 
 /* feed.c: from the record and the descriptors to a QEMU that is coming in */
 /* The guest of that record, with room for its descriptors; @remedy: if it is damaged */
@@ -113,8 +121,11 @@ void keeper_speak_to(int fd);
 bool keeper_is_there(const struct options *options);
 /* Who wants something of it: a socket, or -1 without a word when there is none */
 int keeper_connect(const struct options *options, char command);
-/* In the next kernel: another process that keeps the guest, too. -1 when there can be none */
-pid_t keeper_fork(const struct guest *guest, const struct options *options);
+/*
+ * In the next kernel: another process that keeps the guest, too, and gives it to nobody else while
+ * this one lives. It is ended by keeper_end() with the socket that is returned.
+ */
+int keeper_fork(struct guest *guest, const struct options *options);
 /* The guest from the process that keeps it, whom keeper_end() ends; without fds if it had none */
 int keeper_take(struct guest *guest, const struct options *options, char command);
 void keeper_end(int sock, const struct options *options);

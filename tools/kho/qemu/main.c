@@ -41,6 +41,7 @@ static const char help[] =
 "  --state-size MIB  save: room for QEMU's state (default 8)\n"
 "  --start COMMAND   restore, cancel: a shell's, that starts the QEMU; cancel has the old one end\n"
 "  --stopped         restore, cancel: do not have the guest go on\n"
+"  --without-devices restore, cancel: leave them out; QEMU is started without them\n"
 "  --timeout S       seconds to wait for QEMU (default 60)\n"
 "\n"
 "See Documentation/admin-guide/kho-qemu.rst.\n";
@@ -109,6 +110,7 @@ static int parse(int argc, char **argv, struct options *options)
 		{ "hold", no_argument, NULL, 'H' },
 		{ "background", no_argument, NULL, 'b' },
 		{ "start", required_argument, NULL, 'x' },
+		{ "without-devices", no_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -153,6 +155,9 @@ static int parse(int argc, char **argv, struct options *options)
 			break;
 		case 'x':
 			options->start = optarg;
+			break;
+		case 'w':
+			options->without_devices = true;
 			break;
 		case 'h':
 			fputs(help, stdout);

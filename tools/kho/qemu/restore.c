@@ -4,16 +4,16 @@
  *
  * Devices do DMA by the old kernel's tables all the time. They are bound, their address spaces made
  * again and attached, and their interrupts set, before QEMU gets them: it does none of this when it
- * comes in. From then on another process keeps all of it, too, so that it can be tried again with
- * another QEMU: the guest's files and devices would go with the last who has them.
+ * comes in. Another process keeps all of it, too, from when it was taken from the session, so that
+ * it can be tried again, or without devices if there is something wrong with one: the guest's files
+ * would go with the last who has them.
  */
 #include <errno.h>
-#include <signal.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/wait.h>
 
 #include <kho_iommufd.h>
 #include <kho_restored.h>
@@ -21,6 +21,9 @@
 #include <kho_vfio.h>
 
 #include "kho_qemu.h"
+
+static const char without_remedy[] =
+	"dmesg says why; with --without-devices, and a QEMU without them, the guest goes on";
 
 static int take(struct guest *guest)
 {
@@ -42,7 +45,19 @@ static int take(struct guest *guest)
 			continue;
 		complain("dmesg says why", "%s: %s is not to be had: %s", guest->name,
 			 guest->list.fds[i].name, strerror(errno));
-		return -1;
+		/*
+		 * Without a device the guest can go on, and it would lose its memory if we gave
+		 * up. (Another process can be given this one, and it is no device.)
+		 */
+		if (guest->record.fds[i].kind != RECORD_FILE)
+			guest->fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (guest->fds[i] < 0)
+			return -1;
+	}
+	/* (those of the old kernel; 0: not bound yet, not attached yet) */
+	for (i = 0; i < guest->list.nr_devices; i++) {
+		guest->list.devices[i].id = 0;
+		guest->list.devices[i].hwpt = 0;
 	}
 	return 0;
 }
@@ -92,15 +107,13 @@ static int bind_devices(struct guest *guest)
 		int fd = guest_fd(guest, device[i].address);
 		uint32_t id;
 
-		if (iommufd < 0 || fd < 0) {
-			complain("khoctl discard gives the guest up",
-				 "%s: the record does not agree with what was preserved",
-				 device[i].address);
-			return -1;
-		}
-		if (kho_vfio_bind(fd, iommufd, &id)) {
-			complain("dmesg says why", "%s: it cannot be bound: %s", device[i].address,
-				 strerror(errno));
+		if (guest->list.devices[i].id)
+			continue;
+		if (iommufd < 0 || fd < 0 || kho_vfio_bind(fd, iommufd, &id)) {
+			bool is_there = iommufd >= 0 && fd >= 0 && errno != ENOTTY;
+
+			complain(without_remedy, "%s: %s", device[i].address, is_there ?
+				 strerror(errno) : "what was preserved of it is not there");
 			return -1;
 		}
 		guest->list.devices[i].id = id;
@@ -118,7 +131,7 @@ static int restore_spaces(int iommufd, const char *name)
 		    !(object.flags & IOMMU_RESTORE_PRESERVED) || object.new_id)
 			continue;
 		if (kho_restored_ioas(iommufd, object.old_id, &ioas)) {
-			complain("dmesg says why", "%s: an address space cannot be made again: %s",
+			complain(without_remedy, "%s: an address space cannot be made again: %s",
 				 name, strerror(errno));
 			return -1;
 		}
@@ -127,7 +140,7 @@ static int restore_spaces(int iommufd, const char *name)
 }
 
 /* Of the new page table, which is an address space when attaching made it, QEMU wants both. */
-static int new_ids(int iommufd, uint32_t table, struct cpr_device *device)
+static int new_ids(int iommufd, uint32_t table, uint32_t *ioas, uint32_t *hwpt)
 {
 	struct iommu_restore_object object;
 	uint32_t i, space = 0;
@@ -136,11 +149,11 @@ static int new_ids(int iommufd, uint32_t table, struct cpr_device *device)
 		if (object.old_id != table)
 			continue;
 		space = object.type == IOMMU_RESTORE_TYPE_HWPT ? object.parent : table;
-		device->hwpt = object.new_id;
+		*hwpt = object.new_id;
 	}
 	for (i = 0; kho_restored_object(iommufd, i, &object) > 0; i++)
 		if (object.old_id == space) {
-			device->ioas = object.new_id;
+			*ioas = object.new_id;
 			return 0;
 		}
 	return -1;
@@ -149,33 +162,34 @@ static int new_ids(int iommufd, uint32_t table, struct cpr_device *device)
 static int attach_devices(struct guest *guest)
 {
 	const struct record_device *device = guest->record.devices;
-	uint32_t i, table;
+	uint32_t i, table, hwpt = 0;
 
 	for (i = 0; i < guest->list.nr_devices; i++) {
+		struct cpr_device *known = &guest->list.devices[i];
 		int iommufd = iommufd_of(guest, &device[i]);
 
+		if (known->hwpt)
+			continue;
 		table = old_table(iommufd, device[i].address);
-		if (new_ids(iommufd, table, &guest->list.devices[i]) ||
+		if (new_ids(iommufd, table, &known->ioas, &hwpt) ||
 		    kho_restored_attach_to(iommufd, table, &table) ||
 		    kho_vfio_attach(guest_fd(guest, device[i].address), table)) {
-			complain("dmesg says why", "%s: it cannot be attached: %s",
+			complain(without_remedy, "%s: it cannot be attached: %s",
 				 device[i].address, strerror(errno));
 			return -1;
 		}
 		if (device_set_irqs(guest, &device[i]))
 			return -1;
+		known->hwpt = hwpt;
 	}
 	return 0;
 }
 
-/* From the session: bound, attached, with interrupts; QEMU starts meanwhile. */
-static int from_session(struct guest *guest, const struct options *options)
+static int set_up_devices(struct guest *guest)
 {
 	uint32_t i;
 
-	guest->session = session_get(guest->name);
-	if (guest->session < 0 || take(guest) || guest_start_qemu(options) ||
-	    guest_eventfds(guest) || bind_devices(guest))
+	if (bind_devices(guest))
 		return -1;
 	for (i = 0; i < guest->list.nr_fds; i++)
 		if (guest->record.fds[i].kind == RECORD_IOMMUFD &&
@@ -184,50 +198,71 @@ static int from_session(struct guest *guest, const struct options *options)
 	return attach_devices(guest);
 }
 
+/* From the session; from here on another process keeps it, too. */
+static int from_session(struct guest *guest, const struct options *options)
+{
+	guest->session = session_get(guest->name);
+	if (guest->session < 0 || take(guest) || guest_eventfds(guest))
+		return -1;
+	return keeper_fork(guest, options);
+}
+
 /* What another QEMU did not take */
 static int from_process(struct guest *guest, const struct options *options)
 {
 	int sock = keeper_take(guest, options, KEEPER_RESTORE);
 
-	if (sock < 0 || guest->fds)
+	if (sock < 0)
 		return sock;
-	complain("kho-qemu cancel has it go on under this kernel",
-		 "%s: it is saved for the next kernel, and did not come from the old one",
-		 guest->name);
-	exit(EXIT_FAILED);
+	if (!guest->fds && keeper_is_there(options)) {
+		complain("kho-qemu cancel has it go on under this kernel",
+			 "%s: it is saved for the next kernel, and did not come from the old one",
+			 guest->name);
+		exit(EXIT_FAILED);
+	}
+	if (!guest->fds) {
+		complain(NULL, "%s: somebody else has restored it meanwhile", guest->name);
+		exit(EXIT_FAILED);
+	}
+	/* (for that QEMU may have taken some) */
+	guest_signal_all(guest);
+	return sock;
+}
+
+/*
+ * A session with a device that nobody uses again cannot be finished. It ends with the last who has
+ * it, and with it the device's DMA; the guest's memory stays with QEMU.
+ */
+static void give_up_devices(struct guest *guest)
+{
+	uint32_t i;
+
+	for (i = 0; i < guest->list.nr_fds; i++)
+		if (guest->record.fds[i].kind != RECORD_FILE)
+			close(guest->fds[i]);
+	close(guest->session);
+	session_release(guest->name);
+	session_discard(guest->name);
 }
 
 int cmd_restore(const struct options *options)
 {
 	struct guest guest = { .name = options->guest };
 	int keeper = from_process(&guest, options);
-	pid_t pid = 0;
 
-	if (keeper >= 0) {
-		/* (for that QEMU may have taken some) */
-		guest_signal_all(&guest);
-		if (guest_start_qemu(options))
-			return EXIT_FAILED;
-	} else {
-		if (from_session(&guest, options))
-			return EXIT_FAILED;
-		pid = keeper_fork(&guest, options);
-		if (pid < 0)
-			return EXIT_FAILED;
-	}
-	if (guest_feed(&guest, options))
+	if (keeper < 0)
+		keeper = from_session(&guest, options);
+	/* (QEMU starts while devices are set up) */
+	if (keeper < 0 || guest_start_qemu(options) ||
+	    (!options->without_devices && set_up_devices(&guest)) || guest_feed(&guest, options))
 		return EXIT_FAILED;
-	if (kho_session_finish(guest.session)) {
+	if (!options->without_devices && kho_session_finish(guest.session)) {
 		complain("dmesg says why", "%s: its session cannot be finished: %s", guest.name,
 			 strerror(errno));
 		return EXIT_FAILED;
 	}
-	if (keeper >= 0) {
-		keeper_end(keeper, options);
-	} else {
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-		keeper_forget(options);
-	}
+	keeper_end(keeper, options);
+	if (options->without_devices)
+		give_up_devices(&guest);
 	return guest_go_on(&guest, options) ? EXIT_FAILED : EXIT_OK;
 }

@@ -195,23 +195,6 @@ static int take_list(struct saving *s)
 	return rc;
 }
 
-/* The state ends with a description of itself, in JSON: 6, its length, its text. */
-static bool is_whole(const uint8_t *state, size_t size)
-{
-	size_t length;
-
-	if (size < 16 || memcmp(state, "QEVM", 4) || state[size - 1] != '}')
-		return false;
-	for (length = 2; length < size - 6; length++) {
-		const uint8_t *at = state + size - length - 5;
-
-		if (at[0] == 6 && at[-1] == 0 && length == ((size_t)at[1] << 24 | at[2] << 16 |
-							     at[3] << 8 | at[4]))
-			return true;
-	}
-	return false;
-}
-
 static int read_state(struct saving *s, int sock)
 {
 	struct record *record = &s->guest.record;
@@ -272,7 +255,7 @@ static int take_state(struct saving *s)
 	close(sock);
 	if (got)
 		return -1;
-	if (!is_whole(record->state, record->head->state_size) || !migration_completes(s)) {
+	if (!state_is_whole(record->state, record->head->state_size) || !migration_completes(s)) {
 		complain(NULL, "QEMU did not send the whole of its state");
 		return -1;
 	}

@@ -142,6 +142,19 @@ int session_release(const char *guest)
 	return ask("release", guest, "", -1, NULL, NULL);
 }
 
+void session_discard(const char *guest)
+{
+	int fd = open("/sys/kernel/kho/discard_session", O_WRONLY | O_CLOEXEC);
+	char name[64];
+	int size = snprintf(name, sizeof(name), PREFIX "%s", guest);
+
+	/* (when all of it was retrieved, it has gone with its descriptor) */
+	if (fd < 0 || (write(fd, name, size) < 0 && errno != ENOENT))
+		complain("khoctl discard gives up what is left", "%s: %s", name, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
 /* What the kernel has logged since @log was at its end, about live update */
 static void say_log(int log)
 {

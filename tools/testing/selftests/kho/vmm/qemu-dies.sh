@@ -99,6 +99,10 @@ guest_comes_in
 kho-qemu restore vm --cpr $vm/cpr --main $vm/nobody >$vm/said 2>&1 &
 restore_pid=$!
 wait_until "QEMU to have its descriptors" [ -S $vm/main ]
+# Nobody else gets the guest meanwhile.
+mv $vm/said $vm/said.first
+restore 1 --timeout 1
+contains $vm/said 'it is busy, with somebody else'
 kill -9 "$qemu_pid"
 wait_until "the end of QEMU" is_gone "$qemu_pid"
 kill -9 $restore_pid

@@ -31,6 +31,7 @@ load_next_with_guest() {
 guest_starts() {
 	mkdir -p $vm
 	[ -p $vm/in ] || mkfifo $vm/in
+	[ -p $vm/monitor ] || mkfifo $vm/monitor
 	: >>$vm/out
 	rm -f $vm/qmp
 	set -- "$@" -accel kvm -cpu host -smp "$guest_cpus" -m "${guest_memory}M" -nodefaults -display none -no-reboot \
@@ -39,16 +40,20 @@ guest_starts() {
 		-kernel $guest_dir/kernel -initrd $guest_dir/initrd \
 		-append "console=ttyS0 quiet panic=-1 rdinit=/init $guest_append" \
 		-chardev "file,id=console,path=$vm/out,append=on,input-path=$vm/in" -serial chardev:console \
+		-chardev "file,id=monitor,path=$vm/monitor.out,append=on,input-path=$vm/monitor" -monitor chardev:monitor \
 		-qmp unix:$vm/qmp,server=on,wait=off
 	[ -z "$guest_nics" ] || set -- "$@" -object iommufd,id=iommufd0
 	for nic in $guest_nics; do
 		set -- "$@" -device "vfio-pci,host=$nic,iommufd=iommufd0,rombar=0$guest_device"
 	done
-	# (a writer of its own, or QEMU would see the end of its console)
+	# (a writer of its own, or QEMU would see the end of its console, and of its monitor)
 	"$guest_dir/qemu" "$@" >>$vm/log 2>&1 &
 	qemu_pid=$!
-	exec 9<>$vm/in
+	exec 9<>$vm/in 8<>$vm/monitor
 }
+
+# manage COMMAND: as whoever manages the guest does, by QEMU's monitor for people
+manage() { echo "$*" >$vm/monitor; }
 
 # guest_comes_in: the same QEMU, to which kho-qemu gives a guest
 guest_comes_in() {

@@ -72,7 +72,7 @@ early_exit() {
 
 bad_option() {
 	local wrong
-	for wrong in '--colour red' '--cpus many' '--memory lots' '--config special' '--add /no/such/file'; do
+	for wrong in '--colour red' '--cpus many' '--memory lots' '--config special' '--add /no/such/file' '--disk big'; do
 		# shellcheck disable=SC2086 # option and value
 		if $vm $wrong -- true >"$work/out" 2>"$work/err"; then
 			echo "scripts/vm accepts $wrong"

@@ -123,7 +123,6 @@ static void generation_end(void)
 	note("taint %d %s", generation, taint);
 	tcdrain(STDOUT_FILENO);
 	tcdrain(STDERR_FILENO);
-	sync();
 }
 
 static void make_parents(const char *path)

@@ -15,10 +15,22 @@
  *	memory		"words W wrong N" of the pattern
  *	spoil		change one word of it, for a test that has to fail
  *	who		"boot ID, uptime MS, time S": the same guest, and what its clocks say
- *	write TEXT, read	of the disk, when there is one
+ *
+ * A NIC of virtio gets no such frames; it is there for who speaks IP:
+ *
+ *	address IP	its address, in a network of that class
+ *
+ * A disk, /dev/vda, has an ext4, which is mounted when it is needed:
+ *
+ *	sync FILE TEXT	write it, and have it on the disk
+ *	direct FILE TEXT	have it at the disk, which may still have it in a cache of its own
+ *	keep FILE TEXT	write it, into this guest's memory and no further
+ *	read FILE	what it has; from the disk, as far as that has it
+ *	unmount
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -45,6 +57,7 @@
 #define PATTERN		(32UL << 20)
 #define NICS_MAX	4
 #define LINE_MAX_SIZE	256
+#define BLOCK		4096
 
 struct nic {
 	char name[IFNAMSIZ];
@@ -54,6 +67,7 @@ struct nic {
 
 static struct nic nics[NICS_MAX];
 static int nr_nics;
+static char ip_nic[IFNAMSIZ];
 static int report_ms = -1;
 static uint64_t *pattern;
 static char boot_id[64];
@@ -147,6 +161,14 @@ static void open_nic(const char *name)
 	nr_nics++;
 }
 
+static bool is_virtio(const char *name)
+{
+	char path[64], driver[PATH_MAX] = "";
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.15s/device/driver", name);
+	return readlink(path, driver, sizeof(driver) - 1) > 0 && strstr(driver, "/virtio_net");
+}
+
 static bool has_carrier(const char *name)
 {
 	char path[64], value = 0;
@@ -168,9 +190,14 @@ static void open_nics(void)
 	struct dirent *entry;
 	int i;
 
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "lo") && nr_nics < NICS_MAX)
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "lo"))
+			continue;
+		if (is_virtio(entry->d_name))
+			snprintf(ip_nic, sizeof(ip_nic), "%.15s", entry->d_name);
+		else if (nr_nics < NICS_MAX)
 			open_nic(entry->d_name);
+	}
 	if (dir)
 		closedir(dir);
 	for (i = 0; i < nr_nics; i++)
@@ -257,24 +284,103 @@ static void show_self(const char *number)
 	       up.tv_sec * 1000 + up.tv_nsec / 1000000, (long)now.tv_sec, nr_nics);
 }
 
-/* What the disk holds is on the disk when it is answered. */
-static void use_disk(const char *number, const char *text)
+static void set_address(const char *number, const char *ip)
 {
-	char line[LINE_MAX_SIZE] = "";
-	int fd;
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	struct ifreq request = { 0 };
+	int sock = socket(AF_INET, SOCK_DGRAM, 0);
 
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", ip_nic);
+	if (inet_pton(AF_INET, ip, &address.sin_addr) != 1)
+		die(ip);
+	memcpy(&request.ifr_addr, &address, sizeof(address));
+	if (ioctl(sock, SIOCSIFADDR, &request) || ioctl(sock, SIOCGIFFLAGS, &request))
+		die(ip);
+	request.ifr_flags |= IFF_UP;
+	if (ioctl(sock, SIOCSIFFLAGS, &request))
+		die(ip);
+	close(sock);
+	answer("= %s", number);
+}
+
+/* What is in memory only is to stay there: nobody writes it back by and by. */
+static void mount_disk(void)
+{
+	int fd = open("/proc/sys/vm/dirty_writeback_centisecs", O_WRONLY);
+
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		die("writeback");
+	close(fd);
 	mkdir("/disk", 0755);
 	if (mount("/dev/vda", "/disk", "ext4", 0, NULL) && errno != EBUSY)
 		die("/dev/vda");
-	fd = open("/disk/text", O_RDWR | O_CREAT | (text ? O_TRUNC : 0), 0644);
+}
+
+static int open_file(const char *name, int flags)
+{
+	char path[LINE_MAX_SIZE + 8];
+	int fd;
+
+	mount_disk();
+	snprintf(path, sizeof(path), "/disk/%s", name);
+	fd = open(path, flags, 0644);
 	if (fd < 0)
-		die("/disk/text");
-	if (text && (write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fsync(fd)))
-		die("/disk/text");
-	if (!text && read(fd, line, sizeof(line) - 1) < 0)
-		die("/disk/text");
+		die(path);
+	return fd;
+}
+
+static void write_file(const char *number, const char *how, const char *name, const char *text)
+{
+	int direct = strcmp(how, "direct") ? 0 : O_DIRECT;
+	int fd = open_file(name, O_WRONLY | O_CREAT | O_TRUNC | direct);
+	size_t size = direct ? BLOCK : strlen(text);
+	char *block = aligned_alloc(BLOCK, BLOCK);
+
+	if (!block)
+		die(name);
+	memset(block, 0, BLOCK);
+	memcpy(block, text, strlen(text));
+	if (write(fd, block, size) != (ssize_t)size || (!strcmp(how, "sync") && fsync(fd)))
+		die(name);
+	free(block);
 	close(fd);
-	answer("= %s %s", number, text ? text : line);
+	answer("= %s", number);
+}
+
+static void read_file(const char *number, const char *name)
+{
+	int fd = open_file(name, O_RDONLY);
+	char text[LINE_MAX_SIZE] = "";
+
+	/* (what is not on the disk yet stays) */
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		die(name);
+	close(fd);
+	answer("= %s %s", number, text);
+}
+
+static void unmount(const char *number)
+{
+	if (umount("/disk"))
+		die("/disk");
+	answer("= %s", number);
+}
+
+static bool obey_disk(const char *number, const char *command, char *line)
+{
+	char *name = line ? strsep(&line, " ") : NULL;
+
+	if (!strcmp(command, "unmount"))
+		unmount(number);
+	else if (!strcmp(command, "read") && name)
+		read_file(number, name);
+	else if (line && (!strcmp(command, "sync") || !strcmp(command, "direct") ||
+			  !strcmp(command, "keep")))
+		write_file(number, command, name, line);
+	else
+		return false;
+	return true;
 }
 
 static void obey(char *line)
@@ -302,11 +408,9 @@ static void obey(char *line)
 		answer("= %s", number);
 	} else if (!strcmp(command, "who")) {
 		show_self(number);
-	} else if (!strcmp(command, "write")) {
-		use_disk(number, line ? line : "");
-	} else if (!strcmp(command, "read")) {
-		use_disk(number, NULL);
-	} else {
+	} else if (!strcmp(command, "address") && line) {
+		set_address(number, line);
+	} else if (!obey_disk(number, command, line)) {
 		answer("= %s unknown command", number);
 	}
 }

@@ -210,7 +210,9 @@ int guest_go_on(const struct guest *guest, const struct options *options)
 		complain(NULL, "the guest does not go on: %s", qmp_error(qmp));
 	json_decref(answer);
 	qmp_close(qmp);
-	if (answer)
-		say("%s goes on", guest->name);
-	return answer ? 0 : -1;
+	if (!answer)
+		return -1;
+	say("%s goes on", guest->name);
+	guest_set_clock(guest, options);
+	return 0;
 }

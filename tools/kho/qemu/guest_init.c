@@ -16,6 +16,10 @@
  *	spoil		change one word of it, for a test that has to fail
  *	who		"boot ID, uptime MS, time S": the same guest, and what its clocks say
  *
+ * With an agent of QEMU's in the initrd, that runs, and listens on the second serial port:
+ *
+ *	dismiss		end it
+ *
  * A NIC of virtio gets no such frames; it is there for who speaks IP:
  *
  *	address IP	its address, in a network of that class
@@ -32,6 +36,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -51,6 +56,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "frames/frame_count.h"
 
@@ -68,6 +74,7 @@ struct nic {
 static struct nic nics[NICS_MAX];
 static int nr_nics;
 static char ip_nic[IFNAMSIZ];
+static pid_t agent;
 static int report_ms = -1;
 static uint64_t *pattern;
 static char boot_id[64];
@@ -367,6 +374,13 @@ static void unmount(const char *number)
 	answer("= %s", number);
 }
 
+static void dismiss_agent(const char *number)
+{
+	if (agent <= 0 || kill(agent, SIGKILL) || waitpid(agent, NULL, 0) != agent)
+		die("/agent");
+	answer("= %s", number);
+}
+
 static bool obey_disk(const char *number, const char *command, char *line)
 {
 	char *name = line ? strsep(&line, " ") : NULL;
@@ -408,6 +422,8 @@ static void obey(char *line)
 		answer("= %s", number);
 	} else if (!strcmp(command, "who")) {
 		show_self(number);
+	} else if (!strcmp(command, "dismiss")) {
+		dismiss_agent(number);
 	} else if (!strcmp(command, "address") && line) {
 		set_address(number, line);
 	} else if (!obey_disk(number, command, line)) {
@@ -431,6 +447,24 @@ static void read_commands(void)
 		size = 0;
 		obey(line);
 	}
+}
+
+static void start_agent(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (access("/agent", F_OK))
+		return;
+	agent = fork();
+	if (agent < 0)
+		die("/agent");
+	if (agent)
+		return;
+	dup2(null, 1);
+	dup2(null, 2);
+	execl("/agent/loader", "loader", "--library-path", "/agent", "/agent/qemu-ga", "--statedir",
+	      "/agent", "--method", "isa-serial", "--path", "/dev/ttyS1", NULL);
+	_exit(127);
 }
 
 static void set_up(void)
@@ -464,6 +498,7 @@ int main(void)
 	int i;
 
 	set_up();
+	start_agent();
 	fill();
 	open_nics();
 	answer("= ready nics %d", nr_nics);

@@ -29,6 +29,7 @@ enum exit_status {
 struct options {
 	const char *guest;
 	const char *qmp;	/* QEMU's monitor, or NULL */
+	const char *agent;	/* restore, cancel: of the guest, behind QEMU's socket, or NULL */
 	const char *cpr, *main;	/* QEMU's two channels, or NULL */
 	const char *dir;	/* of our own sockets */
 	const char *ready;	/* a file to be made when a guest is saved, or NULL */
@@ -95,6 +96,9 @@ int guest_feed(struct guest *guest, const struct options *options);
 /* With --qmp, and unless it was paused before it was saved */
 int guest_go_on(const struct guest *guest, const struct options *options);
 int guest_fd(const struct guest *guest, const char *name);
+
+/* clock.c: with --agent; when it cannot be set, that is only said */
+void guest_set_clock(const struct guest *guest, const struct options *options);
 
 int cmd_save(const struct options *options);
 int cmd_restore(const struct options *options);

@@ -40,6 +40,7 @@ static const char help[] =
 "  --ready FILE      save: is made when the guest is saved\n"
 "  --state-size MIB  save: room for QEMU's state (default 8)\n"
 "  --start COMMAND   restore, cancel: a shell's, that starts the QEMU; cancel has the old one end\n"
+"  --agent SOCKET    restore, cancel: of the guest's agent, which is to set its clock\n"
 "  --stopped         restore, cancel: do not have the guest go on\n"
 "  --without-devices restore, cancel: leave them out; QEMU is started without them\n"
 "  --timeout S       seconds to wait for QEMU (default 60)\n"
@@ -100,6 +101,7 @@ static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option known[] = {
 		{ "qmp", required_argument, NULL, 'q' },
+		{ "agent", required_argument, NULL, 'a' },
 		{ "cpr", required_argument, NULL, 'c' },
 		{ "main", required_argument, NULL, 'm' },
 		{ "dir", required_argument, NULL, 'd' },
@@ -121,6 +123,9 @@ static int parse(int argc, char **argv, struct options *options)
 		switch (c) {
 		case 'q':
 			options->qmp = optarg;
+			break;
+		case 'a':
+			options->agent = optarg;
 			break;
 		case 'c':
 			options->cpr = optarg;
@@ -206,6 +211,8 @@ static int with_guest(int (*run)(const struct options *options), struct options 
 	options->guest = guest;
 	if ((run == cmd_restore || run == cmd_cancel) && !(options->cpr && options->main))
 		return misused("where does QEMU come in? --cpr and --main say it", "");
+	if (options->agent && !options->qmp)
+		return misused("--agent is for a guest that goes on by --qmp", "");
 	return make_dir(options) ? EXIT_FAILED : run(options);
 }
 

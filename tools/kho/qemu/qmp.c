@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kho_qemu.h"
@@ -15,21 +16,39 @@
 
 #define ANSWER_S	60
 #define LINE_MAX_SIZE	(16 << 20)
+#define DELIMITER	0xff	/* which no text of UTF-8 has */
 
 struct qmp {
 	int sock;
+	int64_t end_s;	/* of all that is said, or 0 */
 	char *line;
 	size_t size, room;
 	char error[256];
 	char status[32];
 };
 
-/* The next object that comes, or NULL with an error */
+static int64_t now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* (an agent is the guest's, which may say anything for as long as it likes) */
+static int wait_for_more(const struct qmp *qmp)
+{
+	int64_t seconds = qmp->end_s ? qmp->end_s - now_s() : ANSWER_S;
+
+	return seconds > 0 ? sock_wait(qmp->sock, seconds) : -1;
+}
+
+/* The next object that comes, or NULL with an error. What was left over before 0xff is no part. */
 static json_t *receive(struct qmp *qmp)
 {
 	json_error_t problem;
 	json_t *object;
-	char *end, *more;
+	char *start, *end, *more;
 	ssize_t size;
 
 	while (!(end = memchr(qmp->line, '\n', qmp->size))) {
@@ -42,7 +61,7 @@ static json_t *receive(struct qmp *qmp)
 			qmp->line = more;
 			qmp->room *= 2;
 		}
-		if (sock_wait(qmp->sock, ANSWER_S)) {
+		if (wait_for_more(qmp)) {
 			snprintf(qmp->error, sizeof(qmp->error), "it does not answer");
 			return NULL;
 		}
@@ -56,7 +75,9 @@ static json_t *receive(struct qmp *qmp)
 		qmp->size += size;
 	}
 	end++;
-	object = json_loadb(qmp->line, end - qmp->line, 0, &problem);
+	start = memrchr(qmp->line, DELIMITER, end - qmp->line);
+	start = start ? start + 1 : qmp->line;
+	object = json_loadb(start, end - start, 0, &problem);
 	qmp->size -= end - qmp->line;
 	memmove(qmp->line, end, qmp->size);
 	if (!object)
@@ -74,24 +95,32 @@ static int send_text(struct qmp *qmp, const char *text)
 	return -1;
 }
 
-json_t *qmp_ask(struct qmp *qmp, const char *command, json_t *arguments)
+/* @arguments are taken over. */
+static int send_command(struct qmp *qmp, const char *command, json_t *arguments)
 {
 	json_t *request = arguments ? json_pack("{s:s, s:o}", "execute", command, "arguments",
 						arguments) :
 				      json_pack("{s:s}", "execute", command);
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
-	json_t *answer, *result;
-	const char *why;
 	int rc;
 
 	json_decref(request);
 	if (!text) {
 		snprintf(qmp->error, sizeof(qmp->error), "out of memory");
-		return NULL;
+		return -1;
 	}
 	rc = send_text(qmp, text);
 	free(text);
-	if (rc || send_text(qmp, "\n"))
+	return rc ? rc : send_text(qmp, "\n");
+}
+
+json_t *qmp_ask(struct qmp *qmp, const char *command, json_t *arguments)
+{
+	json_t *answer, *result;
+	const char *why;
+	int rc;
+
+	if (send_command(qmp, command, arguments))
 		return NULL;
 	for (;;) {
 		answer = receive(qmp);
@@ -152,10 +181,9 @@ void qmp_probe(const char *path)
 	exit(EXIT_NO_QEMU);
 }
 
-struct qmp *qmp_connect(const char *path, int seconds)
+static struct qmp *make(void)
 {
 	struct qmp *qmp = calloc(1, sizeof(*qmp));
-	json_t *answer;
 
 	if (qmp)
 		qmp->line = malloc(8192);
@@ -165,6 +193,16 @@ struct qmp *qmp_connect(const char *path, int seconds)
 		return NULL;
 	}
 	qmp->room = 8192;
+	return qmp;
+}
+
+struct qmp *qmp_connect(const char *path, int seconds)
+{
+	struct qmp *qmp = make();
+	json_t *answer;
+
+	if (!qmp)
+		return NULL;
 	qmp->sock = sock_connect(path, seconds);
 	if (qmp->sock < 0) {
 		complain("say where QEMU listens for QMP, with -qmp unix:PATH,server=on,wait=off",
@@ -186,6 +224,42 @@ struct qmp *qmp_connect(const char *path, int seconds)
 	complain(NULL, "%s: %s", path, qmp->error);
 fail:
 	qmp_close(qmp);
+	return NULL;
+}
+
+/* What was left half said, by either side, is over. The agent may call it an error. */
+static int begin_anew(struct qmp *agent)
+{
+	static const char delimiter[] = { (char)DELIMITER, 0 };
+	json_int_t id = getpid();
+	json_t *answer = NULL;
+
+	if (send_text(agent, delimiter) ||
+	    send_command(agent, "guest-sync-delimited", json_pack("{s:I}", "id", id)))
+		return -1;
+	do {
+		json_decref(answer);
+		answer = receive(agent);
+	} while (answer && json_integer_value(json_object_get(answer, "return")) != id);
+	json_decref(answer);
+	return answer ? 0 : -1;
+}
+
+struct qmp *qmp_connect_agent(const char *path, int seconds, const char **why)
+{
+	struct qmp *agent = make();
+	static char reason[256];
+
+	*why = reason;
+	snprintf(reason, sizeof(reason), "out of memory");
+	if (!agent)
+		return NULL;
+	agent->end_s = now_s() + seconds;
+	agent->sock = sock_connect(path, seconds);
+	if (agent->sock >= 0 && !begin_anew(agent))
+		return agent;
+	snprintf(reason, sizeof(reason), "%s", agent->sock < 0 ? strerror(errno) : agent->error);
+	qmp_close(agent);
 	return NULL;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* QEMU's monitor, by QMP on a Unix socket. */
+/* QEMU's monitor, by QMP on a Unix socket; and the agent in a guest, which is spoken to alike. */
 #ifndef KHO_QEMU_QMP_H
 #define KHO_QEMU_QMP_H
 
@@ -11,6 +11,12 @@ struct qmp;
 
 /* NULL when it fails, which has been said */
 struct qmp *qmp_connect(const char *path, int seconds);
+
+/*
+ * The guest's agent, behind a socket that QEMU has also when nobody in the guest listens. On
+ * failure NULL, with the reason in *@why
+ */
+struct qmp *qmp_connect_agent(const char *path, int seconds, const char **why);
 
 /*
  * Carries @command out. @arguments, which may be NULL, are taken over. The answer is the caller's

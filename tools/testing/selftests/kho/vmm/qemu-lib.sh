@@ -7,6 +7,7 @@
 # its kernel, the kind of its memory, more properties of its NICs, and what interrupts they have (msix, msi or intx).
 
 guest_dir=/root/guest
+guest_initrd=$guest_dir/initrd
 vm=/tmp/vm
 : "${guest_memory:=128}" "${guest_cpus:=1}" "${guest_append=}"
 : "${guest_backend:=memory-backend-memfd,share=on}" "${guest_device=}" "${guest_irq:=msix}"
@@ -37,7 +38,7 @@ guest_starts() {
 	set -- "$@" -accel kvm -cpu host -smp "$guest_cpus" -m "${guest_memory}M" -nodefaults -display none -no-reboot \
 		-machine q35,memory-backend=ram0,aux-ram-share=on \
 		-object "$guest_backend,id=ram0,size=${guest_memory}M" \
-		-kernel $guest_dir/kernel -initrd $guest_dir/initrd \
+		-kernel $guest_dir/kernel -initrd "$guest_initrd" \
 		-append "console=ttyS0 quiet panic=-1 rdinit=/init $guest_append" \
 		-chardev "file,id=console,path=$vm/out,append=on,input-path=$vm/in" -serial chardev:console \
 		-chardev "file,id=monitor,path=$vm/monitor.out,append=on,input-path=$vm/monitor" -monitor chardev:monitor \

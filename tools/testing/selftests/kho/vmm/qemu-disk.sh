@@ -37,7 +37,7 @@ guest_is_pinged() {
 	ping -c 3 -W 10 $guest_ip >$vm/ping || fail "the guest does not answer: $(cat $vm/ping)"
 }
 
-modprobe -a virtio_pci virtio_blk ext4 tun
+modprobe -a virtio_pci virtio_blk crc32c_generic ext4 tun
 wait_until "the host's disk" [ -b /dev/vda ]
 mkdir -p /mnt
 

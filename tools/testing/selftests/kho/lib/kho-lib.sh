@@ -191,8 +191,8 @@ image_without() {
 	done
 }
 
-# load_next COMMAND...: for jump_next, which does not return when the jump works
-load_next() { live-update --load-only -- "$@" || fail "loading the next kernel: $?"; }
+# load_next COMMAND...: for jump_next, which does not return when the jump works. With $no_sync disks are as they are.
+load_next() { live-update ${no_sync:+--no-sync} --load-only -- "$@" || fail "loading the next kernel: $?"; }
 jump_next() {
 	live-update --jump
 	fail "the jump was refused: $?"

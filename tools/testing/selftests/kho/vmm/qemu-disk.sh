@@ -65,6 +65,7 @@ if [ "$GENERATION" = 0 ]; then
 	save_guest
 	! image_has keep || fail "the guest's disk has what the guest was to keep in its memory"
 	text host >/mnt/host
+	no_sync=1
 	load_next_with_guest qemu-disk "$boot"
 	live-update --no-sync --jump
 	fail "the jump was refused: $?"

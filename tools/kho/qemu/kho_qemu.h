@@ -84,7 +84,7 @@ int device_mend(int fd, const struct record_device *device);
 
 /* state.c: QEMU's state as it sends it */
 bool state_is_whole(const uint8_t *state, size_t size);
-/* A copy in memory of its own, of *@size bytes then. NULL with errno; EBADMSG: it is not understood */
+/* A copy, of *@size bytes then. NULL with errno; EBADMSG: it is not understood */
 uint8_t *state_without_devices(const uint8_t *state, size_t *size);
 
 /* feed.c: from the record and the descriptors to a QEMU that is coming in */

@@ -46,7 +46,7 @@ touch $vm/log
 for attempt in first second; do
 	! restore --timeout 2 || fail "it is restored with a device that is not there"
 	say "the $attempt attempt: $(cat $vm/said)"
-	contains $vm/said 'what was preserved of it is not there'
+	contains $vm/said "$lost: what was preserved of it is not there"
 	contains $vm/said '--without-devices'
 	contains $kho/sessions 'qemu-vm incoming open'
 done

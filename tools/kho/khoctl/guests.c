@@ -12,6 +12,7 @@
  * A program returns 0 when that is done, or there was nothing to be done, and when it does not know
  * the word. It has a process group of its own, and is killed when its time is over.
  */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -201,6 +202,21 @@ void find_guests(struct findings *findings)
 }
 
 /**
+ * guests_seconds - how long is each program to have?
+ * @text: what was said
+ *
+ * Return: the seconds; 0 when that is no number of them, or more than a day
+ */
+unsigned int guests_seconds(const char *text)
+{
+	unsigned long seconds;
+	char *end;
+
+	seconds = strtoul(text, &end, 10);
+	return isdigit((unsigned char)*text) && !*end && seconds <= 86400 ? seconds : 0;
+}
+
+/**
  * cmd_guests - khoctl guests
  * @argc: as in main()
  * @argv: the same
@@ -209,17 +225,16 @@ void find_guests(struct findings *findings)
  */
 int cmd_guests(int argc, char **argv)
 {
-	unsigned long seconds = GUESTS_SECONDS;
+	unsigned int seconds = GUESTS_SECONDS;
 	size_t i, which = ARRAY_SIZE(words);
-	char *end;
 	int rc;
 
 	for (i = 1; i < (size_t)argc; i++) {
 		if (!strcmp(argv[i], "--help"))
 			return help("guests");
 		if (!strcmp(argv[i], "--timeout") && i + 1 < (size_t)argc) {
-			seconds = strtoul(argv[++i], &end, 10);
-			if (*end || !seconds || seconds > 86400)
+			seconds = guests_seconds(argv[++i]);
+			if (!seconds)
 				return misused("guests", "no number of seconds: %s", argv[i]);
 			continue;
 		}

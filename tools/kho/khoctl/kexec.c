@@ -376,14 +376,14 @@ static int parse(struct job *job, int argc, char **argv)
 		else if (!strcmp(argv[i], "--systemd"))
 			job->systemd = true;
 		else if (!strcmp(argv[i], "--guests-timeout") && i + 1 < argc)
-			job->guests_seconds = atoi(argv[++i]);
+			job->guests_seconds = guests_seconds(argv[++i]);
 		else if (argv[i][0] != '-' && !job->next.image)
 			job->next.image = argv[i];
 		else if (!next_option(&job->next, argc, argv, &i))
 			return misused("kexec", "unknown argument, or one without its value: %s",
 				       argv[i]);
 	}
-	if (!job->guests_seconds || job->guests_seconds > 86400)
+	if (!job->guests_seconds)
 		return misused("kexec", "--guests-timeout wants seconds");
 	if (!job->next.image)
 		return misused("kexec", "an IMAGE is wanted");

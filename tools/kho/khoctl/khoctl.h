@@ -113,6 +113,7 @@ void json_null(struct json *json, const char *key);
 #define GUESTS_SECONDS		60	/* that each may take, unless it is said */
 
 struct findings;
+unsigned int guests_seconds(const char *text);
 int guests_call(const char *word, unsigned int seconds);
 void find_guests(struct findings *findings);
 int cmd_guests(int argc, char **argv);

@@ -58,6 +58,7 @@ if [ "$GENERATION" = 0 ]; then
 	khoctl_gives 2 guests
 	khoctl_gives 2 guests stop
 	khoctl_gives 2 guests --timeout 0 save
+	khoctl_gives 2 guests --timeout 5x save
 
 	# What is no program is not called.
 	mkdir -p $folder/folder
@@ -131,6 +132,7 @@ if [ "$GENERATION" = 0 ]; then
 
 	# Whoever does not come to an end is ended, with all that he has started, whether he wants to or not.
 	program b "[ \$1 != save ] || { trap '' TERM; sleep 1000 & wait; sleep 1001; }"
+	kexec_gives 2 --no-jump --guests-timeout 5x
 	kexec_gives 1 --no-jump --guests-timeout 1
 	contains $out 'guests: b save has not ended within 1 seconds, and was killed'
 	calls_are '3 check idle 0' '3 prepare idle 0' '3 save active 1' '3 cancel idle 0'

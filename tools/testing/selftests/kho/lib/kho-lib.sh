@@ -194,7 +194,7 @@ image_without() {
 # load_next COMMAND...: for jump_next, which does not return when the jump works. With $no_sync disks are as they are.
 load_next() { live-update ${no_sync:+--no-sync} --load-only -- "$@" || fail "loading the next kernel: $?"; }
 jump_next() {
-	live-update --jump
+	live-update ${no_sync:+--no-sync} --jump
 	fail "the jump was refused: $?"
 }
 

@@ -75,7 +75,6 @@ static int list_files(const struct guest *guest, struct cpr_state *files, int *f
 {
 	uint32_t i;
 
-	*files = (struct cpr_state) { 0 };
 	for (i = 0; i < guest->list.nr_fds; i++) {
 		if (guest->record.fds[i].kind != RECORD_FILE)
 			continue;
@@ -86,15 +85,12 @@ static int list_files(const struct guest *guest, struct cpr_state *files, int *f
 	return 0;
 }
 
-static int send_list(const struct guest *guest, const struct options *options)
+static int send_list(const struct cpr_state *list, const int *fds, const struct options *options)
 {
-	int *fds = calloc(guest->list.nr_fds, sizeof(*fds));
-	struct cpr_state files = { 0 };
 	struct cpr_bytes bytes;
 	int sock, rc;
 
-	rc = fds ? list_files(guest, &files, fds) : -1;
-	if (rc || cpr_build(options->without_devices ? &files : &guest->list, &bytes)) {
+	if (cpr_build(list, &bytes)) {
 		complain(NULL, "out of memory");
 		return -1;
 	}
@@ -105,11 +101,24 @@ static int send_list(const struct guest *guest, const struct options *options)
 		cpr_bytes_free(&bytes);
 		return -1;
 	}
-	rc = sock_send(sock, &bytes, options->without_devices ? fds : guest->fds);
+	rc = sock_send(sock, &bytes, fds);
 	if (rc)
 		complain(NULL, "%s: %s", options->cpr, strerror(errno));
 	close(sock);
 	cpr_bytes_free(&bytes);
+	return rc;
+}
+
+static int send_files(const struct guest *guest, const struct options *options)
+{
+	int *fds = calloc(guest->list.nr_fds, sizeof(*fds));
+	struct cpr_state files = { 0 };
+	int rc = -1;
+
+	if (fds && !list_files(guest, &files, fds))
+		rc = send_list(&files, fds, options);
+	else
+		complain(NULL, "out of memory");
 	cpr_free(&files);
 	free(fds);
 	return rc;
@@ -182,7 +191,10 @@ int guest_feed(struct guest *guest, const struct options *options)
 	const struct record_device *device = guest->record.devices;
 	const struct record_device *end = device + guest->record.head->nr_devices;
 
-	if (send_list(guest, options) || send_state(guest, options) || has_loaded(options))
+	if (options->without_devices ? send_files(guest, options) :
+				       send_list(&guest->list, guest->fds, options))
+		return -1;
+	if (send_state(guest, options) || has_loaded(options))
 		return -1;
 	if (options->without_devices)
 		return 0;

@@ -181,6 +181,7 @@ void kho_early_free_begin(void);
 void kho_early_free_end(void);
 bool kho_next_free_range(unsigned long *pfn, unsigned long end,
 			 unsigned long *range_end);
+bool kho_has_free_range(unsigned long pfn, unsigned long end);
 void kho_boot_ends(void);
 
 /* Hooks: kexec (kernel/kho/image.c, zone.c, jump.c, stages.c) */

@@ -18,7 +18,8 @@
  * devices that go on with DMA are stopped at once. A map that is damaged leaves the
  * holes: everything else counts as preserved, and stays so until the next cold boot.
  *
- * Everything runs on one CPU but the deferred initialisation, which only reads.
+ * Everything runs on one CPU but the deferred initialisation, which only reads. A part of that may
+ * come when userspace runs (mm/late_memmap.c).
  */
 #define pr_fmt(fmt) "kho: " fmt
 
@@ -399,8 +400,8 @@ void __init kho_early_free_end(void)
 }
 
 /* Without a map only the holes and the first MiB are known to be free. */
-static bool __init next_hole(unsigned long *pfn, unsigned long end,
-			     unsigned long *range_end)
+static bool next_hole(unsigned long *pfn, unsigned long end,
+		      unsigned long *range_end)
 {
 	unsigned int i;
 
@@ -426,10 +427,27 @@ static bool __init next_hole(unsigned long *pfn, unsigned long end,
  * Deferred initialisation sets the type of a page block when the block's first
  * frame is freed. Preserved frames are not freed, so it is done here.
  */
-static void __init init_pageblocks(unsigned long pfn, unsigned long end)
+static void init_pageblocks(unsigned long pfn, unsigned long end)
 {
 	for (pfn = pageblock_align(pfn); pfn < end; pfn += pageblock_nr_pages)
 		set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_MOVABLE);
+}
+
+/* Changes nothing but, at first, the map's marks on fragments */
+static bool find_free_range(unsigned long *pfn, unsigned long end,
+			    unsigned long *range_end)
+{
+	if (*pfn >= end)
+		return false;
+	if (!have_header)
+		*range_end = end;
+	else if (!map_usable)
+		return next_hole(pfn, end, range_end);
+	else if (scoped)
+		*range_end = kho_map_next_open(&kho_in_map, pfn, end);
+	else
+		*range_end = kho_map_peek_open(&kho_in_map, pfn, end);
+	return *pfn < end;
 }
 
 /**
@@ -438,26 +456,32 @@ static void __init init_pageblocks(unsigned long pfn, unsigned long end)
  * @end: where to end, exclusive
  * @range_end: end of the run of such frames, exclusive
  *
- * Leaves out preserved frames, and fragments among them (fragments.c).
+ * Leaves out preserved frames, and fragments among them (fragments.c). These are marked when it is
+ * called for the first time, from memblock_free_all(), for all of memory.
  *
+ * Context: struct pages of the frames are initialised, and nobody else has to do with them, but in
+ * memblock_free_all(), where they may not be
  * Return: false when there are none
  */
-bool __init kho_next_free_range(unsigned long *pfn, unsigned long end,
-				unsigned long *range_end)
+bool kho_next_free_range(unsigned long *pfn, unsigned long end,
+			 unsigned long *range_end)
 {
 	unsigned long from = *pfn;
+	bool found = find_free_range(pfn, end, range_end);
 
-	if (from >= end)
-		return false;
-	if (!have_header) {
-		*range_end = end;
-		return true;
-	}
-	if (map_usable)
-		*range_end = kho_map_next_open(&kho_in_map, pfn, end);
-	else if (!next_hole(pfn, end, range_end))
-		*pfn = end;
-	if (!scoped)
-		init_pageblocks(from, min(*pfn, end));
-	return *pfn < end;
+	if (have_header && !scoped)
+		init_pageblocks(from, found ? *pfn : end);
+	return found;
+}
+
+/**
+ * kho_has_free_range - would kho_next_free_range() find any?
+ * @pfn: where to begin
+ * @end: where to end, exclusive
+ */
+bool kho_has_free_range(unsigned long pfn, unsigned long end)
+{
+	unsigned long range_end;
+
+	return find_free_range(&pfn, end, &range_end);
 }

@@ -18,6 +18,7 @@
 
 #include <linux/init.h>
 #include <linux/kthread.h>
+#include <linux/late_memmap.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
@@ -42,6 +43,7 @@ static bool done;
 
 static void free_fragments(unsigned long pfn, u64 fragments)
 {
+	late_memmap_settle(pfn, 64);
 	adjust_managed_page_count(pfn_to_page(pfn), hweight64(fragments));
 	for (; fragments; fragments &= fragments - 1) {
 		struct page *page = pfn_to_page(pfn + __ffs64(fragments));
@@ -92,6 +94,8 @@ static int free_in_background(void *unused)
 	unsigned long freed, sum = 0;
 
 	set_user_nice(current, MAX_NICE);
+	/* (which marks them) */
+	late_memmap_wait();
 	do {
 		mutex_lock(&fragment_lock);
 		freed = free_some(end, BATCH);
@@ -117,6 +121,7 @@ void kho_fragments_settle(void)
 {
 	if (!is_kho_boot())
 		return;
+	late_memmap_finish();
 	mutex_lock(&fragment_lock);
 	free_some(1UL << KHO_MAP_PFN_BITS, ULONG_MAX);
 	if (!done)
@@ -131,6 +136,7 @@ static int free_before_oom(struct notifier_block *nb, unsigned long unused,
 
 	/* Whoever holds the lock is freeing. */
 	if (!done && mutex_trylock(&fragment_lock)) {
+		late_memmap_rush();
 		*freed += free_some(1UL << KHO_MAP_PFN_BITS, BATCH);
 		mutex_unlock(&fragment_lock);
 	}
@@ -145,8 +151,10 @@ static void __init free_up_to_minimum(unsigned long end)
 {
 	unsigned long nr = global_zone_page_state(NR_FREE_PAGES);
 
-	if (nr < EARLY_MINIMUM)
-		free_some(end, EARLY_MINIMUM - nr);
+	if (nr >= EARLY_MINIMUM)
+		return;
+	late_memmap_rush();
+	free_some(end, EARLY_MINIMUM - nr);
 }
 
 /**
@@ -172,7 +180,7 @@ void __init kho_fragments_free_early(void)
 /**
  * kho_fragments_init - start freeing in the background
  *
- * Context: all struct pages are initialised.
+ * Context: struct pages are initialised, or will be (mm/late_memmap.c).
  */
 void __init kho_fragments_init(void)
 {

@@ -21,6 +21,7 @@
 
 #include <linux/delay.h>
 #include <linux/kexec.h>
+#include <linux/late_memmap.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/slab.h>
@@ -283,6 +284,7 @@ int kho_image_probe(struct kimage *image, const char *kernel,
 	if (!kho_is_enabled() || image->type == KEXEC_TYPE_CRASH)
 		return 0;
 
+	late_memmap_finish();
 	kho = kzalloc(sizeof(*kho), GFP_KERNEL);
 	if (!kho)
 		return -ENOMEM;

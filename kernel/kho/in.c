@@ -15,6 +15,7 @@
 #include <linux/export.h>
 #include <linux/init.h>
 #include <linux/io.h>
+#include <linux/late_memmap.h>
 #include <linux/mm.h>
 #include <linux/pgalloc_tag.h>
 #include <linux/slab.h>
@@ -365,6 +366,8 @@ static void __init adopt_node(struct kho_map *map, void *node)
 {
 	struct page *page = virt_to_page(node);
 
+	/* (while it is still marked) */
+	late_memmap_settle(page_to_pfn(page), 1);
 	/* It was moved out of somebody's way. */
 	if (PageReserved(page))
 		ClearPageReserved(page);

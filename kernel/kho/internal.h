@@ -163,6 +163,8 @@ unsigned long kho_map_next_clear_word(const struct kho_map *map,
 				      unsigned long pfn, unsigned long end);
 unsigned long kho_map_next_open(struct kho_map *map, unsigned long *pfn,
 				unsigned long end);
+unsigned long kho_map_peek_open(const struct kho_map *map, unsigned long *pfn,
+				unsigned long end);
 unsigned long kho_map_claim_fragments(struct kho_map *map, unsigned long *pfn,
 				      unsigned long end, u64 *fragments);
 int kho_map_merge(struct kho_map *map, const struct kho_map *other);

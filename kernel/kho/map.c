@@ -680,6 +680,37 @@ bool kho_map_trim(struct kho_map *map)
 	return trimmed;
 }
 
+/* As kho_map_next_open(), which marks what it passes over. */
+static unsigned long next_open(struct kho_map *map, unsigned long *pfn,
+			       unsigned long end, bool mark)
+{
+	struct kho_leaf_ser *leaf = NULL;
+	unsigned long gap_end, at = *pfn;
+	bool open = false;
+
+	while (at < end) {
+		struct word_part part = word_part(at, end - at);
+		u64 used;
+
+		if (!leaf || !(at % KHO_LEAF_FRAMES))
+			leaf = map_leaf_or_gap(map, at, &gap_end);
+		used = leaf ? READ_ONCE(leaf->used[part.index]) : 0;
+		if (used) {
+			if (open)
+				return at;
+			if (mark)
+				leaf->head[part.index] |= ~used & part.mask;
+		} else if (!open) {
+			open = true;
+			*pfn = at;
+		}
+		at = leaf ? at + part.count : min(gap_end, end);
+	}
+	if (!open)
+		*pfn = end;
+	return end;
+}
+
 /**
  * kho_map_next_open - find the next frames in words without a preserved frame
  * @map: the map; no lock, see below
@@ -697,30 +728,25 @@ bool kho_map_trim(struct kho_map *map)
 unsigned long kho_map_next_open(struct kho_map *map, unsigned long *pfn,
 				unsigned long end)
 {
-	struct kho_leaf_ser *leaf = NULL;
-	unsigned long gap_end, at = *pfn;
-	bool open = false;
+	return next_open(map, pfn, end, true);
+}
 
-	while (at < end) {
-		struct word_part part = word_part(at, end - at);
-		u64 used;
-
-		if (!leaf || !(at % KHO_LEAF_FRAMES))
-			leaf = map_leaf_or_gap(map, at, &gap_end);
-		used = leaf ? leaf->used[part.index] : 0;
-		if (used) {
-			if (open)
-				return at;
-			leaf->head[part.index] |= ~used & part.mask;
-		} else if (!open) {
-			open = true;
-			*pfn = at;
-		}
-		at = leaf ? at + part.count : min(gap_end, end);
-	}
-	if (!open)
-		*pfn = end;
-	return end;
+/**
+ * kho_map_peek_open - find again what kho_map_next_open() has found
+ * @map: the map
+ * @pfn: in: where to begin; out: first such frame
+ * @end: where to end, exclusive
+ *
+ * Changes nothing.
+ *
+ * Context: no node may be freed meanwhile: @map->keep is set; in words that are looked at nothing
+ * is deleted
+ * Return: as kho_map_next_open()
+ */
+unsigned long kho_map_peek_open(const struct kho_map *map, unsigned long *pfn,
+				unsigned long end)
+{
+	return next_open((struct kho_map *)map, pfn, end, false);
 }
 
 /**

@@ -15,6 +15,7 @@
 
 #include <linux/export.h>
 #include <linux/io.h>
+#include <linux/late_memmap.h>
 #include <linux/log2.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -68,6 +69,7 @@ static int take_frames(unsigned long pfn, unsigned long nr, unsigned int order)
 
 	if (!kho_map_covers(&kho_in_map, pfn, nr))
 		return -ENOENT;
+	late_memmap_settle(pfn, nr);
 	rc = kho_frames_sane(pfn, nr) ?
 	     kho_map_take(&kho_in_map, pfn, nr, order) : -EINVAL;
 	if (!rc)

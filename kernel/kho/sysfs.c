@@ -13,6 +13,7 @@
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kobject.h>
+#include <linux/late_memmap.h>
 #include <linux/mm.h>
 #include <linux/security.h>
 #include <linux/slab.h>
@@ -47,6 +48,8 @@ static ssize_t activate_store(struct kobject *kobj, struct kobj_attribute *attr,
 	bool on;
 	int rc = kstrtobool(buf, &on);
 
+	if (!rc && on)
+		late_memmap_finish();
 	if (!rc)
 		rc = step(on ? kho_activate : kho_deactivate);
 	return rc ?: count;
@@ -79,6 +82,12 @@ static ssize_t last_error_show(struct kobject *kobj,
 			       struct kobj_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%s\n", kho_last_error());
+}
+
+static ssize_t late_bytes_show(struct kobject *kobj,
+			       struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", late_memmap_pages() << PAGE_SHIFT);
 }
 
 static ssize_t preserved_bytes_show(struct kobject *kobj,
@@ -160,6 +169,7 @@ static struct kobj_attribute activate_attr = __ATTR_RW_MODE(activate, 0644);
 static struct kobj_attribute finalize_attr = __ATTR_RW_MODE(finalize, 0644);
 static struct kobj_attribute state_attr = __ATTR_RO(state);
 static struct kobj_attribute last_error_attr = __ATTR_RO(last_error);
+static struct kobj_attribute late_bytes_attr = __ATTR_RO(late_bytes);
 static struct kobj_attribute preserved_bytes_attr = __ATTR_RO(preserved_bytes);
 /* Physical addresses are for root only. */
 static struct kobj_attribute landing_zone_attr =
@@ -175,6 +185,7 @@ static struct attribute *kho_attrs[] = {
 	&finalize_attr.attr,
 	&state_attr.attr,
 	&last_error_attr.attr,
+	&late_bytes_attr.attr,
 	&preserved_bytes_attr.attr,
 	&landing_zone_attr.attr,
 	&incoming_attr.attr,

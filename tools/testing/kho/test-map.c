@@ -605,7 +605,7 @@ static void test_fragments(unsigned long rounds)
 	struct model model;
 	unsigned long pfn, nr, at, end, first, last, i;
 	unsigned int order, w;
-	u64 claimed, sum;
+	u64 claimed, sum, marked;
 	u8 *open;
 
 	open = malloc(window[0].end - window[0].start);
@@ -634,6 +634,14 @@ static void test_fragments(unsigned long rounds)
 				open[at - window[w].start] = 1;
 		}
 		CHECK(count_used(&map) == model.nr_frames);
+		marked = map.root ? kho_map_checksum(&map) : 0;
+		for (pfn = first; pfn < last; pfn = end) {
+			at = pfn;
+			end = kho_map_peek_open(&map, &pfn, last);
+			for (; at < end; at++)
+				CHECK(open[at - window[w].start] == (at >= pfn));
+		}
+		CHECK(!map.root || kho_map_checksum(&map) == marked);
 		for (at = 0; ; ) {
 			pfn = kho_map_claim_fragments(&map, &at, last, &claimed);
 			if (pfn == last)

@@ -9,6 +9,7 @@ kho=/sys/kernel/kho
 
 if [ "$1" = next ]; then
 	echo "init $INIT_TSC"
+	[ ! -e $kho/timeline ] || awk '$1 == "next" && $5 == "-" { print "next" $2, $4 }' $kho/timeline
 	case $2 in none | stock) exit 0 ;; esac
 	ticks=$(kho-bench write $control retrieve)
 	echo "restore $ticks"

@@ -5,15 +5,16 @@
  * Deferred initialisation (mm_init.c) leaves most struct pages to threads, but waits for these
  * before anything else goes on, and the wait grows with the memory. Here nobody waits.
  *
- * Life cycle: late_memmap_begin() notes which frames are left, and how many of them are free. A
- * chunk of the largest order goes two steps. First its struct pages are initialised: by
- * late_memmap_ensure() at once for whoever comes with the number of a frame, for which
- * pfn_to_online_page() is the place. Then its frames are given to the page allocator, but for those
- * that were handed over: by threads that run when nothing else does; by the allocator when its
- * lists are empty; and by late_memmap_settle() before anything of the chunk that was handed over is
- * given back, as nobody could tell afterwards. late_memmap_finish() does all that is left: before
- * memory is plugged, before the map that was handed over goes, before the next handover is
- * activated. When it is over, a static key removes all of it.
+ * Life cycle: late_memmap_leave() leaves out the struct pages of the memory map's own memory, of
+ * which there are the more the more memory there is. late_memmap_begin() notes all frames that are
+ * left, and how many of them are free. A chunk of the largest order goes two steps. First its
+ * struct pages are initialised: by late_memmap_ensure() at once for whoever comes with the number
+ * of a frame, for which pfn_to_online_page() is the place. Then its frames are given to the page
+ * allocator, but for those that were handed over: by threads that run when nothing else does; by
+ * the allocator when its lists are empty; and by late_memmap_settle() before anything of the chunk
+ * that was handed over is given back, as nobody could tell afterwards. late_memmap_finish() does
+ * all that is left: before memory is plugged, before the map that was handed over goes, before the
+ * next handover is activated. When it is over, a static key removes all of it.
  *
  * The allocator looks at no frame outside of a chunk when it merges what is freed there, so none of
  * a chunk may be freed before the chunk is given. What memblock has reserved may be freed by
@@ -43,6 +44,7 @@
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/string.h>
 #include <linux/suspend.h>
 #include <linux/topology.h>
@@ -72,10 +74,12 @@ enum late_state {
 
 struct late_range {
 	unsigned long start, end;
+	bool reserved;			/* the memory map itself: nothing to give */
 };
 
 struct late_node {
 	struct zone *zone;
+	unsigned long first;		/* frame that is left */
 	unsigned long start;		/* the first frame of chunk 0 */
 	unsigned long nr_chunks;
 	u8 *states;			/* of the chunks, enum late_state */
@@ -100,6 +104,16 @@ static atomic_t nr_threads;
 static DEFINE_MUTEX(end_mutex);
 static unsigned long begin_jiffies;
 static bool wanted __initdata = true;
+
+/* Of the memory map, see late_memmap_leave(); and what became of that */
+struct left_range {
+	unsigned long start, end;
+	int nid;
+};
+
+static struct left_range left[64] __initdata, left_parts[128] __initdata;
+static unsigned int nr_left __initdata, nr_left_parts __initdata;
+
 static bool only_on_demand __initdata;
 
 static int __init late_memmap_param(char *arg)
@@ -146,6 +160,7 @@ static bool next_part(const struct late_node *node, unsigned long nr,
 		return false;
 	part->start = max(range->start, from);
 	part->end = min(range->end, end);
+	part->reserved = range->reserved;
 	return true;
 }
 
@@ -155,9 +170,13 @@ static void init_frames(const struct late_node *node, unsigned long nr)
 	struct late_range part = {};
 	unsigned long pfn;
 
-	while (next_part(node, nr, &part))
-		for (pfn = part.start; pfn < part.end; pfn++)
+	while (next_part(node, nr, &part)) {
+		for (pfn = part.start; pfn < part.end; pfn++) {
 			__init_single_page(pfn_to_page(pfn), pfn, zid, nid);
+			if (part.reserved)
+				SetPageReserved(pfn_to_page(pfn));
+		}
+	}
 }
 
 static unsigned long give_frames(struct late_node *node, unsigned long nr)
@@ -166,6 +185,8 @@ static unsigned long give_frames(struct late_node *node, unsigned long nr)
 	struct late_range part = {};
 
 	while (next_part(node, nr, &part)) {
+		if (part.reserved)
+			continue;
 		for_each_kho_free_range(pfn, end, part.start, part.end) {
 			take_credit(node, end - pfn);
 			deferred_free_pages(pfn, end - pfn);
@@ -181,7 +202,7 @@ static bool has_free(const struct late_node *node, unsigned long nr)
 	struct late_range part = {};
 
 	while (next_part(node, nr, &part))
-		if (kho_has_free_range(part.start, part.end))
+		if (!part.reserved && kho_has_free_range(part.start, part.end))
 			return true;
 	return false;
 }
@@ -501,13 +522,80 @@ static int __init alloc_arrays(struct late_node *node, unsigned int nr_ranges)
 }
 
 static void __init note_range(struct late_node *node, unsigned long start,
-			      unsigned long end)
+			      unsigned long end, bool reserved)
 {
+	struct late_range *range = &node->ranges[node->nr_ranges];
+
+	start = max(start, node->first);
 	if (start >= end)
 		return;
-	node->ranges[node->nr_ranges].start = start;
-	node->ranges[node->nr_ranges++].end = end;
-	node->nr_frames += end - start;
+	range->start = start;
+	range->end = end;
+	range->reserved = reserved;
+	node->nr_ranges++;
+	if (!reserved)
+		node->nr_frames += end - start;
+}
+
+static void __init init_left(const struct left_range *part)
+{
+	reserve_bootmem_region(PFN_PHYS(part->start), PFN_PHYS(part->end), part->nid);
+}
+
+/* What memblock has taken back since then of what was left is not left. */
+static void __init find_left_parts(void)
+{
+	struct memblock_region *region;
+	struct left_range part;
+	unsigned int i;
+
+	for_each_reserved_mem_region(region) {
+		part.nid = memblock_get_region_node(region);
+		for (i = 0; i < nr_left && memblock_is_reserved_noinit(region); i++) {
+			part.start = max(left[i].start, PFN_DOWN(region->base));
+			part.end = min(left[i].end, PFN_DOWN(region->base + region->size));
+			if (part.start >= part.end)
+				continue;
+			if (nr_left_parts < ARRAY_SIZE(left_parts))
+				left_parts[nr_left_parts++] = part;
+			else
+				init_left(&part);
+		}
+	}
+}
+
+static unsigned int __init count_ranges(int nid)
+{
+	unsigned int nr_ranges = nr_left_parts;
+	phys_addr_t start, end;
+	u64 i;
+
+	for_each_free_mem_range(i, nid, MEMBLOCK_NONE, &start, &end, NULL)
+		nr_ranges++;
+	return nr_ranges;
+}
+
+static int __init compare_ranges(const void *a, const void *b)
+{
+	const struct late_range *one = a, *other = b;
+
+	return one->start < other->start ? -1 : 1;
+}
+
+static void __init note_ranges(struct late_node *node)
+{
+	const struct left_range *part = left_parts;
+	int nid = zone_to_nid(node->zone);
+	phys_addr_t start, end;
+	u64 i;
+
+	for_each_free_mem_range(i, nid, MEMBLOCK_NONE, &start, &end, NULL)
+		note_range(node, PFN_UP(start), PFN_DOWN(end), false);
+	for (; part < left_parts + nr_left_parts; part++)
+		if (part->nid == nid)
+			note_range(node, part->start, part->end, true);
+	sort(node->ranges, node->nr_ranges, sizeof(*node->ranges),
+	     compare_ranges, NULL);
 }
 
 /* The frames of a node that are left; what it does not take is initialised as ever. */
@@ -515,10 +603,7 @@ static struct late_node *__init take_node(int nid)
 {
 	pg_data_t *pgdat = NODE_DATA(nid);
 	unsigned long first = pgdat->first_deferred_pfn, flags;
-	unsigned int nr_ranges = 0;
 	struct late_node *node;
-	phys_addr_t start, end;
-	u64 i;
 
 	if (first == ULONG_MAX)
 		return NULL;
@@ -531,9 +616,7 @@ static struct late_node *__init take_node(int nid)
 	node->nr_chunks = DIV_ROUND_UP(zone_end_pfn(node->zone) - node->start,
 				       CHUNK);
 	atomic_long_set(&node->left, node->nr_chunks);
-	for_each_free_mem_range(i, nid, MEMBLOCK_NONE, &start, &end, NULL)
-		nr_ranges++;
-	if (alloc_arrays(node, nr_ranges)) {
+	if (alloc_arrays(node, count_ranges(nid))) {
 		free_node(node);
 		return NULL;
 	}
@@ -542,10 +625,35 @@ static struct late_node *__init take_node(int nid)
 	pgdat_resize_lock(pgdat, &flags);
 	first = pgdat->first_deferred_pfn;
 	pgdat->first_deferred_pfn = ULONG_MAX;
-	for_each_free_mem_range(i, nid, MEMBLOCK_NONE, &start, &end, NULL)
-		note_range(node, max(PFN_UP(start), first), PFN_DOWN(end));
+	node->first = first;
+	note_ranges(node);
 	pgdat_resize_unlock(pgdat, &flags);
 	return node;
+}
+
+static struct late_node *__init find_node(int nid)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_nodes; i++)
+		if (zone_to_nid(nodes[i]->zone) == nid)
+			return nodes[i];
+	return NULL;
+}
+
+/* What late_memmap_leave() has left and no node has taken */
+static void __init init_left_parts(void)
+{
+	const struct late_node *node;
+	unsigned int i;
+
+	for (i = 0; i < nr_left_parts; i++) {
+		node = find_node(left_parts[i].nid);
+		if (node)
+			left_parts[i].end = min(left_parts[i].end, node->first);
+		if (left_parts[i].start < left_parts[i].end)
+			init_left(&left_parts[i]);
+	}
 }
 
 /* What memblock has given away and the page allocator does not have yet */
@@ -599,6 +707,43 @@ static struct notifier_block pm_notifier = {
 };
 
 /**
+ * late_memmap_leave - leave the struct pages of the memory map's own memory for later
+ * @map: where it is, from memblock; or NULL
+ * @size: its bytes; a part may be given back to memblock yet
+ *
+ * Does nothing in a kernel in which late_memmap_begin() does nothing, and in one that can take
+ * memory out: that makes notes in these struct pages while it boots.
+ *
+ * Context: memblock is there, and has not given away its memory
+ */
+void __init late_memmap_leave(const void *map, unsigned long size)
+{
+	struct left_range *range = &left[nr_left];
+
+	if (!map || !wanted || !is_kho_boot() || nr_left == ARRAY_SIZE(left) ||
+	    IS_ENABLED(CONFIG_HAVE_BOOTMEM_INFO_NODE) ||
+	    memblock_reserved_mark_noinit(__pa(map), size))
+		return;
+	range->start = PHYS_PFN(__pa(map));
+	range->end = range->start + PHYS_PFN(size);
+	nr_left++;
+}
+
+/**
+ * late_memmap_is_left - did late_memmap_leave() leave this?
+ * @phys: an address in it
+ */
+bool __init late_memmap_is_left(phys_addr_t phys)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_left; i++)
+		if (PHYS_PFN(phys) >= left[i].start && PHYS_PFN(phys) < left[i].end)
+			return true;
+	return false;
+}
+
+/**
  * late_memmap_begin - take the struct pages that are not initialised yet
  *
  * Does nothing in a kernel to which nothing was handed over, or with kho_late_memmap=off.
@@ -615,11 +760,13 @@ void __init late_memmap_begin(void)
 	if (!wanted || !is_kho_boot())
 		return;
 	begin_jiffies = jiffies;
+	find_left_parts();
 	for_each_node_state(nid, N_MEMORY) {
 		node = take_node(nid);
 		if (node)
 			nodes[nr_nodes++] = node;
 	}
+	init_left_parts();
 	if (!nr_nodes)
 		return;
 	give_credit();

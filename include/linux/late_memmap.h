@@ -37,6 +37,8 @@ static inline void late_memmap_ensure(unsigned long pfn)
 }
 
 void late_memmap_settle(unsigned long pfn, unsigned long nr_frames);
+void late_memmap_leave(const void *map, unsigned long size);
+bool late_memmap_is_left(phys_addr_t phys);
 void late_memmap_begin(void);
 bool late_memmap_has_begun(void);
 void late_memmap_rush(void);
@@ -58,6 +60,15 @@ static inline void late_memmap_ensure(unsigned long pfn)
 
 static inline void late_memmap_settle(unsigned long pfn, unsigned long nr_frames)
 {
+}
+
+static inline void late_memmap_leave(const void *map, unsigned long size)
+{
+}
+
+static inline bool late_memmap_is_left(phys_addr_t phys)
+{
+	return false;
 }
 
 static inline void late_memmap_begin(void)

@@ -26,6 +26,7 @@
 #include <linux/export.h>
 #include <linux/init.h>
 #include <linux/io.h>
+#include <linux/late_memmap.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/pageblock-flags.h>
@@ -283,7 +284,8 @@ static void __init record_boot_memory(void)
 		phys_addr_t end = region->base + region->size;
 
 		/* Huge pages of the command line: not part of the need. */
-		if (!memblock_is_reserved_noinit(region))
+		if (!memblock_is_reserved_noinit(region) ||
+		    late_memmap_is_left(region->base))
 			early_need += PFN_UP(end) - PFN_DOWN(region->base);
 		add_boot_runs(region->base, end);
 	}

@@ -32,7 +32,7 @@ check: setup ## static checks: sparse, W=1, checkpatch, kernel-doc, shellcheck, 
 docs: setup ## the documentation as HTML, in build/docs
 	@scripts/docs
 
-bench: setup ## print the figures of README.md and figures.rst; B='files 256 1024' only one table and these sizes, in MiB; B=upstream beside Linux 7.3
+bench: setup ## print the figures of README.md and figures.rst; B='files 256 1024' only one table and these sizes, in MiB; B=blackout by the memory of the machine; B=upstream beside Linux 7.3
 	@scripts/bench $(B)
 
 refresh: setup ## put the edits made in build/tree to existing files into patches/

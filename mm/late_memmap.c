@@ -712,7 +712,8 @@ static struct notifier_block pm_notifier = {
  * @size: its bytes; a part may be given back to memblock yet
  *
  * Does nothing in a kernel in which late_memmap_begin() does nothing, and in one that can take
- * memory out: that makes notes in these struct pages while it boots.
+ * memory out: that makes notes in these struct pages while it boots. (What comes from such a buffer
+ * is mapped in blocks of a PMD, which is where hugetlb_vmemmap.c asks before it takes one apart.)
  *
  * Context: memblock is there, and has not given away its memory
  */

@@ -94,7 +94,7 @@ static int free_in_background(void *unused)
 	unsigned long freed, sum = 0;
 
 	set_user_nice(current, MAX_NICE);
-	/* (which marks them) */
+	/* (each needs its chunk of struct pages, and nobody needs these frames yet) */
 	late_memmap_wait();
 	do {
 		mutex_lock(&fragment_lock);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # late-memmap: the next kernel leaves struct pages for later. With nobody who does it in the background, half of memory is written
 # to, what was handed over is taken back with all of memory written to around it, and a handover is prepared: each initialises
-# what it needs. Memory is counted right from the beginning. In the background it comes to an end, and with kho_late_memmap=off nothing is left for later.
+# what it needs. Memory is counted right from the beginning. In the background it comes to an end, and with kho_late_memmap=off
+# nothing is left for later.
 set -e
 # shellcheck source=../lib/kho-lib.sh
 . kho-lib

@@ -19,6 +19,7 @@ nodes="600 /dev/liveupdate
 444 /sys/kernel/kho/incoming
 400 /sys/kernel/kho/landing_zone
 444 /sys/kernel/kho/last_error
+444 /sys/kernel/kho/late_bytes
 444 /sys/kernel/kho/preserved_bytes
 400 /sys/kernel/kho/sessions
 444 /sys/kernel/kho/state

@@ -455,11 +455,13 @@ void late_memmap_finish(void)
 /**
  * late_memmap_wait - wait until all struct pages are initialised, without haste
  *
- * Context: may sleep
+ * It may take hours on a machine that is never idle, which is not to look like a hang.
+ *
+ * Context: a kernel thread, may sleep
  */
 void late_memmap_wait(void)
 {
-	wait_var_event(&nr_nodes, !READ_ONCE(nr_nodes));
+	wait_var_event_interruptible(&nr_nodes, !READ_ONCE(nr_nodes));
 }
 
 /* False when there is no chunk left for a thread, or nothing at all any more */

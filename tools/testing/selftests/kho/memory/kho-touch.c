@@ -632,7 +632,8 @@ static void make(void)
 	}
 	if (inject)
 		printf("making: %u failures\n", nr_failed);
-	check(!inject || nr_failed >= 2 * nr_files);
+	/* (nodes of the map are there already when files lie close together) */
+	check(!inject || nr_failed >= nr_files);
 	fflush(stdout);
 	go_on();
 }

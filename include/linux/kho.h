@@ -191,6 +191,7 @@ int kho_image_probe(struct kimage *image, const char *kernel,
 bool kho_image_receives(const struct kimage *image);
 int kho_locate_mem_hole(struct kexec_buf *kbuf,
 			int (*func)(struct resource *, void *));
+void kho_image_loaded(struct kimage *image);
 void kho_image_free(struct kimage *image);
 int kho_kexec_prepare(void);
 phys_addr_t kho_image_header(const struct kimage *image);
@@ -411,6 +412,7 @@ static inline int kho_locate_mem_hole(struct kexec_buf *kbuf,
 	return -EOPNOTSUPP;
 }
 
+static inline void kho_image_loaded(struct kimage *image) { }
 static inline void kho_image_free(struct kimage *image) { }
 
 static inline int kho_kexec_prepare(void)

@@ -26,6 +26,7 @@
 #include <linux/preempt.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 #include <asm/kho.h>
 
 #include "../kexec_internal.h"
@@ -56,6 +57,40 @@ phys_addr_t kho_image_header(const struct kimage *image)
 bool kho_image_reads(const struct kho_image *kho, const char *compatible)
 {
 	return kho_reads(kho->versions, kho->versions_size, compatible, NULL);
+}
+
+/**
+ * kho_image_kernel - what is known of the kernel that an image enters itself
+ * @image: the image
+ *
+ * Return: it, with a size of 0 as long as the decompressor is entered; NULL when the image
+ * receives nothing
+ */
+struct kho_kernel *kho_image_kernel(const struct kimage *image)
+{
+	return kho_image_receives(image) ? &image->kho->kernel : NULL;
+}
+
+/**
+ * kho_image_lists - is a version in the list of an image that is being loaded?
+ * @image: the image
+ * @version: the version
+ */
+bool kho_image_lists(const struct kimage *image, const char *version)
+{
+	return kho_image_receives(image) && kho_image_reads(image->kho, version);
+}
+
+/**
+ * kho_image_damaged - an image that is being loaded cannot be what it was made as
+ * @what: what is wrong with it
+ *
+ * Return: -EBADMSG, with last_error set
+ */
+int kho_image_damaged(const char *what)
+{
+	kho_set_err("image: %s; it is damaged", what);
+	return -EBADMSG;
 }
 
 static int check_properties(const struct kho_image *kho)
@@ -306,6 +341,18 @@ int kho_image_probe(struct kimage *image, const char *kernel,
 }
 
 /**
+ * kho_image_loaded - drop what is of no use once the segments of an image are filled
+ * @image: the image, may have been freed by kho_image_free()
+ */
+void kho_image_loaded(struct kimage *image)
+{
+	if (!image->kho)
+		return;
+	vfree(image->kho->kernel.buf);
+	image->kho->kernel.buf = NULL;
+}
+
+/**
  * kho_image_free - drop what belongs to an image
  * @image: the image, on its way out
  */
@@ -315,6 +362,7 @@ void kho_image_free(struct kimage *image)
 
 	if (!kho)
 		return;
+	kho_image_loaded(image);
 	image->kho = NULL;
 	kho_zone_free(kho);
 	put_image(kho);

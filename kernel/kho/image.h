@@ -6,6 +6,7 @@
 #ifndef _KERNEL_KHO_IMAGE_H
 #define _KERNEL_KHO_IMAGE_H
 
+#include <linux/kho_kernel.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
@@ -18,10 +19,11 @@
  * @bootconfig: a parameter that its bootconfig may have, or NULL
  * @versions: subtree versions it can restore, see versions.c
  * @versions_size: bytes of @versions
+ * @kernel: the kernel in it, when its decompressor is not entered
  * @blocks: memory that is held as landing zone until the image is unloaded, see
  *	    zone.c; the kexec lock
  *
- * But for @blocks nothing changes once the image is loaded.
+ * But for @blocks, and what struct kho_kernel says, nothing changes once the image is loaded.
  */
 struct kho_image {
 	refcount_t refs;
@@ -30,6 +32,7 @@ struct kho_image {
 	const char *bootconfig;
 	char *versions;
 	size_t versions_size;
+	struct kho_kernel kernel;
 	struct list_head blocks;
 };
 

@@ -282,6 +282,7 @@ unsigned long kho_own_frames(void);
  * zone.c: where the next kernel's image goes
  */
 void kho_zone_free(struct kho_image *kho);
+bool kho_zone_keeps(phys_addr_t start, phys_addr_t end);
 
 /*
  * poison.c: bad frames in restored memory
@@ -440,6 +441,7 @@ int kho_out_seal(const struct kho_target *target);
 void kho_out_unseal(void);
 int kho_out_reseal_header(const struct kho_target *target);
 bool kho_out_hole_covers(u64 start, u64 end);
+unsigned int kho_out_holes(const struct kho_hole_ser **holes);
 void kho_out_show_blob(struct seq_file *m);
 
 /*
@@ -460,6 +462,11 @@ void kho_owners_unjump(void);
 /*
  * Floor 8: the machine
  */
+
+/*
+ * kaslr.c: where the kernel goes that is entered without its decompressor
+ */
+void kho_kernel_scatter(struct kimage *image);
 
 /*
  * machine.c: the steps

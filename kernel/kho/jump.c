@@ -129,6 +129,7 @@ int kho_kexec_prepare(void)
 	} else {
 		kho_set_jumping();
 		if (done.hands_over) {
+			kho_kernel_scatter(kexec_image);
 			kho_stages_jump(begin);
 			pr_info("handing over to the next kernel\n");
 		}

@@ -225,6 +225,13 @@ bool kho_out_hole_covers(u64 start, u64 end)
 	return kho_holes_cover(header->holes, header->nr_holes, start, end);
 }
 
+/* The listed holes; returns their number. */
+unsigned int kho_out_holes(const struct kho_hole_ser **holes)
+{
+	*holes = header->holes;
+	return header->nr_holes;
+}
+
 /* The blob as it is in memory, nothing before finalize; kho_lock is held. */
 void kho_out_show_blob(struct seq_file *m)
 {

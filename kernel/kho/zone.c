@@ -106,6 +106,21 @@ static bool is_ours_to_keep(unsigned long pfn)
 	       overlaps(pfn, crashk_low_res.start, crashk_low_res.end);
 }
 
+/**
+ * kho_zone_keeps - is something in an extent that stays in use until the jump is over?
+ * @start: bytes
+ * @end: bytes, exclusive
+ */
+bool kho_zone_keeps(phys_addr_t start, phys_addr_t end)
+{
+	unsigned long pfn;
+
+	for (pfn = PHYS_PFN(start); pfn < PHYS_PFN(end); pfn++)
+		if (is_ours_to_keep(pfn))
+			return true;
+	return false;
+}
+
 static void add_memmap(struct memmap_runs *runs, unsigned long pfn,
 		       unsigned long nr)
 {

@@ -29,6 +29,16 @@ bool __init kho_keeps_memory(const char *param)
 }
 
 /**
+ * kho_arch_is_mapped - is all of an extent mapped when an image is started?
+ * @start: bytes
+ * @end: bytes, exclusive
+ */
+bool kho_arch_is_mapped(phys_addr_t start, phys_addr_t end)
+{
+	return pfn_range_is_mapped(PHYS_PFN(start), PHYS_PFN(end));
+}
+
+/**
  * kho_arch_encrypts_as - will the next kernel read memory as this one does?
  * @encrypts: mem_encrypt=on is on its command line
  */

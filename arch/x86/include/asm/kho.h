@@ -8,7 +8,10 @@
 #include <linux/kho/abi/handover.h>
 
 struct boot_params;
+struct kexec_buf;
+struct kexec_entry64_regs;
 struct kimage;
+struct setup_header;
 
 #ifdef CONFIG_KEXEC_HANDOVER
 
@@ -18,6 +21,11 @@ unsigned int kho_setup_data_size(const struct kimage *image);
 void kho_setup_data_add(const struct kimage *image, struct boot_params *params,
 			unsigned long params_pa, unsigned int offset);
 void kho_setup_data_parse(u64 pa, u32 len);
+int kho_unpack_kernel(struct kimage *image, const struct setup_header *header,
+		      struct kexec_buf *kbuf);
+void kho_enter_kernel(struct kimage *image, struct boot_params *params,
+		      unsigned long mem, struct kexec_entry64_regs *regs);
+bool kho_arch_is_mapped(phys_addr_t start, phys_addr_t end);
 bool kho_keeps_memory(const char *param);
 bool kho_arch_encrypts_as(bool encrypts);
 void kho_arch_stop_dma(void);
@@ -36,6 +44,17 @@ static inline void kho_setup_data_add(const struct kimage *image,
 				      unsigned long params_pa,
 				      unsigned int offset) { }
 static inline void kho_setup_data_parse(u64 pa, u32 len) { }
+static inline int kho_unpack_kernel(struct kimage *image,
+				    const struct setup_header *header,
+				    struct kexec_buf *kbuf)
+{
+	return 0;
+}
+
+static inline void kho_enter_kernel(struct kimage *image,
+				    struct boot_params *params,
+				    unsigned long mem,
+				    struct kexec_entry64_regs *regs) { }
 static inline bool kho_keeps_memory(const char *param) { return false; }
 
 static inline bool kho_clock_take(unsigned int *cpu, unsigned int *tsc)

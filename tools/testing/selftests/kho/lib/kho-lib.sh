@@ -187,7 +187,7 @@ image_without() {
 		# (the list is the last; what is packed before it may happen to have a name as it is)
 		at=$(strings -t d "$copy" | sed -n "s/^ *\([0-9]*\) $version-v[0-9]\$/\1/p" | tail -n 1)
 		[ -n "$at" ] || fail "$version is not listed"
-		printf x | dd of="$copy" bs=1 seek="$at" conv=notrunc 2>/dev/null
+		printf X | dd of="$copy" bs=1 seek="$at" conv=notrunc 2>/dev/null
 	done
 }
 

@@ -183,6 +183,7 @@ bool kho_next_free_range(unsigned long *pfn, unsigned long end,
 			 unsigned long *range_end);
 bool kho_has_free_range(unsigned long pfn, unsigned long end);
 void kho_boot_ends(void);
+unsigned long kho_table_pages(unsigned long pages, bool cleared);
 
 /* Hooks: kexec (kernel/kho/image.c, zone.c, jump.c, stages.c) */
 int kho_kexec_load_check(unsigned long flags);
@@ -389,6 +390,11 @@ static inline bool kho_next_free_range(unsigned long *pfn, unsigned long end,
 }
 
 static inline void kho_boot_ends(void) { }
+
+static inline unsigned long kho_table_pages(unsigned long pages, bool cleared)
+{
+	return pages;
+}
 
 static inline int kho_kexec_load_check(unsigned long flags)
 {

@@ -4,11 +4,11 @@
  *
  * Life cycle: at finalize the old kernel writes what it knows into an optional subtree. The
  * next one looks at it when it would measure the time-stamp counter for the first time, long
- * before the core reads what was handed over, and takes the rate of the local APIC's timer and
- * that the timer's interrupt arrives from it, too. Whatever it does not take it measures as
- * ever: because of kho_clock=off, because the processor or its microcode is another one, or
- * because a number makes no sense. A rate of the TSC that the old kernel had no time to refine
- * is refined by the next one.
+ * before the core reads what was handed over, and takes the rate of the local APIC's timer,
+ * that the timer's interrupt arrives, and that ACPI's timer works from it, too. Whatever it
+ * does not take it measures as ever: because of kho_clock=off, because the processor or its
+ * microcode is another one, or because a number makes no sense. A rate of the TSC that the old
+ * kernel had no time to refine is refined by the next one.
  *
  * Both kernels then have the same rate of the TSC, to the kHz: for guests of KVM it is the
  * machine's.
@@ -17,6 +17,7 @@
  */
 #define pr_fmt(fmt) "kho: clock: " fmt
 
+#include <linux/acpi_pmtmr.h>
 #include <linux/clocksource_ids.h>
 #include <linux/cpufeature.h>
 #include <linux/err.h>
@@ -38,6 +39,9 @@
 static bool wanted __initdata = true;
 static bool timer_works;
 static void *fdt;
+
+/* The port of ACPI's timer of the old kernel, 0 when it is not known to work */
+static u32 old_pm_timer __initdata;
 
 static int __init clock_param(char *arg)
 {
@@ -90,6 +94,9 @@ bool __init kho_clock_take(unsigned int *cpu, unsigned int *tsc)
 		pr_warn("measured anew: %s\n", wrong);
 		return false;
 	}
+	kho_early_read_prop(KHO_CLOCK_NAME, KHO_CLOCK_COMPATIBLE,
+			    KHO_CLOCK_PROP_PM_TIMER, &old_pm_timer,
+			    sizeof(old_pm_timer));
 	*cpu = clock.cpu_khz;
 	*tsc = clock.tsc_khz;
 	if (clock.flags & KHO_CLOCK_REFINED)
@@ -112,6 +119,17 @@ bool __init kho_clock_take(unsigned int *cpu, unsigned int *tsc)
 void __init kho_clock_timer_works(void)
 {
 	timer_works = true;
+}
+
+/**
+ * kho_clock_pm_timer_works - has the old kernel found ACPI's timer to work?
+ * @port: its I/O port
+ *
+ * Hook in init_acpi_pm_clocksource().
+ */
+bool __init kho_clock_pm_timer_works(u32 port)
+{
+	return port && port == old_pm_timer;
 }
 
 /* All was taken before. */
@@ -149,8 +167,19 @@ static void fill_clock(struct kho_clock_ser *clock)
 		clock->flags |= KHO_CLOCK_TIMER_IRQ;
 }
 
+/* Where ACPI's timer is, 0 when there is none that works */
+static u32 pm_timer(void)
+{
+#ifdef CONFIG_X86_PM_TIMER
+	return pmtmr_ioport;
+#else
+	return 0;
+#endif
+}
+
 static int write_fdt(const struct kho_clock_ser *clock)
 {
+	u32 port = pm_timer();
 	int rc;
 
 	rc = fdt_create(fdt, PAGE_SIZE);
@@ -159,6 +188,9 @@ static int write_fdt(const struct kho_clock_ser *clock)
 	rc = rc ?: fdt_property_string(fdt, KHO_PROP_COMPATIBLE,
 				       KHO_CLOCK_COMPATIBLE);
 	rc = rc ?: fdt_property(fdt, KHO_CLOCK_PROP_X86, clock, sizeof(*clock));
+	if (port)
+		rc = rc ?: fdt_property(fdt, KHO_CLOCK_PROP_PM_TIMER, &port,
+					sizeof(port));
 	rc = rc ?: fdt_end_node(fdt);
 	rc = rc ?: fdt_finish(fdt);
 	return rc ? -ENOSPC : 0;

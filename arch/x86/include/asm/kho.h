@@ -31,6 +31,7 @@ bool kho_arch_encrypts_as(bool encrypts);
 void kho_arch_stop_dma(void);
 bool kho_clock_take(unsigned int *cpu, unsigned int *tsc);
 void kho_clock_timer_works(void);
+bool kho_clock_pm_timer_works(u32 port);
 
 #else
 
@@ -63,6 +64,7 @@ static inline bool kho_clock_take(unsigned int *cpu, unsigned int *tsc)
 }
 
 static inline void kho_clock_timer_works(void) { }
+static inline bool kho_clock_pm_timer_works(u32 port) { return false; }
 
 #endif /* CONFIG_KEXEC_HANDOVER */
 #endif /* _ASM_X86_KHO_H */

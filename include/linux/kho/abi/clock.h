@@ -6,6 +6,7 @@
  * The subtree's root node has:
  *   compatible  KHO_CLOCK_COMPATIBLE
  *   x86         struct kho_clock_ser
+ *   pm-timer    u32: I/O port of ACPI's timer, which was found to work; may be missing
  *
  * The subtree is optional. Nothing of it is used on a machine, or after a change of
  * microcode, that is not the recorded one.
@@ -20,6 +21,7 @@
 #define KHO_CLOCK_COMPATIBLE	"clock-v1"
 KHO_RESTORES(IS_ENABLED(CONFIG_KEXEC_HANDOVER) && IS_ENABLED(CONFIG_X86), "clock-v1")
 #define KHO_CLOCK_PROP_X86	"x86"
+#define KHO_CLOCK_PROP_PM_TIMER	"pm-timer"
 
 /* struct kho_clock_ser.flags */
 #define KHO_CLOCK_REFINED	0x1	/* the rate of the TSC was compared with another clock */

@@ -12,6 +12,7 @@
 
 #include <linux/errno.h>
 #include <linux/err.h>
+#include <linux/init.h>
 #include <linux/list.h>
 #include <linux/types.h>
 
@@ -182,6 +183,8 @@ void kho_early_free_end(void);
 bool kho_next_free_range(unsigned long *pfn, unsigned long end,
 			 unsigned long *range_end);
 bool kho_has_free_range(unsigned long pfn, unsigned long end);
+void kho_boot_part(const char *stage, const char *what, u64 begin);
+void kho_initcall_done(int (*fn)(void), u64 begin);
 void kho_boot_ends(void);
 unsigned long kho_table_pages(unsigned long pages, bool cleared);
 
@@ -389,6 +392,9 @@ static inline bool kho_next_free_range(unsigned long *pfn, unsigned long end,
 	return *pfn < end;
 }
 
+static inline void kho_boot_part(const char *stage, const char *what,
+				 u64 begin) { }
+static inline void kho_initcall_done(int (*fn)(void), u64 begin) { }
 static inline void kho_boot_ends(void) { }
 
 static inline unsigned long kho_table_pages(unsigned long pages, bool cleared)

@@ -58,6 +58,8 @@ static unsigned int nr_withdrawn_ranges __ro_after_init;
 
 static void *blob_copy __ro_after_init;
 
+/* When memblock began to hand its memory over */
+static u64 free_begin __initdata;
 static unsigned long early_need __ro_after_init;
 static struct kho_hole_ser boot_runs[128] __ro_after_init;
 static unsigned int nr_boot_runs __ro_after_init;
@@ -368,6 +370,7 @@ again:
  */
 void __init kho_early_free_begin(void)
 {
+	free_begin = kho_stage_begin();
 	record_boot_memory();
 	if (!have_header)
 		return;
@@ -398,6 +401,7 @@ void __init kho_early_free_end(void)
 	scoped = false;
 	if (map_usable)
 		kho_fragments_free_early();
+	kho_boot_part("memmap", "free", free_begin);
 	kho_stage_stamp(KHO_STAMP_MEMORY);
 }
 

@@ -97,8 +97,14 @@ void kho_stage_close(struct kho_stage_ser *entry);
 void kho_stages_restart(bool activate);
 void kho_stages_jump(u64 begin);
 void kho_stage_stamp(enum kho_stamp stamp);
+void kho_stage_note(const char *stage, const char *what, u64 begin, u64 end);
 void kho_stages_init(struct kho_stages_ser *page);
 ssize_t kho_stages_read(char *buf, loff_t pos, size_t count, bool names);
+
+/*
+ * initcalls.c: the slowest of them
+ */
+void kho_initcalls_end(void);
 
 /*
  * ram.c: RAM as the next kernel will see it

@@ -56,6 +56,10 @@ static u32 nr_in_new;
 
 static u64 stamps[KHO_NR_STAMPS];
 
+/* Parts of early boot, until the rest is there to list them with */
+static struct kho_stage_ser parts[8] __initdata;
+static unsigned int nr_parts __initdata;
+
 /* Now, by the clock that both kernels have. */
 u64 kho_stage_begin(void)
 {
@@ -207,6 +211,20 @@ void kho_stage_stamp(enum kho_stamp stamp)
 	stamps[stamp] = kho_stage_begin();
 }
 
+/**
+ * kho_boot_part - note a part of early boot that may take long
+ * @stage: its name
+ * @what: which part of that it is, or ""
+ * @begin: kho_stage_begin() when it began
+ *
+ * Context: one processor, before initcalls
+ */
+void __init kho_boot_part(const char *stage, const char *what, u64 begin)
+{
+	if (nr_parts < ARRAY_SIZE(parts))
+		fill(&parts[nr_parts++], stage, what, begin, kho_stage_begin());
+}
+
 static void add_in(const char *stage, const char *what, u64 begin, u64 end)
 {
 	spin_lock(&stages_lock);
@@ -214,6 +232,20 @@ static void add_in(const char *stage, const char *what, u64 begin, u64 end)
 		fill(&in_new[nr_in_new++], stage, what, begin, end);
 	spin_unlock(&stages_lock);
 	report(stage, what, begin, end);
+}
+
+/**
+ * kho_stage_note - note a stage of this kernel that is over
+ * @stage: its name, without blanks
+ * @what: whose it is, or ""
+ * @begin: kho_stage_begin() when it began
+ * @end: the same when it ended
+ *
+ * Context: any but NMI and hard interrupts.
+ */
+void kho_stage_note(const char *stage, const char *what, u64 begin, u64 end)
+{
+	add_in(stage, what, begin, end);
 }
 
 /**
@@ -280,9 +312,13 @@ static void __init add_boot(const struct kho_stages_ser *page)
 {
 	u64 setup = stamps[KHO_STAMP_SETUP];
 	u64 left = page->nr ? page->stage[page->nr - 1].end : page->jump;
+	unsigned int i;
 
 	add_in("start", "", left, setup);
 	add_in("memory", "", setup, stamps[KHO_STAMP_MEMORY]);
+	for (i = 0; i < nr_parts; i++)
+		add_in(parts[i].stage, parts[i].what, parts[i].begin,
+		       parts[i].end);
 }
 
 /**
@@ -311,8 +347,11 @@ void __init kho_stages_init(struct kho_stages_ser *page)
  */
 void kho_boot_ends(void)
 {
+	u64 now = kho_stage_begin();
+
+	kho_initcalls_end();
 	if (in_old)
-		kho_stage_end("boot", "", stamps[KHO_STAMP_MEMORY]);
+		add_in("boot", "", stamps[KHO_STAMP_MEMORY], now);
 }
 
 static int show(char *buf, const char *kernel, const struct kho_stage_ser *entry,

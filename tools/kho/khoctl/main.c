@@ -109,10 +109,11 @@ static const struct command commands[] = {
 	  "\n"
 	  "Without FILE the running kernel's, which needs root, debugfs and the state final; \"-\" is\n"
 	  "standard input. A file is decoded on any machine.\n", false },
-	{ "timeline", cmd_timeline, "[--format text|json|svg] [--from FILE]",
+	{ "timeline", cmd_timeline, "[--format text|json|svg] [--from FILE] [--verbose]",
 	  "how long the stages of the last handover took",
 	  "  --format F  text (default), json or svg\n"
-	  "  --from FILE a copy of " KHO_DIR "/timeline; \"-\" is standard input\n", false },
+	  "  --from FILE a copy of " KHO_DIR "/timeline; \"-\" is standard input\n"
+	  "  --verbose   the initcalls that took longest, too\n", false },
 };
 
 static void print_usage(FILE *to)

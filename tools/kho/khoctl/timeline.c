@@ -22,9 +22,12 @@ static const struct {
 	{ "activate", "owners prepare, all runs on" },
 	{ "finalize", "last changes, seal" },
 	{ "shutdown", "stop devices, processors" },
-	{ "start", "purgatory, decompressor" },
+	{ "start", "to the kernel's first lines" },
 	{ "memory", "early boot, apply the map" },
+	{ "memmap", "descriptions of pages" },
+	{ "clock", "measure clocks" },
 	{ "boot", "boot until /init" },
+	{ "initcalls", "drivers and subsystems" },
 	{ "retrieve", "programs take files back" },
 	{ "restore", "rebuild address spaces" },
 	{ "finish", "sessions finished" },
@@ -87,8 +90,21 @@ static int earlier(const void *a, const void *b)
 	return 0;
 }
 
+/* One of the slowest initcalls, which are many */
+static bool is_detail(const struct stage *stage)
+{
+	return !strcmp(stage->name, "initcall");
+}
+
+static void free_stage(struct stage *stage)
+{
+	free(stage->kernel);
+	free(stage->name);
+	free(stage->what);
+}
+
 /* Returns how many lines were no stages. */
-static unsigned int read_timeline(struct timeline *timeline, char *text)
+static unsigned int read_timeline(struct timeline *timeline, char *text, bool details)
 {
 	unsigned int bad = 0;
 	struct stage stage;
@@ -101,6 +117,10 @@ static unsigned int read_timeline(struct timeline *timeline, char *text)
 			continue;
 		if (timeline->nr == STAGES_MAX || !read_stage(line, &stage)) {
 			bad++;
+			continue;
+		}
+		if (is_detail(&stage) && !details) {
+			free_stage(&stage);
 			continue;
 		}
 		timeline->stage = xrealloc(timeline->stage, (timeline->nr + 1) * sizeof(stage));
@@ -119,11 +139,8 @@ static void free_timeline(struct timeline *timeline)
 {
 	size_t i;
 
-	for (i = 0; i < timeline->nr; i++) {
-		free(timeline->stage[i].kernel);
-		free(timeline->stage[i].name);
-		free(timeline->stage[i].what);
-	}
+	for (i = 0; i < timeline->nr; i++)
+		free_stage(&timeline->stage[i]);
 	free(timeline->stage);
 }
 
@@ -245,13 +262,16 @@ int cmd_timeline(int argc, char **argv)
 	const char *format = "text", *from = NULL;
 	struct timeline timeline;
 	int i, status = EXIT_OK;
+	bool details = false;
 	unsigned int bad;
 	char *text;
 
 	for (i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--help"))
 			return help("timeline");
-		if (!strcmp(argv[i], "--format") && i + 1 < argc)
+		if (!strcmp(argv[i], "--verbose"))
+			details = true;
+		else if (!strcmp(argv[i], "--format") && i + 1 < argc)
 			format = argv[++i];
 		else if (!strcmp(argv[i], "--from") && i + 1 < argc)
 			from = argv[++i];
@@ -264,7 +284,7 @@ int cmd_timeline(int argc, char **argv)
 	text = read_input(from, &status);
 	if (!text)
 		return status;
-	bad = read_timeline(&timeline, text);
+	bad = read_timeline(&timeline, text, details);
 	if (bad) {
 		complain("%u lines are no stages of a handover", bad);
 		status = EXIT_REFUSED;

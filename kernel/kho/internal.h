@@ -102,6 +102,15 @@ void kho_stages_init(struct kho_stages_ser *page);
 ssize_t kho_stages_read(char *buf, loff_t pos, size_t count, bool names);
 
 /*
+ * cpus.c: processors that come up after userspace has started
+ */
+#ifdef CONFIG_SMP
+void kho_cpus_rest(void);
+#else
+static inline void kho_cpus_rest(void) { }
+#endif
+
+/*
  * initcalls.c: the slowest of them
  */
 void kho_initcalls_end(void);

@@ -350,6 +350,7 @@ void kho_boot_ends(void)
 	u64 now = kho_stage_begin();
 
 	kho_initcalls_end();
+	kho_cpus_rest();
 	if (in_old)
 		add_in("boot", "", stamps[KHO_STAMP_MEMORY], now);
 }

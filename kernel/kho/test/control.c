@@ -74,6 +74,8 @@ static int run_command(char *line)
 		return kho_test_scatter(nr, order, seed);
 	if (sscanf(line, "look %llx %u %llu", &nr, &order, &seed) == 3)
 		return kho_test_look(nr, order, seed);
+	if (sscanf(line, "slow %llu %u", &nr, &order) == 2)
+		return kho_test_add_slow(nr, order);
 	if (sscanf(line, "where %31s", arg) == 1)
 		return kho_test_where(arg);
 	if (sscanf(line, "corrupt %31s %llu", arg, &nr) == 2)

@@ -83,6 +83,9 @@ int kho_test_add(u32 kind, u32 order, u64 nr, u64 seed);
 int kho_test_scatter(u32 percent, u32 order, u64 seed);
 int kho_test_churn(void);
 
+/* slow.c: devices that are slow to shut down */
+int kho_test_add_slow(unsigned int nr, unsigned int ms);
+
 /* sealed.c: what is sealed */
 int kho_test_corrupt(const char *what, u64 bit);
 int kho_test_where(const char *what);

@@ -492,7 +492,7 @@ for command in show discard; do
 		for name in "${hostile[@]}"; do
 			printf -v quoted %q "$name"
 			if [[ $quoted == "$typed"* ]]; then
-				printf '%s\n' "${means[@]}" | grep -qxF -- "$name" || fail "session $name is not completed after $typed"
+				printf '%s\n' "${means[@]}" | grep -xF -- "$name" >/dev/null || fail "session $name is not completed after $typed"
 			else
 				! grep -qxF -- "$quoted" "$work/offered" || fail "session $name is completed after $typed"
 			fi

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The start of the core: each part in its turn, from the ground.
+ * The start of the core: each part in its turn, from the ground; and the end of boot.
  *
  * Nothing of it is there, and every call of an owner gives -EOPNOTSUPP, when one of them
  * fails or the operator does not want it.
@@ -34,3 +34,15 @@ err:
 	return rc;
 }
 core_initcall(kho_init);
+
+/**
+ * kho_boot_ends - userspace is about to start
+ */
+void kho_boot_ends(void)
+{
+	u64 now = kho_stage_begin();
+
+	kho_initcalls_end();
+	kho_cpus_rest();
+	kho_stages_boot_ends(now);
+}

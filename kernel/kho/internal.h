@@ -98,22 +98,9 @@ void kho_stages_restart(bool activate);
 void kho_stages_jump(u64 begin);
 void kho_stage_stamp(enum kho_stamp stamp);
 void kho_stage_note(const char *stage, const char *what, u64 begin, u64 end);
+void kho_stages_boot_ends(u64 end);
 void kho_stages_init(struct kho_stages_ser *page);
 ssize_t kho_stages_read(char *buf, loff_t pos, size_t count, bool names);
-
-/*
- * cpus.c: processors that come up after userspace has started
- */
-#ifdef CONFIG_SMP
-void kho_cpus_rest(void);
-#else
-static inline void kho_cpus_rest(void) { }
-#endif
-
-/*
- * initcalls.c: the slowest of them
- */
-void kho_initcalls_end(void);
 
 /*
  * ram.c: RAM as the next kernel will see it
@@ -482,6 +469,20 @@ void kho_owners_unjump(void);
  * kaslr.c: where the kernel goes that is entered without its decompressor
  */
 void kho_kernel_scatter(struct kimage *image);
+
+/*
+ * cpus.c: processors that come up after userspace has started
+ */
+#ifdef CONFIG_SMP
+void kho_cpus_rest(void);
+#else
+static inline void kho_cpus_rest(void) { }
+#endif
+
+/*
+ * initcalls.c: the slowest of them
+ */
+void kho_initcalls_end(void);
 
 /*
  * machine.c: the steps

@@ -342,17 +342,11 @@ void __init kho_stages_init(struct kho_stages_ser *page)
 	add_boot(page);
 }
 
-/**
- * kho_boot_ends - userspace is about to start
- */
-void kho_boot_ends(void)
+/* Userspace was about to start at @end. */
+void kho_stages_boot_ends(u64 end)
 {
-	u64 now = kho_stage_begin();
-
-	kho_initcalls_end();
-	kho_cpus_rest();
 	if (in_old)
-		add_in("boot", "", stamps[KHO_STAMP_MEMORY], now);
+		add_in("boot", "", stamps[KHO_STAMP_MEMORY], end);
 }
 
 static int show(char *buf, const char *kernel, const struct kho_stage_ser *entry,

@@ -34,23 +34,17 @@
 /*
  * The entries of a kimage: a destination, then the pages that go there, one after the other;
  * and every now and then a page with further entries.
+ *
+ * Return: the entry at *@at, of any kind, with *@at at the next one; NULL at the end
  */
-struct walk {
-	kimage_entry_t *at;
-	unsigned long dest;
-};
-
-/* Return: the next entry that is no IND_INDIRECTION, or NULL; w->dest is where a page goes */
-static kimage_entry_t *next_entry(struct walk *w)
+static kimage_entry_t *next_entry(kimage_entry_t **at)
 {
-	kimage_entry_t *entry = w->at;
+	kimage_entry_t *entry = *at;
 
 	if (!*entry || *entry & IND_DONE)
 		return NULL;
-	if (*entry & IND_INDIRECTION)
-		w->at = boot_phys_to_virt(*entry & PAGE_MASK);
-	else
-		w->at++;
+	*at = *entry & IND_INDIRECTION ?
+	      boot_phys_to_virt(*entry & PAGE_MASK) : entry + 1;
 	return entry;
 }
 
@@ -64,10 +58,9 @@ static bool is_inside(unsigned long pa, unsigned long size, unsigned long start,
 static bool has_source(struct kimage *image, unsigned long start,
 		       unsigned long end)
 {
-	struct walk w = { .at = &image->head };
-	kimage_entry_t *entry;
+	kimage_entry_t *at = &image->head, *entry;
 
-	while ((entry = next_entry(&w)))
+	while ((entry = next_entry(&at)))
 		if (*entry & (IND_SOURCE | IND_INDIRECTION) &&
 		    is_inside(*entry & PAGE_MASK, PAGE_SIZE, start, end))
 			return true;
@@ -145,21 +138,21 @@ static u64 random_place(const struct kho_kernel *kernel,
 
 /*
  * Find what is to be written at @pa by the image: the page that is copied there, or the
- * entry itself when @pa is where a segment begins and @entry is IND_DESTINATION.
+ * entry itself when @pa is where a segment begins and @kind is IND_DESTINATION.
  */
 static kimage_entry_t *find_entry(struct kimage *image, unsigned long pa,
 				  unsigned long kind)
 {
-	struct walk w = { .at = &image->head };
-	kimage_entry_t *entry;
+	kimage_entry_t *at = &image->head, *entry;
+	unsigned long dest = 0;
 
-	while ((entry = next_entry(&w))) {
+	while ((entry = next_entry(&at))) {
 		if (*entry & IND_DESTINATION)
-			w.dest = *entry & PAGE_MASK;
-		if (*entry & kind && w.dest == (pa & PAGE_MASK))
+			dest = *entry & PAGE_MASK;
+		if (*entry & kind && dest == (pa & PAGE_MASK))
 			return entry;
 		if (*entry & IND_SOURCE)
-			w.dest += PAGE_SIZE;
+			dest += PAGE_SIZE;
 	}
 	return NULL;
 }

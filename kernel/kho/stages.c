@@ -225,15 +225,6 @@ void __init kho_boot_part(const char *stage, const char *what, u64 begin)
 		fill(&parts[nr_parts++], stage, what, begin, kho_stage_begin());
 }
 
-static void add_in(const char *stage, const char *what, u64 begin, u64 end)
-{
-	spin_lock(&stages_lock);
-	if (in_new && nr_in_new < IN_STAGES_MAX)
-		fill(&in_new[nr_in_new++], stage, what, begin, end);
-	spin_unlock(&stages_lock);
-	report(stage, what, begin, end);
-}
-
 /**
  * kho_stage_note - note a stage of this kernel that is over
  * @stage: its name, without blanks
@@ -245,7 +236,11 @@ static void add_in(const char *stage, const char *what, u64 begin, u64 end)
  */
 void kho_stage_note(const char *stage, const char *what, u64 begin, u64 end)
 {
-	add_in(stage, what, begin, end);
+	spin_lock(&stages_lock);
+	if (in_new && nr_in_new < IN_STAGES_MAX)
+		fill(&in_new[nr_in_new++], stage, what, begin, end);
+	spin_unlock(&stages_lock);
+	report(stage, what, begin, end);
 }
 
 /**
@@ -258,7 +253,7 @@ void kho_stage_note(const char *stage, const char *what, u64 begin, u64 end)
  */
 void kho_stage_end(const char *stage, const char *what, u64 begin)
 {
-	add_in(stage, what, begin, kho_stage_begin());
+	kho_stage_note(stage, what, begin, kho_stage_begin());
 }
 EXPORT_SYMBOL_GPL(kho_stage_end);
 
@@ -314,11 +309,11 @@ static void __init add_boot(const struct kho_stages_ser *page)
 	u64 left = page->nr ? page->stage[page->nr - 1].end : page->jump;
 	unsigned int i;
 
-	add_in("start", "", left, setup);
-	add_in("memory", "", setup, stamps[KHO_STAMP_MEMORY]);
+	kho_stage_note("start", "", left, setup);
+	kho_stage_note("memory", "", setup, stamps[KHO_STAMP_MEMORY]);
 	for (i = 0; i < nr_parts; i++)
-		add_in(parts[i].stage, parts[i].what, parts[i].begin,
-		       parts[i].end);
+		kho_stage_note(parts[i].stage, parts[i].what, parts[i].begin,
+			       parts[i].end);
 }
 
 /**
@@ -346,7 +341,7 @@ void __init kho_stages_init(struct kho_stages_ser *page)
 void kho_stages_boot_ends(u64 end)
 {
 	if (in_old)
-		add_in("boot", "", stamps[KHO_STAMP_MEMORY], end);
+		kho_stage_note("boot", "", stamps[KHO_STAMP_MEMORY], end);
 }
 
 static int show(char *buf, const char *kernel, const struct kho_stage_ser *entry,

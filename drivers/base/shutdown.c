@@ -56,10 +56,14 @@ static bool has_consumer(struct device *dev)
 	return has;
 }
 
+static bool is_candidate(const struct device *dev)
+{
+	return dev->driver && dev->driver->shutdown_in_parallel;
+}
+
 static bool may_be_first(struct device *dev)
 {
-	return dev->driver && dev->driver->shutdown_in_parallel &&
-	       !has_consumer(dev) &&
+	return is_candidate(dev) && !has_consumer(dev) &&
 	       !device_for_each_child(dev, NULL, shuts_down);
 }
 
@@ -86,11 +90,6 @@ static void shut_down(void *data, async_cookie_t cookie)
 	if (parent)
 		device_unlock(parent);
 	put_device(dev);
-}
-
-static bool is_candidate(const struct device *dev)
-{
-	return dev->driver && dev->driver->shutdown_in_parallel;
 }
 
 /* Fill in up to @max of them, each with a reference; how many there are */

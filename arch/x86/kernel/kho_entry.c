@@ -30,6 +30,7 @@
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/pfn.h>
+#include <linux/pgtable.h>
 #include <linux/printk.h>
 #include <linux/random.h>
 #include <linux/sizes.h>
@@ -37,11 +38,9 @@
 #include <linux/vmalloc.h>
 #include <asm/bootparam.h>
 #include <asm/cmdline.h>
-#include <asm/kexec.h>
 #include <asm/kexec-bzimage64.h>
 #include <asm/kho.h>
 #include <asm/page.h>
-#include <asm/pgtable.h>
 
 #include "kho_vmlinux.h"
 

@@ -6,8 +6,9 @@
  * before anything else goes on, and the wait grows with the memory. Here nobody waits.
  *
  * Life cycle: late_memmap_leave() leaves out the struct pages of the memory map's own memory, of
- * which there are the more the more memory there is. late_memmap_begin() notes all frames that are
- * left, and how many of them are free. A chunk of the largest order goes two steps. First its
+ * which there are the more the more memory there is, and late_memmap_leave_low() those of the zone
+ * below 4 GiB, where deferred initialisation leaves none. late_memmap_begin() notes all frames that
+ * are left, and how many of them are free. A chunk of the largest order goes two steps. First its
  * struct pages are initialised: by late_memmap_ensure() at once for whoever comes with the number
  * of a frame, for which pfn_to_online_page() is the place. Then its frames are given to the page
  * allocator, but for those that were handed over: by threads that run when nothing else does; by
@@ -77,6 +78,7 @@ struct late_range {
 	bool reserved;			/* the memory map itself: nothing to give */
 };
 
+/* Of a node, or of its low zone */
 struct late_node {
 	struct zone *zone;
 	unsigned long first;		/* frame that is left */
@@ -98,12 +100,13 @@ EXPORT_SYMBOL_GPL(late_memmap_key);
 /* It has begun, and may be over. */
 static bool begun __ro_after_init;
 
-static struct late_node *nodes[MAX_NUMNODES];
+/* The low zone, of the only node that has one left, is before its node. */
+static struct late_node *nodes[MAX_NUMNODES + 1];
 static unsigned int nr_nodes;
 static atomic_t nr_threads;
 static DEFINE_MUTEX(end_mutex);
 static unsigned long begin_jiffies;
-static bool wanted __initdata = true;
+static bool wanted __meminitdata = true;
 
 /* Of the memory map, see late_memmap_leave(); and what became of that */
 struct left_range {
@@ -113,6 +116,9 @@ struct left_range {
 
 static struct left_range left[64] __initdata, left_parts[128] __initdata;
 static unsigned int nr_left __initdata, nr_left_parts __initdata;
+
+/* Of the zone below 4 GiB, see late_memmap_leave_low() */
+static struct left_range low __meminitdata;
 
 static bool only_on_demand __initdata;
 
@@ -529,6 +535,7 @@ static void __init note_range(struct late_node *node, unsigned long start,
 	struct late_range *range = &node->ranges[node->nr_ranges];
 
 	start = max(start, node->first);
+	end = min(end, zone_end_pfn(node->zone));
 	if (start >= end)
 		return;
 	range->start = start;
@@ -600,62 +607,77 @@ static void __init note_ranges(struct late_node *node)
 	     compare_ranges, NULL);
 }
 
-/* The frames of a node that are left; what it does not take is initialised as ever. */
-static struct late_node *__init take_node(int nid)
+/* The frames of a zone from *@first on, which is over then for whoever else takes from there */
+static struct late_node *__init take_zone(struct zone *zone, unsigned long *first,
+					  unsigned long none)
 {
-	pg_data_t *pgdat = NODE_DATA(nid);
-	unsigned long first = pgdat->first_deferred_pfn, flags;
+	pg_data_t *pgdat = zone->zone_pgdat;
 	struct late_node *node;
+	unsigned long flags;
 
-	if (first == ULONG_MAX)
-		return NULL;
 	node = kzalloc(sizeof(*node), GFP_KERNEL);
 	if (!node)
 		return NULL;
-	/* Only the highest zone of a node is deferred. */
-	node->zone = pgdat->node_zones + pgdat->nr_zones - 1;
-	node->start = round_down(first, CHUNK);
-	node->nr_chunks = DIV_ROUND_UP(zone_end_pfn(node->zone) - node->start,
-				       CHUNK);
+	node->zone = zone;
+	node->start = round_down(*first, CHUNK);
+	node->nr_chunks = DIV_ROUND_UP(zone_end_pfn(zone) - node->start, CHUNK);
 	atomic_long_set(&node->left, node->nr_chunks);
-	if (alloc_arrays(node, count_ranges(nid))) {
+	if (alloc_arrays(node, count_ranges(zone_to_nid(zone)))) {
 		free_node(node);
 		return NULL;
 	}
 
 	/* The allocator may have taken more meanwhile, and does not from now on. */
 	pgdat_resize_lock(pgdat, &flags);
-	first = pgdat->first_deferred_pfn;
-	pgdat->first_deferred_pfn = ULONG_MAX;
-	node->first = first;
+	node->first = *first;
+	*first = none;
 	note_ranges(node);
 	pgdat_resize_unlock(pgdat, &flags);
 	return node;
 }
 
-static struct late_node *__init find_node(int nid)
+/* What is not taken is initialised as ever. */
+static void __init take_node(int nid)
 {
-	unsigned int i;
+	pg_data_t *pgdat = NODE_DATA(nid);
+	struct zone *zone = &pgdat->node_zones[ZONE_DMA32];
+	struct late_node *node;
 
-	for (i = 0; i < nr_nodes; i++)
-		if (zone_to_nid(nodes[i]->zone) == nid)
-			return nodes[i];
-	return NULL;
+	if (late_memmap_is_low(low.start) && low.nid == nid) {
+		node = take_zone(zone, &low.start, low.end);
+		if (node)
+			nodes[nr_nodes++] = node;
+		while (late_memmap_grow_early(zone))
+			;	/* (nothing else would) */
+	}
+	if (pgdat->first_deferred_pfn == ULONG_MAX)
+		return;
+	/* Deferred initialisation defers only the highest zone of a node. */
+	node = take_zone(pgdat->node_zones + pgdat->nr_zones - 1,
+			 &pgdat->first_deferred_pfn, ULONG_MAX);
+	if (node)
+		nodes[nr_nodes++] = node;
 }
 
 /* What late_memmap_leave() has left and no node has taken */
-static void __init init_left_parts(void)
+static void __init init_left_part(struct left_range part)
 {
 	const struct late_node *node;
+	struct left_range before;
 	unsigned int i;
 
-	for (i = 0; i < nr_left_parts; i++) {
-		node = find_node(left_parts[i].nid);
-		if (node)
-			left_parts[i].end = min(left_parts[i].end, node->first);
-		if (left_parts[i].start < left_parts[i].end)
-			init_left(&left_parts[i]);
+	for (i = 0; i < nr_nodes; i++) {
+		node = nodes[i];
+		if (zone_to_nid(node->zone) != part.nid)
+			continue;
+		before = part;
+		before.end = min(part.end, node->first);
+		if (before.start < before.end)
+			init_left(&before);
+		part.start = max(part.start, zone_end_pfn(node->zone));
 	}
+	if (part.start < part.end)
+		init_left(&part);
 }
 
 /* What memblock has given away and the page allocator does not have yet */
@@ -722,13 +744,19 @@ static struct notifier_block pm_notifier = {
 void __init late_memmap_leave(const void *map, unsigned long size)
 {
 	struct left_range *range = &left[nr_left];
+	unsigned long start, end;
 
 	if (!map || !wanted || !is_kho_boot() || nr_left == ARRAY_SIZE(left) ||
-	    IS_ENABLED(CONFIG_HAVE_BOOTMEM_INFO_NODE) ||
-	    memblock_reserved_mark_noinit(__pa(map), size))
+	    IS_ENABLED(CONFIG_HAVE_BOOTMEM_INFO_NODE))
 		return;
-	range->start = PHYS_PFN(__pa(map));
-	range->end = range->start + PHYS_PFN(size);
+	/* Others of a chunk may be freed early, and the allocator looks at all of it then. */
+	start = round_up(PHYS_PFN(__pa(map)), CHUNK);
+	end = round_down(PHYS_PFN(__pa(map) + size), CHUNK);
+	if (start >= end ||
+	    memblock_reserved_mark_noinit(PFN_PHYS(start), PFN_PHYS(end - start)))
+		return;
+	range->start = start;
+	range->end = end;
 	nr_left++;
 }
 
@@ -747,6 +775,89 @@ bool __init late_memmap_is_left(phys_addr_t phys)
 }
 
 /**
+ * late_memmap_leave_low - may the rest of a zone that is not its node's highest wait?
+ * @nid: the node
+ * @pfn: the first frame of the rest
+ * @end_pfn: the end of the zone
+ *
+ * That of the zone below 4 GiB may, but for its first section.
+ *
+ * Context: the memory map is being initialised, in the order of frames
+ */
+bool __meminit late_memmap_leave_low(int nid, unsigned long pfn, unsigned long end_pfn)
+{
+	pg_data_t *pgdat = NODE_DATA(nid);
+	struct zone *zone = &pgdat->node_zones[ZONE_DMA32];
+
+	if (low.end)
+		return low.nid == nid && low.end == end_pfn && pfn >= low.start;
+	if (!wanted || !is_kho_boot() || pgdat->nr_zones - 1 != ZONE_NORMAL ||
+	    end_pfn != zone_end_pfn(zone) || pfn == zone->zone_start_pfn ||
+	    !IS_ALIGNED(pfn, PAGES_PER_SECTION))
+		return false;
+	low.start = pfn;
+	low.end = end_pfn;
+	low.nid = nid;
+	return true;
+}
+
+/**
+ * late_memmap_is_low - is a frame in what late_memmap_leave_low() has left, and is it still?
+ * @pfn: the frame
+ */
+bool __meminit late_memmap_is_low(unsigned long pfn)
+{
+	return pfn >= low.start && pfn < low.end;
+}
+
+/* The next chunk of the low zone, with the lock of the node's size */
+static unsigned long __init grow_low(struct zone *zone)
+{
+	unsigned long start = low.start, end = min(start + CHUNK, low.end);
+	unsigned long pfn, from, to, part, part_end, nr = 0;
+	phys_addr_t base, limit;
+	u64 i;
+
+	low.start = end;
+	for_each_free_mem_range(i, low.nid, MEMBLOCK_NONE, &base, &limit, NULL) {
+		from = max(PFN_UP(base), start);
+		to = min(PFN_DOWN(limit), end);
+		for (pfn = from; pfn < to; pfn++)
+			__init_single_page(pfn_to_page(pfn), pfn, zone_idx(zone), low.nid);
+	}
+	/* (a page that is freed looks at others of the chunk) */
+	for_each_free_mem_range(i, low.nid, MEMBLOCK_NONE, &base, &limit, NULL) {
+		from = max(PFN_UP(base), start);
+		to = min(PFN_DOWN(limit), end);
+		for_each_kho_free_range(part, part_end, from, to) {
+			deferred_free_pages(part, part_end - part);
+			nr += part_end - part;
+		}
+	}
+	return nr;
+}
+
+/**
+ * late_memmap_grow_early - what late_memmap_grow() does, before late_memmap_begin()
+ * @zone: whose lists are empty
+ *
+ * Context: any from which memory can be allocated
+ * Return: were there any frames?
+ */
+bool __init late_memmap_grow_early(struct zone *zone)
+{
+	unsigned long flags, nr = 0;
+
+	if (zone_idx(zone) != ZONE_DMA32 || zone_to_nid(zone) != low.nid)
+		return false;
+	pgdat_resize_lock(zone->zone_pgdat, &flags);
+	while (low.start < low.end && nr < GROW)
+		nr += grow_low(zone);
+	pgdat_resize_unlock(zone->zone_pgdat, &flags);
+	return nr;
+}
+
+/**
  * late_memmap_begin - take the struct pages that are not initialised yet
  *
  * Does nothing in a kernel to which nothing was handed over, or with kho_late_memmap=off.
@@ -756,7 +867,6 @@ bool __init late_memmap_is_left(phys_addr_t phys)
  */
 void __init late_memmap_begin(void)
 {
-	struct late_node *node;
 	unsigned int i;
 	int nid;
 
@@ -764,12 +874,10 @@ void __init late_memmap_begin(void)
 		return;
 	begin_jiffies = jiffies;
 	find_left_parts();
-	for_each_node_state(nid, N_MEMORY) {
-		node = take_node(nid);
-		if (node)
-			nodes[nr_nodes++] = node;
-	}
-	init_left_parts();
+	for_each_node_state(nid, N_MEMORY)
+		take_node(nid);
+	for (i = 0; i < nr_left_parts; i++)
+		init_left_part(left_parts[i]);
 	if (!nr_nodes)
 		return;
 	give_credit();

@@ -39,12 +39,15 @@ static inline void late_memmap_ensure(unsigned long pfn)
 void late_memmap_settle(unsigned long pfn, unsigned long nr_frames);
 void late_memmap_leave(const void *map, unsigned long size);
 bool late_memmap_is_left(phys_addr_t phys);
+bool late_memmap_leave_low(int nid, unsigned long pfn, unsigned long end_pfn);
+bool late_memmap_is_low(unsigned long pfn);
 void late_memmap_begin(void);
 bool late_memmap_has_begun(void);
 void late_memmap_rush(void);
 void late_memmap_finish(void);
 void late_memmap_wait(void);
 bool late_memmap_grow(struct zone *zone);
+bool late_memmap_grow_early(struct zone *zone);
 unsigned long late_memmap_pages(void);
 
 #else
@@ -71,6 +74,16 @@ static inline bool late_memmap_is_left(phys_addr_t phys)
 	return false;
 }
 
+static inline bool late_memmap_leave_low(int nid, unsigned long pfn, unsigned long end_pfn)
+{
+	return false;
+}
+
+static inline bool late_memmap_is_low(unsigned long pfn)
+{
+	return false;
+}
+
 static inline void late_memmap_begin(void)
 {
 }
@@ -93,6 +106,11 @@ static inline void late_memmap_wait(void)
 }
 
 static inline bool late_memmap_grow(struct zone *zone)
+{
+	return false;
+}
+
+static inline bool late_memmap_grow_early(struct zone *zone)
 {
 	return false;
 }

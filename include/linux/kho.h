@@ -186,6 +186,22 @@ bool kho_has_free_range(unsigned long pfn, unsigned long end);
 void kho_boot_part(const char *stage, const char *what, u64 begin);
 void kho_initcall_done(int (*fn)(void), u64 begin);
 void kho_boot_ends(void);
+
+bool kho_leave_initrd(unsigned long start, unsigned long end);
+bool kho_leave_bounce(void *start, size_t size);
+void kho_forget_bounce(void);
+
+extern size_t kho_bounce_left;
+void __kho_clear_bounce(void);
+
+/* Somebody is about to use a bounce buffer. */
+static inline void kho_clear_bounce(void)
+{
+	/* (of which clear_some() is the other side) */
+	if (unlikely(smp_load_acquire(&kho_bounce_left)))
+		__kho_clear_bounce();
+}
+
 unsigned long kho_table_pages(unsigned long pages, bool cleared);
 
 /* Hooks: kexec (kernel/kho/image.c, zone.c, jump.c, stages.c) */
@@ -396,6 +412,19 @@ static inline void kho_boot_part(const char *stage, const char *what,
 				 u64 begin) { }
 static inline void kho_initcall_done(int (*fn)(void), u64 begin) { }
 static inline void kho_boot_ends(void) { }
+
+static inline bool kho_leave_initrd(unsigned long start, unsigned long end)
+{
+	return false;
+}
+
+static inline bool kho_leave_bounce(void *start, size_t size)
+{
+	return false;
+}
+
+static inline void kho_forget_bounce(void) { }
+static inline void kho_clear_bounce(void) { }
 
 static inline unsigned long kho_table_pages(unsigned long pages, bool cleared)
 {

@@ -44,5 +44,6 @@ void kho_boot_ends(void)
 
 	kho_initcalls_end();
 	kho_cpus_rest();
+	kho_clear_left();
 	kho_stages_boot_ends(now);
 }

@@ -480,6 +480,11 @@ static inline void kho_cpus_rest(void) { }
 #endif
 
 /*
+ * late_clear.c: what is overwritten after userspace has started
+ */
+void kho_clear_left(void);
+
+/*
  * initcalls.c: the slowest of them
  */
 void kho_initcalls_end(void);

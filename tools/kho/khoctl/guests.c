@@ -7,7 +7,9 @@
  *	prepare	 preserve what can be preserved while they run, so that the image finds its place
  *	save	 stop them: they are to go on under the next kernel. Between activate and finalize
  *	cancel	 there will be no next kernel now: they go on under this one
- *	restore	 under the next kernel: they go on
+ *	early	 under the next kernel, in its initramfs: those go on that need nothing else
+ *	restore	 under the next kernel: the others go on
+ *	initramfs  say what "early" wants to have there, see guests_initramfs.c
  *
  * A program returns 0 when that is done, or there was nothing to be done, and when it does not know
  * the word. It has a process group of its own, and is killed when its time is over.
@@ -20,6 +22,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -37,6 +40,7 @@ static const struct {
 	{ "prepare", "prepared" },
 	{ "save", "saved" },
 	{ "cancel", "running on" },
+	{ "early", "restored, as far as they can be this early" },
 	{ "restore", "restored" },
 };
 
@@ -45,6 +49,7 @@ struct call {
 	char *name;
 	pid_t pid;
 	int pidfd;
+	int said;	/* where it prints to: a file, or standard error */
 };
 
 /* As run-parts(8) has it: what package managers and editors leave has another name. */
@@ -79,14 +84,14 @@ static void start(struct call *call, const char *word)
 	sigset_t none;
 
 	fflush(NULL);
-	call->pid = fork();
+	call->pid = call->said < 0 ? -1 : fork();
 	if (!call->pid) {
 		setpgid(0, 0);
 		sigemptyset(&none);
 		signal(SIGPIPE, SIG_DFL);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		/* What khoctl itself prints may be JSON. */
-		dup2(STDERR_FILENO, STDOUT_FILENO);
+		dup2(call->said, STDOUT_FILENO);
 		execl(path, path, word, NULL);
 		fprintf(stderr, "khoctl: %s: %s\n", path, strerror(errno));
 		_exit(127);
@@ -135,16 +140,33 @@ static int finish(struct call *call, const char *word, unsigned int seconds, int
 	return -ECANCELED;
 }
 
+/* What it has printed is heard from its beginning, and is closed. */
+static int hear_it(struct call *call, int (*hear)(const char *name, FILE *said))
+{
+	FILE *said = fdopen(call->said, "r");
+	int rc;
+
+	if (!said)
+		return -errno;
+	rewind(said);
+	rc = hear(call->name, said);
+	fclose(said);
+	return rc;
+}
+
 /**
- * guests_call - have all programs do something, and wait for them
+ * guests_ask - have all programs do something, wait for them, and hear what they have to say
  * @word: what
  * @seconds: how long each may take
+ * @hear: called for each that has not failed, in the order of their names, with what it has
+ *	printed. It returns 0, or a negative errno after saying why. NULL: that goes to standard
+ *	error
  *
  * Each that fails is named, and what it says itself is on standard error.
  *
  * Return: 0; the errno, negative, of the first that has failed; or 1 when there is no program
  */
-int guests_call(const char *word, unsigned int seconds)
+int guests_ask(const char *word, unsigned int seconds, int (*hear)(const char *name, FILE *said))
 {
 	int64_t until = now_ms() + seconds * 1000LL;
 	struct dirent **entries = NULL;
@@ -164,11 +186,14 @@ int guests_call(const char *word, unsigned int seconds)
 	calls = xzalloc(nr * sizeof(*calls));
 	for (i = 0; i < nr; i++) {
 		calls[i].name = entries[i]->d_name;
+		calls[i].said = hear ? memfd_create(word, MFD_CLOEXEC) : STDERR_FILENO;
 		start(&calls[i], word);
 	}
 	for (i = 0; i < nr; i++) {
 		int error = finish(&calls[i], word, seconds, until);
 
+		if (!error && hear)
+			error = hear_it(&calls[i], hear);
 		rc = rc ?: error;
 		if (calls[i].pidfd >= 0)
 			close(calls[i].pidfd);
@@ -177,6 +202,18 @@ int guests_call(const char *word, unsigned int seconds)
 	free(calls);
 	free(entries);
 	return rc;
+}
+
+/**
+ * guests_call - have all programs do something, and wait for them
+ * @word: what
+ * @seconds: how long each may take
+ *
+ * Return: as guests_ask() does
+ */
+int guests_call(const char *word, unsigned int seconds)
+{
+	return guests_ask(word, seconds, NULL);
 }
 
 /* Note what the programs say, for khoctl check and before khoctl kexec does anything. */
@@ -227,6 +264,7 @@ int cmd_guests(int argc, char **argv)
 {
 	unsigned int seconds = GUESTS_SECONDS;
 	size_t i, which = ARRAY_SIZE(words);
+	bool initramfs = false;
 	int rc;
 
 	for (i = 1; i < (size_t)argc; i++) {
@@ -238,22 +276,27 @@ int cmd_guests(int argc, char **argv)
 				return misused("guests", "no number of seconds: %s", argv[i]);
 			continue;
 		}
-		if (which < ARRAY_SIZE(words))
+		if (initramfs || which < ARRAY_SIZE(words))
 			return misused("guests", "too much: %s", argv[i]);
+		initramfs = !strcmp(argv[i], "initramfs");
+		if (initramfs)
+			continue;
 		for (which = 0; which < ARRAY_SIZE(words); which++)
 			if (!strcmp(argv[i], words[which].word))
 				break;
 		if (which == ARRAY_SIZE(words))
 			return misused("guests", "unknown word: %s", argv[i]);
 	}
-	if (which == ARRAY_SIZE(words))
-		return misused("guests", "check, prepare, save, cancel or restore is wanted");
+	if (!initramfs && which == ARRAY_SIZE(words))
+		return misused("guests", "a word is wanted that says what is to be done");
 	if (*root_dir)
 		return misused("guests", "with --root nothing is changed");
 	if (geteuid()) {
 		complain("guests needs root");
 		return EXIT_PERMISSION;
 	}
+	if (initramfs)
+		return guests_initramfs(seconds) < 0 || output_error() ? EXIT_REFUSED : EXIT_OK;
 	rc = guests_call(words[which].word, seconds);
 	if (rc < 0)
 		return EXIT_REFUSED;

@@ -115,8 +115,12 @@ void json_null(struct json *json, const char *key);
 struct findings;
 unsigned int guests_seconds(const char *text);
 int guests_call(const char *word, unsigned int seconds);
+int guests_ask(const char *word, unsigned int seconds, int (*hear)(const char *name, FILE *said));
 void find_guests(struct findings *findings);
 int cmd_guests(int argc, char **argv);
+
+/* guests_initramfs.c: prints what they need in an initramfs. Returns as guests_ask() does. */
+int guests_initramfs(unsigned int seconds);
 
 /*
  * sysfs.c: the kernel's files, below --root

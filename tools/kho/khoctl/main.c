@@ -91,17 +91,20 @@ static const struct command commands[] = {
 	  "\n"
 	  "When a step is refused, a signal comes before the jump, or standard output cannot be written,\n"
 	  "what was done is undone in reverse order. Needs root.\n", true },
-	{ "guests", cmd_guests, "[--timeout SECONDS] check|prepare|save|cancel|restore",
+	{ "guests", cmd_guests, "[--timeout SECONDS] WORD",
 	  "call the programs in " GUESTS_DIR,
 	  "  --timeout SECONDS  that each may take (default 60)\n"
 	  "\n"
-	  "  check    could the guests be saved?\n"
-	  "  prepare  preserve what can be preserved while they run\n"
-	  "  save     stop them, to go on under the next kernel\n"
-	  "  cancel   they go on under this one\n"
-	  "  restore  under the next kernel: they go on\n"
+	  "  check      could the guests be saved?\n"
+	  "  prepare    preserve what can be preserved while they run\n"
+	  "  save       stop them, to go on under the next kernel\n"
+	  "  cancel     they go on under this one\n"
+	  "  early      under the next kernel, in its initramfs: those that need nothing else go on\n"
+	  "  restore    under the next kernel: they go on\n"
+	  "  initramfs  print what is needed in an initramfs for \"early\"\n"
 	  "\n"
-	  "khoctl kexec does it by itself, all but restore. Needs root.\n", true },
+	  "khoctl kexec does the first four by itself, units of systemd and the initramfs the others.\n"
+	  "Needs root.\n", true },
 	{ "dump", cmd_dump, "[--format text|json|dts] [--tree N] [FILE]",
 	  "decode the blob, or any file with device trees of handover",
 	  "  --format F  text (default), json, or dts, which is what dtc reads\n"

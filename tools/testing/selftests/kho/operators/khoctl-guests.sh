@@ -170,6 +170,14 @@ fi
 what_arrived
 mkdir -p $folder
 program a
+khoctl_gives 0 guests early
+same "who is called" "$(cat $calls)" "a early idle 0"
+# shellcheck disable=SC2016 # the program's
+program a '[ $1 != initramfs ] || echo /bin/sh'
+khoctl_gives 0 guests initramfs
+same "what is wanted in an initramfs" "$(cat $out)" "$folder/a
+/bin/sh"
+khoctl_gives 2 guests initramfs save
 khoctl_gives 0 guests restore
 same "who is called" "$(cat $calls)" "a restore idle 0"
 contains $out 'guests: restored'

@@ -106,6 +106,8 @@ int cmd_cancel(const struct options *options);
 int cmd_check(const struct options *options);
 int cmd_list(const struct options *options);
 int cmd_show(const char *file);
+/* stay.c: runs @argv; the exit status, if it cannot */
+int cmd_stay(char **argv);
 
 /* keep.c: the process that keeps a guest */
 #define KEEPER_STOP	'S'

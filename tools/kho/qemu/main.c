@@ -30,6 +30,7 @@ static const char help[] =
 "                                     the same under this kernel: there will be no next one\n"
 "kho-qemu list                        guests that are saved, or came from the old kernel\n"
 "kho-qemu show FILE                   a record in words\n"
+"kho-qemu stay PROGRAM [ARGUMENT...]  in an initramfs, run it so that it goes on after that\n"
 "\n"
 "  --qmp SOCKET      QEMU's monitor\n"
 "  --cpr SOCKET      QEMU's channel \"cpr\"; with save, when whoever calls has QEMU migrate there\n"
@@ -219,9 +220,15 @@ static int with_guest(int (*run)(const struct options *options), struct options 
 int main(int argc, char **argv)
 {
 	struct options options = { .state_room = STATE_ROOM, .seconds = SECONDS };
-	int status = parse(argc, argv, &options);
-	const char *command = argv[optind], *operand = command ? argv[optind + 1] : NULL;
+	const char *command, *operand;
+	int status;
 
+	/* (whose options are the program's) */
+	if (argc > 1 && !strcmp(argv[1], "stay"))
+		return cmd_stay(argv + 2);
+	status = parse(argc, argv, &options);
+	command = argv[optind];
+	operand = command ? argv[optind + 1] : NULL;
 	if (status >= 0)
 		return status;
 	if (!command)

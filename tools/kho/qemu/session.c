@@ -56,6 +56,23 @@ static const char *remedy_of(int error)
 	return NULL;
 }
 
+/* As the agent calls root's, which is not there yet in an initramfs. */
+static void name_of_agent(const char *name, char *longer, size_t size)
+{
+	snprintf(longer, size, "0/%s", name);
+}
+
+static int retrieve(const char *name)
+{
+	int session = kho_session_retrieve(name);
+	char longer[66];
+
+	if (session >= 0 || errno != ENOENT || geteuid())
+		return session;
+	name_of_agent(name, longer, sizeof(longer));
+	return kho_session_retrieve(longer);
+}
+
 /*
  * By /dev/liveupdate, where the agent is not there; -1 with errno. That is for one at a time, each
  * for a moment, and does not say when it is free: other guests are saved and restored meanwhile.
@@ -103,7 +120,7 @@ int session_get(const char *guest)
 			 guest);
 		return -1;
 	}
-	session = directly(kho_session_retrieve, guest);
+	session = directly(retrieve, guest);
 	if (session < 0)
 		complain(remedy_of(errno), "%s: no session: %s", guest, strerror(errno));
 	return session;
@@ -145,11 +162,13 @@ int session_release(const char *guest)
 void session_discard(const char *guest)
 {
 	int fd = open("/sys/kernel/kho/discard_session", O_WRONLY | O_CLOEXEC);
-	char name[64];
-	int size = snprintf(name, sizeof(name), PREFIX "%s", guest);
+	char name[64], longer[66];
 
+	snprintf(name, sizeof(name), PREFIX "%s", guest);
+	name_of_agent(name, longer, sizeof(longer));
 	/* (when all of it was retrieved, it has gone with its descriptor) */
-	if (fd < 0 || (write(fd, name, size) < 0 && errno != ENOENT))
+	if (fd < 0 || (write(fd, name, strlen(name)) < 0 && errno != ENOENT) ||
+	    (write(fd, longer, strlen(longer)) < 0 && errno != ENOENT))
 		complain("khoctl discard gives up what is left", "%s: %s", name, strerror(errno));
 	if (fd >= 0)
 		close(fd);

@@ -59,9 +59,10 @@ khoctl: ## only build khoctl, the operator's tool: needs gcc and libfdt-dev, not
 	@$(MAKE) -s -C tools/kho/khoctl
 	@echo 'build/user/khoctl'
 
-install: khoctl ## install khoctl, its man page and completion, systemd's units, and kho-qemu; DESTDIR=, PREFIX=/usr/local
+install: khoctl ## install khoctl, its man page and completion, systemd's units, what an initramfs needs, and kho-qemu; DESTDIR=, PREFIX=/usr/local
 	@$(MAKE) -C tools/kho/khoctl install
 	@$(MAKE) -C tools/kho/systemd install
+	@$(MAKE) -C tools/kho/initramfs install
 	@if [ -d build/headers ]; then $(MAKE) -C tools/kho install; \
 	else echo "make: kho-qemu is left out, as it needs this kernel's headers: make kernel-base"; fi
 

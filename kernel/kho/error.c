@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the operator is told: who refused last, and why; names as one word.
+ * What the operator is told: who refused last, and why; how often each has refused; names
+ * as one word.
  *
- * Locks: error_lock for the text, innermost.
+ * Locks: error_lock for the text and the counts, innermost.
  */
 #define pr_fmt(fmt) "kho: " fmt
 
@@ -11,13 +12,29 @@
 #include <linux/kernel.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/sysfs.h>
 
 #include "internal.h"
 
 #define ERROR_MAX	256
 
+/* There are fewer who could refuse; who comes later is not counted. */
+#define REFUSERS_MAX	32
+
 static DEFINE_SPINLOCK(error_lock);
 static char last_error[ERROR_MAX];
+
+/**
+ * struct refuser - who has refused something since this kernel started
+ * @name: "core", "image" or an owner's
+ * @nr: how many times
+ */
+struct refuser {
+	char name[KHO_NAME_MAX + 1];
+	unsigned long nr;
+};
+
+static struct refuser refusers[REFUSERS_MAX];
 
 /**
  * kho_last_error - who refused last, and why
@@ -37,11 +54,30 @@ void kho_clear_err(void)
 	spin_unlock(&error_lock);
 }
 
+/* By the name in front of the text */
+static void count_refusal(void)
+{
+	size_t len = min_t(size_t, strcspn(last_error, ":"), KHO_NAME_MAX);
+	struct refuser *refuser;
+
+	lockdep_assert_held(&error_lock);
+	for (refuser = refusers; refuser < refusers + REFUSERS_MAX; refuser++) {
+		if (!refuser->nr)
+			memcpy(refuser->name, last_error, len);
+		if (strlen(refuser->name) == len &&
+		    !memcmp(refuser->name, last_error, len)) {
+			refuser->nr++;
+			return;
+		}
+	}
+}
+
 static void set_error(const char *name, struct va_format *why)
 {
 	spin_lock(&error_lock);
 	snprintf(last_error, sizeof(last_error), "%s%s%pV", name ?: "",
 		 name ? ": " : "", why);
+	count_refusal();
 	spin_unlock(&error_lock);
 	pr_err("%s\n", last_error);
 }
@@ -76,6 +112,25 @@ void kho_refuse(struct kho_owner *owner, const char *fmt, ...)
 	va_end(args);
 }
 EXPORT_SYMBOL_GPL(kho_refuse);
+
+/**
+ * kho_refusals_show - how often each has refused
+ * @buf: a page
+ *
+ * Return: bytes
+ */
+int kho_refusals_show(char *buf)
+{
+	unsigned int i;
+	int len = 0;
+
+	spin_lock(&error_lock);
+	for (i = 0; i < REFUSERS_MAX && refusers[i].nr; i++)
+		len += sysfs_emit_at(buf, len, "%s %lu\n", refusers[i].name,
+				     refusers[i].nr);
+	spin_unlock(&error_lock);
+	return len;
+}
 
 /**
  * kho_escape - write a name as one word

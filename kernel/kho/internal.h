@@ -54,6 +54,7 @@ struct kho_range {
 const char *kho_last_error(void);
 void kho_clear_err(void);
 __printf(1, 2) void kho_set_err(const char *fmt, ...);
+int kho_refusals_show(char *buf);
 size_t kho_escape(char *buf, const char *s);
 
 /*

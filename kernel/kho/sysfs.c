@@ -84,6 +84,12 @@ static ssize_t last_error_show(struct kobject *kobj,
 	return sysfs_emit(buf, "%s\n", kho_last_error());
 }
 
+static ssize_t refusals_show(struct kobject *kobj, struct kobj_attribute *attr,
+			     char *buf)
+{
+	return kho_refusals_show(buf);
+}
+
 static ssize_t late_bytes_show(struct kobject *kobj,
 			       struct kobj_attribute *attr, char *buf)
 {
@@ -169,6 +175,7 @@ static struct kobj_attribute activate_attr = __ATTR_RW_MODE(activate, 0644);
 static struct kobj_attribute finalize_attr = __ATTR_RW_MODE(finalize, 0644);
 static struct kobj_attribute state_attr = __ATTR_RO(state);
 static struct kobj_attribute last_error_attr = __ATTR_RO(last_error);
+static struct kobj_attribute refusals_attr = __ATTR_RO(refusals);
 static struct kobj_attribute late_bytes_attr = __ATTR_RO(late_bytes);
 static struct kobj_attribute preserved_bytes_attr = __ATTR_RO(preserved_bytes);
 /* Physical addresses are for root only. */
@@ -185,6 +192,7 @@ static struct attribute *kho_attrs[] = {
 	&finalize_attr.attr,
 	&state_attr.attr,
 	&last_error_attr.attr,
+	&refusals_attr.attr,
 	&late_bytes_attr.attr,
 	&preserved_bytes_attr.attr,
 	&landing_zone_attr.attr,

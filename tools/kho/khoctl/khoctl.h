@@ -523,6 +523,8 @@ struct timeline {
 	int64_t blackout;
 };
 
+unsigned int timeline_read(struct timeline *timeline, char *text, bool details);
+void timeline_free(struct timeline *timeline);
 const char *stage_words(const char *name);
 void timeline_svg(FILE *to, const struct timeline *timeline);
 
@@ -541,6 +543,7 @@ int cmd_abort(int argc, char **argv);
 int cmd_kexec(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_timeline(int argc, char **argv);
+int cmd_metrics(int argc, char **argv);
 
 /* Prints a command's help. Returns EXIT_OK. */
 int help(const char *command);

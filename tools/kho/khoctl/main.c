@@ -117,6 +117,9 @@ static const struct command commands[] = {
 	  "  --format F  text (default), json or svg\n"
 	  "  --from FILE a copy of " KHO_DIR "/timeline; \"-\" is standard input\n"
 	  "  --verbose   the initcalls that took longest, too\n", false },
+	{ "metrics", cmd_metrics, "", "numbers for a monitoring system, as OpenMetrics",
+	  "State, sessions, files, devices, refusals, and the stages of the last handover. What\n"
+	  "cannot be read is left out: sessions and files need root.\n", false },
 };
 
 static void print_usage(FILE *to)

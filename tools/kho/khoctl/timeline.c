@@ -103,8 +103,15 @@ static void free_stage(struct stage *stage)
 	free(stage->what);
 }
 
-/* Returns how many lines were no stages. */
-static unsigned int read_timeline(struct timeline *timeline, char *text, bool details)
+/**
+ * timeline_read - read the kernel's list of stages
+ * @timeline: the result
+ * @text: the list; it is changed
+ * @details: also the initcalls that took longest
+ *
+ * Return: how many lines were no stages
+ */
+unsigned int timeline_read(struct timeline *timeline, char *text, bool details)
 {
 	unsigned int bad = 0;
 	struct stage stage;
@@ -135,7 +142,7 @@ static unsigned int read_timeline(struct timeline *timeline, char *text, bool de
 	return bad;
 }
 
-static void free_timeline(struct timeline *timeline)
+void timeline_free(struct timeline *timeline)
 {
 	size_t i;
 
@@ -284,7 +291,7 @@ int cmd_timeline(int argc, char **argv)
 	text = read_input(from, &status);
 	if (!text)
 		return status;
-	bad = read_timeline(&timeline, text, details);
+	bad = timeline_read(&timeline, text, details);
 	if (bad) {
 		complain("%u lines are no stages of a handover", bad);
 		status = EXIT_REFUSED;
@@ -294,7 +301,7 @@ int cmd_timeline(int argc, char **argv)
 	}
 	if (timeline.nr)
 		print_as(format, &timeline);
-	free_timeline(&timeline);
+	timeline_free(&timeline);
 	free(text);
 	return status;
 }

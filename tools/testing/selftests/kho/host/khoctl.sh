@@ -6,6 +6,7 @@ set -euo pipefail
 work=$(mktemp -d /tmp/khoctl.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 asan=$work/khoctl fuzz=$work/khoctl-fuzz root=$work/root out=$work/out
+openmetrics=tools/testing/selftests/kho/host/openmetrics.pl
 count=${COUNT:-40000}
 
 fail() {
@@ -173,6 +174,63 @@ nothing_printed
 ctl 0 --root "$root" list --json
 json .files null
 mv "$work/sessions" "$kho/sessions"
+
+# Numbers for a monitoring system, and that the check of them can fail
+# not_openmetrics SED: what sed makes of them is none
+metrics() {
+	ctl 0 --root "$root" metrics
+	"$openmetrics" <"$out" || fail "this is no OpenMetrics"
+}
+not_openmetrics() {
+	sed -E "$1" "$work/metrics" >"$out"
+	! cmp -s "$work/metrics" "$out" || fail "$1 changes nothing"
+	! "$openmetrics" <"$out" 2>/dev/null || fail "this is taken for OpenMetrics"
+}
+file sys/kernel/kho/late_bytes 1048576
+file sys/kernel/kho/refusals 'core 2' 'image 1' 'liveupdate 18446744073709551615'
+file sys/kernel/kho/timeline 'old activate -9 5000000 -' 'old activate -9 2000000 liveupdate' 'next boot 500000000 1500000000 -' \
+	'next retrieve 2000000000 1000 vm\0401' 'next retrieve 2000000000 500 vm2' 'next initcall 1 1 pci_init'
+metrics
+while read -r line; do
+	grep -qxF -- "$line" "$out" || fail "metrics lack: $line"
+done <<'EOT'
+kho_state{kho_state="idle"} 1
+kho_state{kho_state="final"} 0
+kho_next_kernel_loaded 1
+kho_KExecsCount_total 3
+kho_preserved_bytes 5368709120
+kho_late_struct_pages_bytes 1048576
+kho_sessions{direction="incoming"} 2
+kho_sessions{direction="outgoing"} 1
+kho_files{direction="incoming",type="memfd-v1",state="retrieved"} 1
+kho_files{direction="incoming",type="memfd-v1",state="pending"} 1
+kho_damaged_files 7
+kho_subtrees{state="restored"} 2
+kho_devices{state="blocked"} 1
+kho_refusals_total{who="liveupdate"} 18446744073709551615
+kho_last_refusal_info{who="liveupdate",reason="session \"a\" \\ \\303\\251: not finished"} 1
+kho_blackout_seconds 2.000000000
+kho_stage_duration_seconds{kernel="old",stage="activate"} 0.005000000
+kho_stage_duration_seconds{kernel="old",stage="activate",owner="liveupdate"} 0.002000000
+kho_stage_duration_seconds{kernel="next",stage="retrieve"} 0.000001500
+kho_stages{kernel="next",stage="retrieve"} 2
+EOT
+lacks vm2
+lacks initcall
+cp "$out" "$work/metrics"
+for edit in '/EOF/d' 's/^# EOF/&\nmore/' 's/_total//' 's/\\"/"/g' 's/\\\\303/\\303/' 's/^(# UNIT kho_preserved_bytes) bytes/\1 seconds/' '/^# TYPE kho_files/d' \
+	's/^(kho_late.*) /\1/' 's/"final"} 0/"final"} 2/' '/kho_damaged_files 7/p' 's/^kho_stages\{/kho_stages{0/' 's/"final"/"idle"/' \
+	's/(refusal_info.*) 1$/\1 2/' 's/^(kho_state.*final.*)/\1\n# UNIT kho_state x/' 's/^(# EOF)/# HELP kho_state again\n\1/' '/_info/s/_info//'; do
+	not_openmetrics "$edit"
+done
+mv "$kho/sessions" "$work/sessions"
+mv "$kho/refusals" "$work/refusals"
+metrics
+lacks kho_sessions
+lacks kho_refusals
+mv "$work/sessions" "$kho/sessions"
+mv "$work/refusals" "$kho/refusals"
+rm "$kho/timeline"
 
 # What is in the way, and an image
 "$fuzz" image >"$work/image"
@@ -370,7 +428,7 @@ file sys/kernel/kho/state idle
 # of UTF-8's two, other controls, text that is turned round.
 cp -a "$root" "$work/clean"
 nasty=$'\e]0;x\a\x9b31m\xc2\x9b2J\xe2\x80\xae\xf0\x9f\x98\x80\xff\r\b\x7f'
-for name in state generation preserved_bytes last_error allow_unreadable landing_zone; do
+for name in state generation preserved_bytes late_bytes last_error refusals allow_unreadable landing_zone; do
 	file "sys/kernel/kho/$name" "1$nasty"
 done
 file sys/kernel/kho/incoming "a$nasty pending b$nasty c$nasty" "pci/d$nasty e$nasty - f$nasty" "g restored h$nasty"
@@ -386,7 +444,7 @@ cp "$work/blob" "$work/$nasty"
 printf '%s\n' status 'status --json' list 'list --json' "show s$nasty" "show s$nasty --json" "show a$nasty" "show none$nasty" check 'check --json' \
 	"check --reuse-cmdline none$nasty" "check --append x$nasty --initrd none$nasty $work/$nasty" activate abort "abort $nasty" "$nasty" "discard none$nasty" "discard a$nasty --yes" \
 	timeline 'timeline --format json' 'timeline --format svg' "timeline --from none$nasty" "timeline --format $nasty" "dump $work/$nasty" \
-	"dump none$nasty" "dump --format dts $work/$nasty" "help $nasty" >"$work/commands"
+	"dump none$nasty" "dump --format dts $work/$nasty" "help $nasty" metrics >"$work/commands"
 while read -r line; do
 	read -ra words <<<"$line"
 	"$asan" --root "$root" "${words[@]}" >"$out" 2>"$work/err" </dev/null && status=$? || status=$?
@@ -395,8 +453,9 @@ while read -r line; do
 	[ "$(LC_ALL=C tr -d '\n\t\40-\176' <"$out" | wc -c)$(LC_ALL=C tr -d '\n\t\40-\176' <"$work/err" | wc -c)" = 00 ] ||
 		fail "khoctl ${words[*]@Q} prints what a terminal would obey"
 	! grep -q -e ' --json' -e 'format json' <<<"$line" || jq . "$out" >/dev/null || fail "khoctl ${words[*]@Q} prints no JSON"
+	[ "$line" != metrics ] || "$openmetrics" <"$out" || fail "khoctl metrics prints no OpenMetrics"
 done <"$work/commands"
-[ "$(wc -l <"$work/commands")" = 27 ] || fail "not every command was tried"
+[ "$(wc -l <"$work/commands")" = 28 ] || fail "not every command was tried"
 rm -r "$root"
 mv "$work/clean" "$root"
 
@@ -451,7 +510,7 @@ groff -man -Tutf8 -ww tools/kho/qemu/kho-qemu.8 >/dev/null 2>"$work/err"
 groff -man -Tascii -P-c -rHY=0 tools/kho/khoctl/khoctl.8 | sed 's/.\x08//g' >"$work/man"
 ctl 0 --help
 mapfile -t commands < <(sed -n 's/^  \([a-z]*\)  .*/\1/p' "$out")
-[ ${#commands[@]} = 12 ] || fail "--help lists ${#commands[@]} commands"
+[ ${#commands[@]} = 13 ] || fail "--help lists ${#commands[@]} commands"
 # complete WORD...: what is offered for the last one
 complete_words() {
 	bash --norc -c '. tools/kho/khoctl/khoctl.bash-completion; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _khoctl

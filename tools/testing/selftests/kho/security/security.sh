@@ -21,6 +21,7 @@ nodes="600 /dev/liveupdate
 444 /sys/kernel/kho/last_error
 444 /sys/kernel/kho/late_bytes
 444 /sys/kernel/kho/preserved_bytes
+444 /sys/kernel/kho/refusals
 400 /sys/kernel/kho/sessions
 444 /sys/kernel/kho/state
 444 /sys/kernel/kho/timeline ?

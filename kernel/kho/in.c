@@ -19,6 +19,7 @@
 #include <linux/mm.h>
 #include <linux/pgalloc_tag.h>
 #include <linux/slab.h>
+#include <linux/sysfs.h>
 
 #include "internal.h"
 
@@ -38,6 +39,22 @@ static const char versions[] = ""
 #include "versions.inc"
 	;
 #undef KHO_VERSION
+
+/**
+ * kho_restores_show - what this kernel restores
+ * @buf: a page
+ *
+ * Return: bytes: a version a line
+ */
+int kho_restores_show(char *buf)
+{
+	const char *version;
+	int len = 0;
+
+	for (version = versions; *version; version += strlen(version) + 1)
+		len += sysfs_emit_at(buf, len, "%s\n", version);
+	return len;
+}
 
 /* Is a subtree of this name waiting? kho_blob_lock is held. */
 bool kho_in_has_pending(const char *name)

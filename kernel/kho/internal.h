@@ -390,6 +390,7 @@ int kho_in_init(void);
 bool kho_in_empty(void);
 bool kho_in_has_pending(const char *name);
 int kho_in_show(char *buf, int size);
+int kho_restores_show(char *buf);
 
 /*
  * Floor 5: the image

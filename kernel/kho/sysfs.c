@@ -125,6 +125,12 @@ static ssize_t incoming_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return kho_in_show(buf, PAGE_SIZE);
 }
 
+static ssize_t restores_show(struct kobject *kobj, struct kobj_attribute *attr,
+			     char *buf)
+{
+	return kho_restores_show(buf);
+}
+
 static ssize_t generation_show(struct kobject *kobj,
 			       struct kobj_attribute *attr, char *buf)
 {
@@ -182,6 +188,7 @@ static struct kobj_attribute preserved_bytes_attr = __ATTR_RO(preserved_bytes);
 static struct kobj_attribute landing_zone_attr =
 	__ATTR_RO_MODE(landing_zone, 0400);
 static struct kobj_attribute incoming_attr = __ATTR_RO(incoming);
+static struct kobj_attribute restores_attr = __ATTR_RO(restores);
 static struct kobj_attribute generation_attr = __ATTR_RO(generation);
 static struct kobj_attribute discard_attr = __ATTR_WO(discard);
 static struct kobj_attribute allow_unreadable_attr =
@@ -197,6 +204,7 @@ static struct attribute *kho_attrs[] = {
 	&preserved_bytes_attr.attr,
 	&landing_zone_attr.attr,
 	&incoming_attr.attr,
+	&restores_attr.attr,
 	&generation_attr.attr,
 	&discard_attr.attr,
 	&allow_unreadable_attr.attr,

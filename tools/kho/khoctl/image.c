@@ -47,25 +47,29 @@ static uint32_t get32(const unsigned char *at)
 	return get16(at) | (uint32_t)get16(at + 2) << 16;
 }
 
-/* A sequence of terminated strings */
-static void parse_versions(struct image *image, const char *at, size_t size)
+static void add_version(struct image *image, const char *version, size_t len)
 {
-	size_t len;
 	char *text;
-	FILE *safe;
+	FILE *safe = open_memstream(&text, &(size_t){ 0 });
 
-	for (; size && image->nr < VERSIONS_MAX; at += len + 1, size -= len + 1) {
-		len = strnlen(at, size);
-		if (len == size)
+	if (!safe)
+		return;
+	put_safe(safe, version, len);
+	fclose(safe);
+	image->version = xrealloc(image->version, (image->nr + 1) * sizeof(*image->version));
+	image->version[image->nr++] = text;
+}
+
+/* A sequence of strings, each with @end behind it */
+static void parse_versions(struct image *image, const char *at, size_t size, char end)
+{
+	const char *stop;
+
+	for (; size && image->nr < VERSIONS_MAX; size -= stop + 1 - at, at = stop + 1) {
+		stop = memchr(at, end, size);
+		if (!stop)
 			break;
-		safe = open_memstream(&text, &(size_t){ 0 });
-		if (!safe)
-			break;
-		put_safe(safe, at, len);
-		fclose(safe);
-		image->version = xrealloc(image->version,
-					  (image->nr + 1) * sizeof(*image->version));
-		image->version[image->nr++] = text;
+		add_version(image, at, stop - at);
 	}
 }
 
@@ -96,6 +100,12 @@ static const char *kind_of(const unsigned char *bytes, size_t len)
 	return "it is no bzImage";
 }
 
+static const char *other_format(const struct image *image)
+{
+	return image_restores(image, KHO_BLOB_COMPATIBLE) ? NULL :
+		"it reads another format of handover than " KHO_BLOB_COMPATIBLE;
+}
+
 /**
  * image_parse - look at an image
  * @image: the result
@@ -113,6 +123,7 @@ void image_parse(struct image *image, const unsigned char *bytes, size_t len)
 	if (len < HEADER_END || get16(bytes + BOOT_FLAG) != 0xaa55 ||
 	    memcmp(bytes + HEADER_MAGIC, "HdrS", 4))
 		return;
+	image->is_kernel = true;
 	image->why_not = "it is no 64-bit kernel that can be loaded anywhere";
 	if (get16(bytes + HEADER_VERSION) < 0x20c ||
 	    (get16(bytes + XLOADFLAGS) & (XLF_KERNEL_64 | XLF_ABOVE_4G)) !=
@@ -147,9 +158,20 @@ void image_parse(struct image *image, const unsigned char *bytes, size_t len)
 	if (rest < 8 || get32(chunk) != KHO_KERNEL_INFO_MAGIC || get32(chunk + 4) < 8 ||
 	    get32(chunk + 4) > rest)
 		return;
-	parse_versions(image, (const char *)chunk + 8, get32(chunk + 4) - 8);
-	image->why_not = image_restores(image, KHO_BLOB_COMPATIBLE) ? NULL :
-		"it reads another format of handover than " KHO_BLOB_COMPATIBLE;
+	parse_versions(image, (const char *)chunk + 8, get32(chunk + 4) - 8, '\0');
+	image->why_not = other_format(image);
+}
+
+/**
+ * image_of_list - the same of a kernel whose list of versions is known
+ * @image: the result
+ * @list: a version a line
+ */
+void image_of_list(struct image *image, const char *list)
+{
+	*image = (struct image) { .is_kernel = true };
+	parse_versions(image, list, strlen(list), '\n');
+	image->why_not = other_format(image);
 }
 
 /**
@@ -226,4 +248,26 @@ const char *image_other_version(const struct image *image, const char *version)
 		if (!strncmp(image->version[i], version, len))
 			return image->version[i];
 	return NULL;
+}
+
+/**
+ * image_restores_kind - can it restore what may be a kind of file?
+ * @image: the image
+ * @version: the version
+ *
+ * The first images listed no kinds, and had these. The kernel takes it so, too.
+ */
+bool image_restores_kind(const struct image *image, const char *version)
+{
+	static const char * const first[] = {
+		"memfd-v1", "hugetlb-v1", "iommufd-v2", "vfio-pci-v1",
+	};
+	bool lists_kinds = false, is_first = false;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(first); i++) {
+		lists_kinds |= !!image_other_version(image, first[i]);
+		is_first |= !strcmp(version, first[i]);
+	}
+	return image_restores(image, version) || (is_first && !lists_kinds);
 }

@@ -276,6 +276,7 @@ char *holder_session(const struct holder *holder);
 /**
  * struct image - a kernel image
  * @why_not: NULL when it can receive a handover, else why it cannot
+ * @is_kernel: it is a kernel's, at least
  * @setup_type_max: highest type of setup_data that it knows, 0 when it does not say
  * @init_size: memory that it needs to start
  * @cmdline_max: the longest command line that can be loaded with it
@@ -284,6 +285,7 @@ char *holder_session(const struct holder *holder);
  */
 struct image {
 	const char *why_not;
+	bool is_kernel;
 	uint32_t setup_type_max;
 	uint32_t init_size;
 	size_t cmdline_max;
@@ -296,8 +298,10 @@ void image_parse(struct image *image, const unsigned char *bytes, size_t len);
 
 /* Returns NULL, or why the file cannot be looked at, with errno. */
 const char *image_read(struct image *image, const char *path);
+void image_of_list(struct image *image, const char *list);
 void image_free(struct image *image);
 bool image_restores(const struct image *image, const char *version);
+bool image_restores_kind(const struct image *image, const char *version);
 
 /* Another version of the same owner that it can restore, or NULL */
 const char *image_other_version(const struct image *image, const char *version);
@@ -544,6 +548,7 @@ int cmd_kexec(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_timeline(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
+int cmd_compat(int argc, char **argv);
 
 /* Prints a command's help. Returns EXIT_OK. */
 int help(const char *command);

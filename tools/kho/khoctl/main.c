@@ -42,6 +42,14 @@ static const struct command commands[] = {
 	  "IMAGE is a bzImage. Each reason not is named with its remedy. Exit status: 0 yes, 1 no,\n"
 	  "3 no reason found but not everything could be looked at, 4 there is no handover.\n",
 	  false },
+	{ "compat", cmd_compat, "[--json] [--one-way] A B",
+	  "of two kernels, what can each take from the other?",
+	  "  --json     as JSON\n"
+	  "  --one-way  only from A to B\n"
+	  "\n"
+	  "A and B are each an IMAGE, a bzImage, or the word \"running\" for the running kernel. Exit\n"
+	  "status: 0 each can take all that the other writes (with --one-way: B from A), 1 not, 2 it\n"
+	  "cannot be told. What is missing is refused only when something of it is preserved.\n", false },
 	{ "list", cmd_list, "[--json] [sessions|files|devices|subtrees]",
 	  "what was handed over and what will be",
 	  "  --json  as JSON\n"

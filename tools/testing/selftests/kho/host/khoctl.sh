@@ -260,6 +260,51 @@ kernel=build/base/arch/x86/boot/bzImage
 ctl 1 --root "$root" check "$kernel"
 says 'it knows liveupdate-v1'
 
+# What two kernels can take from each other
+ctl 0 compat "$work/image" "$work/image"
+says "from $work/image to $work/image: everything can be handed over"
+sed 's/pci-v1/pci-v2/' "$work/image" >"$work/image3"
+ctl 1 compat "$work/image" "$work/image3"
+says 'NO       pci-v1                   not taken, only such as pci-v2' 'NO       pci-v2                   not taken, only such as pci-v1'
+printf '%s\n' kho-v1 liveupdate-v1 pci-v1 pci-v9 pci-v10 memfd-v1 clock-v1 new-v1 >"$kho/restores"
+ctl 1 --root "$root" compat running "$work/image"
+says 'NO       pci-v10                  not taken, only such as pci-v1' 'ok       memfd-v1                 taken' \
+	'note     clock-v1                 it measures clocks anew' 'NO       new-v1                   not taken: it has nobody who could' \
+	"from $work/image to running: everything can be handed over"
+lacks pci-v9
+ctl 0 --root "$root" compat --one-way "$work/image" running
+lacks 'from running'
+ctl 1 --root "$root" compat --one-way running "$work/image"
+lacks 'to running'
+ctl 1 --root "$root" compat --json running "$work/image"
+json '[.directions[].possible]' '[false,true]'
+json '[.directions[0].versions[] | select(.verdict == "refused") | .version]' '["pci-v10","new-v1"]'
+json '[.directions[0].versions[] | select(.verdict == "without") | .version]' '["clock-v1"]'
+# (an image that lists one kind of files lists all that it has)
+printf '%s\n' kho-v1 memfd-v1 >"$kho/restores"
+ctl 0 --root "$root" compat --one-way running "$work/image"
+sed 's/pci-v1/memfd2/;s/liveupdate-v1/hugetlb-v0001/' "$work/image" >"$work/image4"
+ctl 1 --root "$root" compat --one-way running "$work/image4"
+says 'NO       memfd-v1'
+ctl 1 --root "$root" compat running "$work/image2"
+says 'cannot receive a handover: it does not list what it can restore' 'hands nothing over'
+head -c 2000 "$work/image" >"$work/cut"
+ctl 1 compat "$work/image" "$work/cut"
+says 'it is cut off, or damaged'
+for file in "$work/blob" "$work/none" "$work" "$asan"; do
+	ctl 2 --root "$root" compat running "$file"
+	says "khoctl: $file: "
+	ctl 2 --root "$root" compat --json "$file" running
+	nothing_printed
+done
+ctl 2 compat "$work/image"
+ctl 2 compat running running running
+ctl 1 --root "$work" compat running "$work/image"
+says 'it has no handover'
+mv "$kho/restores" "$work/restores"
+ctl 2 --root "$root" compat running "$work/image"
+says 'this kernel does not say what it restores' remedy
+
 # Files that are none, or are something else; none of them keeps it waiting
 mkfifo "$work/fifo"
 gzip -c "$work/image" >"$work/packed"
@@ -428,7 +473,7 @@ file sys/kernel/kho/state idle
 # of UTF-8's two, other controls, text that is turned round.
 cp -a "$root" "$work/clean"
 nasty=$'\e]0;x\a\x9b31m\xc2\x9b2J\xe2\x80\xae\xf0\x9f\x98\x80\xff\r\b\x7f'
-for name in state generation preserved_bytes late_bytes last_error refusals allow_unreadable landing_zone; do
+for name in state generation preserved_bytes late_bytes last_error refusals restores allow_unreadable landing_zone; do
 	file "sys/kernel/kho/$name" "1$nasty"
 done
 file sys/kernel/kho/incoming "a$nasty pending b$nasty c$nasty" "pci/d$nasty e$nasty - f$nasty" "g restored h$nasty"
@@ -444,7 +489,8 @@ cp "$work/blob" "$work/$nasty"
 printf '%s\n' status 'status --json' list 'list --json' "show s$nasty" "show s$nasty --json" "show a$nasty" "show none$nasty" check 'check --json' \
 	"check --reuse-cmdline none$nasty" "check --append x$nasty --initrd none$nasty $work/$nasty" activate abort "abort $nasty" "$nasty" "discard none$nasty" "discard a$nasty --yes" \
 	timeline 'timeline --format json' 'timeline --format svg' "timeline --from none$nasty" "timeline --format $nasty" "dump $work/$nasty" \
-	"dump none$nasty" "dump --format dts $work/$nasty" "help $nasty" metrics >"$work/commands"
+	"dump none$nasty" "dump --format dts $work/$nasty" "help $nasty" metrics \
+	"compat running $work/$nasty" 'compat running running' 'compat --json running running' "compat none$nasty running" >"$work/commands"
 while read -r line; do
 	read -ra words <<<"$line"
 	"$asan" --root "$root" "${words[@]}" >"$out" 2>"$work/err" </dev/null && status=$? || status=$?
@@ -455,7 +501,7 @@ while read -r line; do
 	! grep -q -e ' --json' -e 'format json' <<<"$line" || jq . "$out" >/dev/null || fail "khoctl ${words[*]@Q} prints no JSON"
 	[ "$line" != metrics ] || "$openmetrics" <"$out" || fail "khoctl metrics prints no OpenMetrics"
 done <"$work/commands"
-[ "$(wc -l <"$work/commands")" = 28 ] || fail "not every command was tried"
+[ "$(wc -l <"$work/commands")" = 32 ] || fail "not every command was tried"
 rm -r "$root"
 mv "$work/clean" "$root"
 
@@ -510,7 +556,7 @@ groff -man -Tutf8 -ww tools/kho/qemu/kho-qemu.8 >/dev/null 2>"$work/err"
 groff -man -Tascii -P-c -rHY=0 tools/kho/khoctl/khoctl.8 | sed 's/.\x08//g' >"$work/man"
 ctl 0 --help
 mapfile -t commands < <(sed -n 's/^  \([a-z]*\)  .*/\1/p' "$out")
-[ ${#commands[@]} = 13 ] || fail "--help lists ${#commands[@]} commands"
+[ ${#commands[@]} = 14 ] || fail "--help lists ${#commands[@]} commands"
 # complete WORD...: what is offered for the last one
 complete_words() {
 	bash --norc -c '. tools/kho/khoctl/khoctl.bash-completion; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _khoctl

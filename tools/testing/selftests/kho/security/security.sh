@@ -22,6 +22,7 @@ nodes="600 /dev/liveupdate
 444 /sys/kernel/kho/late_bytes
 444 /sys/kernel/kho/preserved_bytes
 444 /sys/kernel/kho/refusals
+444 /sys/kernel/kho/restores
 400 /sys/kernel/kho/sessions
 444 /sys/kernel/kho/state
 444 /sys/kernel/kho/timeline ?

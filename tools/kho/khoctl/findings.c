@@ -169,6 +169,7 @@ void find_all(struct findings *findings)
 
 	arrived_read(&arrived);
 	find_devices(findings);
+	find_host_devices(findings);
 	find_kernel(findings);
 	find_cmdlines(findings);
 	find_state(findings, &arrived);

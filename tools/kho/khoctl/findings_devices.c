@@ -13,7 +13,6 @@
 #include "khoctl.h"
 
 #define DRIVER_DIR	"/sys/bus/pci/drivers/vfio-pci"
-#define DEVICE_DIR	"/sys/bus/pci/devices"
 
 #define PCI_STATUS_HIGH		0x06
 #define PCI_STATUS_CAPS		0x10
@@ -22,14 +21,30 @@
 #define CAP_EXPRESS		0x10
 #define CAP_EA			0x14
 #define EXT_CAP_PRI		0x13
+#define VENDOR_INTEL		0x8086
+#define CLASS_DISPLAY		0x03
 
-static char *device_text(const char *address, const char *file)
+char *device_text(const char *address, const char *file)
 {
 	char *path = xasprintf(DEVICE_DIR "/%s/%s", address, file);
 	char *text = read_text(path);
 
 	free(path);
 	return text;
+}
+
+char *device_driver(const char *address)
+{
+	char *path = xasprintf("%s" DEVICE_DIR "/%s/driver", root_dir, address), *slash;
+	char link[PATH_MAX];
+	ssize_t len = readlink(path, link, sizeof(link) - 1);
+
+	free(path);
+	if (len < 0)
+		return NULL;
+	link[len] = '\0';
+	slash = strrchr(link, '/');
+	return xstrdup(slash ? slash + 1 : link);
 }
 
 static bool device_has(const char *address, const char *file)
@@ -98,6 +113,22 @@ static void find_in_config(struct findings *findings, const char *address)
 	free(config);
 }
 
+/* All devices of a group are one for the IOMMU. */
+static void find_member(struct findings *findings, const char *address, const char *member)
+{
+	char *driver = device_driver(member);
+
+	if (driver && strcmp(driver, "vfio-pci"))
+		find(findings, FINDING_NO, "device", "give vfio-pci that one, too, and preserve it",
+		     "%s cannot be preserved: it shares a group with %s, which %s drives",
+		     address, member, driver);
+	else
+		find(findings, FINDING_NOTE, "device", driver ? NULL : "bind that one to vfio-pci",
+		     "%s shares a group with %s%s: preserve all of it", address, member,
+		     driver ? "" : ", which nobody drives");
+	free(driver);
+}
+
 static void find_group(struct findings *findings, const char *address)
 {
 	char *path = xasprintf("%s" DEVICE_DIR "/%s/iommu_group/devices", root_dir, address);
@@ -109,12 +140,22 @@ static void find_group(struct findings *findings, const char *address)
 		       "start this kernel with intel_iommu=on");
 	while (dir && (entry = readdir(dir)))
 		if (isxdigit((unsigned char)*entry->d_name) && strcmp(entry->d_name, address))
-			find(findings, FINDING_NOTE, "device", NULL,
-			     "%s shares a group with %s: preserve all of it", address,
-			     entry->d_name);
+			find_member(findings, address, entry->d_name);
 	if (dir)
 		closedir(dir);
 	free(path);
+}
+
+/* Intel's graphics have regions besides their BARs, whose state is not known. */
+static void find_regions(struct findings *findings, const char *address)
+{
+	char *vendor = device_text(address, "vendor"), *class = device_text(address, "class");
+
+	if (vendor && class && strtoul(vendor, NULL, 16) == VENDOR_INTEL &&
+	    strtoul(class, NULL, 16) >> 16 == CLASS_DISPLAY)
+		cannot(findings, address, "it has regions besides its BARs", "assign another");
+	free(vendor);
+	free(class);
 }
 
 /* Everything between a device and its root bus has to be a PCI Express port. */
@@ -146,15 +187,16 @@ static void find_bridges(struct findings *findings, const char *address)
 /* A virtual function goes on when its physical function does, and that one has to be vfio-pci's. */
 static void find_physfn(struct findings *findings, const char *address)
 {
-	char *path = xasprintf("%s" DEVICE_DIR "/%s/physfn/driver", root_dir, address);
-	char *full = realpath(path, NULL);
+	char *at = xasprintf("%s/physfn", address), *driver = device_driver(at), *why;
 
-	if (!full || strcmp(strrchr(full, '/'), "/vfio-pci"))
-		cannot(findings, address,
-		       "its physical function's driver stays in this kernel",
-		       "give vfio-pci the physical function, too");
-	free(full);
-	free(path);
+	if (!driver || strcmp(driver, "vfio-pci")) {
+		why = xasprintf("its physical function's driver stays in this kernel%s%s",
+				driver ? ": " : "", driver ? driver : "");
+		cannot(findings, address, why, "give vfio-pci the physical function, too");
+		free(why);
+	}
+	free(driver);
+	free(at);
 }
 
 static void find_device(struct findings *findings, const char *address)
@@ -172,6 +214,7 @@ static void find_device(struct findings *findings, const char *address)
 	if (power && strcmp(power, "D0") && strcmp(power, "unknown"))
 		find(findings, FINDING_NOTE, "device", NULL,
 		     "%s is in %s: nobody uses it now", address, power);
+	find_regions(findings, address);
 	find_in_config(findings, address);
 	find_group(findings, address);
 	find_bridges(findings, address);

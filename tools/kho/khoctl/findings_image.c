@@ -14,11 +14,26 @@
 
 #include "khoctl.h"
 
+/* Devices that came, and do not go on, or are not there */
+static void find_came(struct findings *findings, const struct item *item)
+{
+	const char *address = item->name + strlen("pci/");
+
+	if (!strcmp(item->state, "blocked"))
+		find(findings, FINDING_NOTE, "device", "discard the session that it is in",
+		     "%s does not go on: %s", address, item->reason);
+	else if (!strcmp(item->state, "missing"))
+		find(findings, FINDING_NOTE, "device", NULL,
+		     "%s came from the old kernel and is missing: %s", address, item->reason);
+}
+
 static void find_item(struct findings *findings, const struct item *item)
 {
 	bool pending = !strcmp(item->state, "pending");
 
-	if (!strcmp(item->name, "/header"))
+	if (item_is_device(item))
+		find_came(findings, item);
+	else if (!strcmp(item->name, "/header"))
 		find(findings, FINDING_NOTE, "handed over", "cold boot before you rely on it",
 		     "the header page was damaged: what came before is lost");
 	else if (!strcmp(item->name, "/map"))

@@ -343,7 +343,7 @@ const char *cmdline_untranslated(const char *cmdline);
 char *cmdline_next_kernel(const char *own, const char *append);
 
 /*
- * findings.c, and findings_devices.c, _image.c, _kernel.c and _next.c: what check finds
+ * findings.c, and findings_devices.c, _host.c, _image.c, _kernel.c and _next.c: what check finds
  */
 
 /**
@@ -399,6 +399,14 @@ struct findings {
 	bool doing;
 };
 
+#define DEVICE_DIR	"/sys/bus/pci/devices"
+
+/* A file of a PCI device's, or NULL; to be freed. */
+char *device_text(const char *address, const char *file);
+
+/* The name of its driver, NULL when it has none; to be freed. */
+char *device_driver(const char *address);
+
 void find(struct findings *findings, enum verdict verdict, const char *topic, const char *remedy,
 	  const char *format, ...) __printf(5, 6);
 void findings_free(struct findings *findings);
@@ -406,6 +414,7 @@ size_t findings_count(const struct findings *findings, enum verdict verdict);
 void find_kernel(struct findings *findings);
 void find_cmdlines(struct findings *findings);
 void find_devices(struct findings *findings);
+void find_host_devices(struct findings *findings);
 void find_state(struct findings *findings, const struct arrived *arrived);
 void find_image(struct findings *findings, const struct arrived *arrived);
 void find_initrd(struct findings *findings);

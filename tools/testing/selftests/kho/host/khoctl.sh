@@ -347,6 +347,42 @@ ctl 1 --root "$root" check
 says 'CONFIG_VFIO_PCI_LIVEUPDATE is off: no devices' \
 	"its physical function's driver stays in this kernel" 'no IOMMU translates for it' 'there is none, or it is off' \
 	'intel_iommu=off of this kernel'
+# Devices that share a group, that drivers of the host have, and that nobody has
+# pci ADDRESS CLASS [DRIVER]
+pci() {
+	mkdir -p "$root/sys/bus/pci/devices/$1"
+	file "sys/bus/pci/devices/$1/class" "$2"
+	file "sys/bus/pci/devices/$1/driver_override" '(null)'
+	[ -z "${3-}" ] || ln -s "../../../bus/pci/drivers/$3" "$root/sys/bus/pci/devices/$1/driver"
+}
+file sys/bus/pci/devices/0000:05:00.0/class 0x030000
+file sys/bus/pci/devices/0000:05:00.0/vendor 0x8086
+ln -s ../../../bus/pci/drivers/vfio-pci "$device/driver"
+mkdir -p "$device/iommu_group/devices"/0000:0{5,6,7}:00.0
+pci 0000:05:00.1 0x020000 igb
+pci 0000:06:00.0 0x020000 e1000e
+for n in 1 2 3 4 5 6 7 8; do
+	pci "0000:06:00.$n" 0x020000 e1000e
+done
+pci 0000:00:1c.0 0x060400 pcieport
+pci 0000:00:1d.0 0x060400
+pci 0000:07:00.0 0x020000
+pci 0000:08:00.0 0x010802
+file sys/bus/pci/devices/0000:08:00.0/driver_override vfio-pci
+cp "$kho/incoming" "$work/incoming"
+file sys/kernel/kho/incoming 'pci restored pci-v1' 'pci/0000:09:00.0 blocked - its record is damaged' 'pci/0000:0a:00.0 missing - no such device was found'
+ctl 1 --root "$root" check
+says "0000:05:00.0 cannot be preserved: its physical function's driver stays in this kernel: igb" \
+	'0000:05:00.0 cannot be preserved: it shares a group with 0000:06:00.0, which e1000e drives' \
+	'0000:05:00.0 shares a group with 0000:07:00.0, which nobody drives' '0000:05:00.0 cannot be preserved: it has regions besides its BARs' \
+	'igb: 1 of its devices do not go on' 'e1000e: 9 of its devices do not go on, the next kernel starts them anew: 0000:06:00.0, 0000:06:00.1' ', ...' \
+	'1 devices do not go on: nobody drives them, as their driver was unbound or is not there: 0000:07:00.0' \
+	'0000:08:00.0 does not go on: it is meant for vfio-pci' 'echo 0000:08:00.0 > /sys/bus/pci/drivers_probe' \
+	'0000:09:00.0 does not go on: its record is damaged' '0000:0a:00.0 came from the old kernel and is missing: no such device was found'
+lacks 06:00.8
+lacks pcieport
+lacks 00:1d.0
+mv "$work/incoming" "$kho/incoming"
 for off in intel_iommu=off intel-iommu=sm_on,off '"intel_iommu=off"' iommu=off 'intel_iommu=on intel_iommu=off'; do
 	ctl 1 --root "$root" check --append "$off"
 	says 'of the next kernel turns translation off'
@@ -363,7 +399,7 @@ file sys/kernel/kho/sessions
 file proc/cmdline quiet
 file proc/sys/kernel/kexec_load_disabled 0
 file proc/meminfo 'MemTotal: 9000000 kB' 'MemAvailable: 2000000 kB'
-rm -r "$device" "$root/sys/bus/pci/drivers/vfio-pci/0000:05:00.0"
+rm -r "$root"/sys/bus/pci/devices/* "$root/sys/bus/pci/drivers/vfio-pci/0000:05:00.0"
 ctl 0 --root "$root" check --json "$work/image"
 json .possible '"yes"'
 json '[.findings[] | select(.verdict == "note" and .topic == "command line")] | length' 1

@@ -13,6 +13,10 @@ if [ "$GENERATION" = 0 ]; then
 	khoctl check /boot/bzImage >/tmp/out || fail "with a device: $(cat /tmp/out)"
 	contains /tmp/out 'VT-d, '
 	contains /tmp/out "$address can be preserved, for all that shows"
+	echo "$address" >/sys/bus/pci/drivers/vfio-pci/unbind
+	khoctl check >/tmp/out || fail "with a device that nobody drives: $(cat /tmp/out)"
+	contains /tmp/out "$address does not go on: it is meant for vfio-pci, which does not drive it now"
+	echo "$address" >/sys/bus/pci/drivers_probe
 	if khoctl check --append 'quiet intel_iommu=off' /boot/bzImage >/tmp/out; then
 		fail "intel_iommu=off is no reason against it"
 	fi

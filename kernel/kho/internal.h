@@ -446,7 +446,13 @@ void kho_out_unseal(void);
 int kho_out_reseal_header(const struct kho_target *target);
 bool kho_out_hole_covers(u64 start, u64 end);
 unsigned int kho_out_holes(const struct kho_hole_ser **holes);
+const struct kho_header_ser *kho_out_header(void);
 void kho_out_show_blob(struct seq_file *m);
+
+/*
+ * verify.c: what is sealed, as the next kernel will read it
+ */
+int kho_verify(char *buf);
 
 /*
  * Floor 7: owners

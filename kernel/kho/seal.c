@@ -232,6 +232,12 @@ unsigned int kho_out_holes(const struct kho_hole_ser **holes)
 	return header->nr_holes;
 }
 
+/* The header page, complete when sealed. */
+const struct kho_header_ser *kho_out_header(void)
+{
+	return header;
+}
+
 /* The blob as it is in memory, nothing before finalize; kho_lock is held. */
 void kho_out_show_blob(struct seq_file *m)
 {

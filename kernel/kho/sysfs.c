@@ -125,6 +125,17 @@ static ssize_t incoming_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return kho_in_show(buf, PAGE_SIZE);
 }
 
+static ssize_t verify_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
+{
+	int len;
+
+	mutex_lock(&kho_lock);
+	len = kho_verify(buf);
+	mutex_unlock(&kho_lock);
+	return len;
+}
+
 static ssize_t restores_show(struct kobject *kobj, struct kobj_attribute *attr,
 			     char *buf)
 {
@@ -188,6 +199,8 @@ static struct kobj_attribute preserved_bytes_attr = __ATTR_RO(preserved_bytes);
 static struct kobj_attribute landing_zone_attr =
 	__ATTR_RO_MODE(landing_zone, 0400);
 static struct kobj_attribute incoming_attr = __ATTR_RO(incoming);
+/* It takes as long as there is much to look at. */
+static struct kobj_attribute verify_attr = __ATTR_RO_MODE(verify, 0400);
 static struct kobj_attribute restores_attr = __ATTR_RO(restores);
 static struct kobj_attribute generation_attr = __ATTR_RO(generation);
 static struct kobj_attribute discard_attr = __ATTR_WO(discard);
@@ -205,6 +218,7 @@ static struct attribute *kho_attrs[] = {
 	&landing_zone_attr.attr,
 	&incoming_attr.attr,
 	&restores_attr.attr,
+	&verify_attr.attr,
 	&generation_attr.attr,
 	&discard_attr.attr,
 	&allow_unreadable_attr.attr,

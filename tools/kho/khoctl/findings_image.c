@@ -157,28 +157,53 @@ static void find_version(struct findings *findings, const struct image *image, c
 	     other ? ", only such as " : ": it has nobody who could", other ? other : "");
 }
 
-/* The subtrees of the sealed blob. Gives false when there is none to be seen. */
+/* The subtrees of a sealed blob. Gives false when it is none. */
+static bool find_subtrees(struct findings *findings, const struct image *image, const char *blob,
+			  size_t len)
+{
+	const char *version, *name;
+	int node, size;
+
+	if (!len || fdt_check_full(blob, len))
+		return false;
+	fdt_for_each_subnode(node, blob, 0) {
+		name = fdt_get_name(blob, node, NULL);
+		version = fdt_getprop(blob, node, "compatible", &size);
+		if (name && version && size > 0 && !version[size - 1])
+			find_version(findings, image, name, version);
+	}
+	return true;
+}
+
+/* The same of the kernel's, when it is sealed */
 static bool find_in_blob(struct findings *findings, const struct image *image)
 {
 	size_t len;
 	char *path = rooted("/sys/kernel/debug/kho/blob");
 	char *blob = read_file(path, &len);
-	const char *version, *name;
-	int node, size;
-	bool seen;
+	bool seen = blob && find_subtrees(findings, image, blob, len);
 
 	free(path);
-	seen = blob && len && !fdt_check_full(blob, len);
-	if (seen) {
-		fdt_for_each_subnode(node, blob, 0) {
-			name = fdt_get_name(blob, node, NULL);
-			version = fdt_getprop(blob, node, "compatible", &size);
-			if (name && version && size > 0 && !version[size - 1])
-				find_version(findings, image, name, version);
-		}
-	}
 	free(blob);
 	return seen;
+}
+
+/**
+ * find_in_sealed - can the image restore the subtrees of a blob?
+ * @findings: where to note it; knows the image
+ * @blob: as it was when all was sealed
+ * @len: its bytes
+ */
+void find_in_sealed(struct findings *findings, const char *blob, size_t len)
+{
+	struct image image;
+
+	if (image_read(&image, findings->next->image))
+		return;
+	if (!image.why_not && len && !find_subtrees(findings, &image, blob, len))
+		find(findings, FINDING_NO, "handed over", "a bug in the kernel",
+		     "the list of subtrees is no device tree that is intact");
+	image_free(&image);
 }
 
 /* What is known without the blob */

@@ -2,201 +2,25 @@
 /*
  * khoctl kexec: a whole live update. Each step is undone in reverse order when a later one is
  * refused, when a signal comes before the jump, or when standard output cannot be written: nobody
- * would know then how far it came.
- *
- * Signals are let in between the steps only, never within one: the kernel's own steps cannot be
- * left halfway. That is so for every signal that ends a program, or stops it: a machine is not to
- * stand still in between either. SIGKILL, and a fault of khoctl's own, are all that leaves things
- * as they are then.
+ * would know then how far it came. How that is done is in attempt.c.
  */
 #include <errno.h>
-#include <linux/kexec.h>
 #include <linux/reboot.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "khoctl.h"
 
 struct job {
-	struct next next;
+	struct attempt attempt;
 	bool replace, no_jump, systemd;
-	unsigned int guests_seconds;
-	/* What has to be undone */
-	bool loaded, activated, finalized, allowed, guests;
 };
 
 /* When this unit is active, it loads the kernel of its own configuration as services stop. */
 #define LOADER "kho-live-update"
-
-/* What has to be undone when khoctl ends itself, as it is out of memory */
-static struct job *under_way;
-
-/* Signals that end a program */
-static sigset_t fatal;
-
-/* The signals that were blocked when khoctl was started */
-static sigset_t mask_before;
-
-static bool is_ignored(int number)
-{
-	struct sigaction action;
-
-	return sigaction(number, NULL, &action) || action.sa_handler == SIG_IGN;
-}
-
-/* What was ignored from the start, as with nohup, is let be. */
-static void hold_signals(void)
-{
-	static const int harmless[] = { SIGCHLD, SIGCONT, SIGURG, SIGWINCH };
-	static const int stopping[] = { SIGTSTP, SIGTTIN, SIGTTOU };
-	sigset_t held;
-	int number;
-	size_t i;
-
-	sigfillset(&fatal);
-	for (i = 0; i < ARRAY_SIZE(harmless); i++)
-		sigdelset(&fatal, harmless[i]);
-	for (i = 0; i < ARRAY_SIZE(stopping); i++)
-		sigdelset(&fatal, stopping[i]);
-	/* When nobody reads what is printed, that is seen at the next step. */
-	signal(SIGPIPE, SIG_IGN);
-	for (number = 1; number <= SIGRTMAX; number++)
-		if (is_ignored(number))
-			sigdelset(&fatal, number);
-	held = fatal;
-	for (i = 0; i < ARRAY_SIZE(stopping); i++)
-		sigaddset(&held, stopping[i]);
-	sigprocmask(SIG_BLOCK, &held, &mask_before);
-}
-
-/* The number of a signal that has come, or 0 */
-static int signal_came(void)
-{
-	sigset_t pending;
-	int number;
-
-	sigpending(&pending);
-	for (number = 1; number <= SIGRTMAX; number++)
-		if (sigismember(&pending, number) == 1 && sigismember(&fatal, number) == 1)
-			return number;
-	return 0;
-}
-
-/* 0, or why no further step is to be taken */
-static int interrupted(void)
-{
-	return signal_came() ? -EINTR : -output_error();
-}
-
-static int64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
-static void progress(const char *what, const char *result, int64_t since)
-{
-	char took[32];
-
-	say("%-10s %-8s %s", what, result, format_ns(took, now() - since));
-	output_error();
-}
-
-/* Why a load was refused. What the kernel said last may be of another time. */
-static void complain_load(int error)
-{
-	char *last = read_kho("last_error");
-	bool by_kho = last && !strncmp(last, "image:", strlen("image:")) &&
-		      (error == EINVAL || error == ENOEXEC || error == EPROTONOSUPPORT);
-
-	free(last);
-	complain("load: refused with %s: %s", errno_name(error), strerror(error));
-	if (by_kho)
-		say_last_error();
-	complain_remedy(error == EINVAL && !by_kho ? "dmesg says what the kernel does not like" :
-			step_remedy("load", error));
-}
-
-/* Gives a descriptor or a negative errno. */
-static int open_or_complain(const char *path)
-{
-	const char *why;
-	int fd = open_to_load(path, &why);
-
-	if (fd >= 0)
-		return fd;
-	fd = -errno;
-	complain("%s: %s", path, why);
-	return fd;
-}
-
-static int load_image(struct job *job)
-{
-	long flags = job->next.initrd ? 0 : KEXEC_FILE_NO_INITRAMFS;
-	char *cmdline = next_cmdline(&job->next);
-	int kernel, initrd = -1, rc = 0;
-
-	if (!cmdline) {
-		complain("/proc/cmdline cannot be read: %s", strerror(errno));
-		return -EIO;
-	}
-	kernel = open_or_complain(job->next.image);
-	if (kernel >= 0 && job->next.initrd)
-		initrd = open_or_complain(job->next.initrd);
-	if (kernel < 0 || (job->next.initrd && initrd < 0)) {
-		rc = kernel < 0 ? kernel : initrd;
-	} else if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(cmdline) + 1, cmdline,
-			   flags)) {
-		rc = -errno;
-		complain_load(-rc);
-	}
-	if (kernel >= 0)
-		close(kernel);
-	if (initrd >= 0)
-		close(initrd);
-	free(cmdline);
-	return rc;
-}
-
-/* Undoes, in reverse order, what was done. Gives the worst that happened. */
-static int roll_back(struct job *job)
-{
-	int64_t since = now();
-	int rc;
-
-	under_way = NULL;
-	if (!job->loaded && !job->allowed && !job->guests)
-		return 0;
-	rc = undo_steps(job->finalized, job->activated);
-	job->finalized = job->finalized && rc;
-	job->activated = job->activated && rc;
-	if (job->loaded && syscall(SYS_kexec_file_load, -1, -1, 0, NULL, KEXEC_FILE_UNLOAD)) {
-		rc = -errno;
-		complain("the image cannot be unloaded: %s", strerror(-rc));
-	}
-	if (job->allowed)
-		rc = write_kho("allow_unreadable", "0") ?: rc;
-	/* (nobody waits any more for what they stand still for) */
-	if (job->guests && guests_call("cancel", job->guests_seconds) < 0)
-		rc = rc ?: -ECANCELED;
-	progress("roll-back", rc ? "FAILED" : "done", since);
-	if (rc)
-		complain("khoctl status says what is left; khoctl abort --unload undoes it");
-	return rc;
-}
-
-static void roll_back_at_exit(void)
-{
-	if (under_way)
-		roll_back(under_way);
-}
 
 /*
  * Devices that could not be preserved keep nothing from being tried: nobody may want to preserve
@@ -204,8 +28,8 @@ static void roll_back_at_exit(void)
  */
 static int check(const struct job *job)
 {
-	struct findings findings = { .next = &job->next, .doing = true };
-	int64_t since = now();
+	struct findings findings = { .next = &job->attempt.next, .doing = true };
+	int64_t since = now_ns();
 	int reasons = 0;
 	size_t i;
 
@@ -222,42 +46,7 @@ static int check(const struct job *job)
 	}
 	progress("check", reasons ? "NO" : "ok", since);
 	findings_free(&findings);
-	return reasons ? -EINVAL : interrupted();
-}
-
-/* A step of the kernel's, unless somebody did it before. */
-static int advance(const char *file, bool *done)
-{
-	int64_t since = now();
-	char *value = read_kho(file);
-	bool was = value && *value == '1';
-	int rc;
-
-	free(value);
-	if (was) {
-		progress(file, "was done", since);
-		return 0;
-	}
-	rc = step(file, "1");
-	*done = !rc;
-	progress(file, rc ? "REFUSED" : "ok", since);
-	return rc;
-}
-
-/*
- * What guests.d has to do. A program that fails may have done something nevertheless, and the
- * others have.
- */
-static int have_guests(struct job *job, const char *word, const char *done)
-{
-	int64_t since = now();
-	int rc = guests_call(word, job->guests_seconds);
-
-	if (rc > 0)
-		return 0;
-	job->guests = true;
-	progress("guests", rc ? "FAILED" : done, since);
-	return rc;
+	return reasons ? -EINVAL : attempt_interrupted();
 }
 
 /* Returns only when it did not work. */
@@ -268,7 +57,7 @@ static int start_next(void)
 	say("jump");
 	output_error();
 	sync();
-	rc = interrupted();
+	rc = attempt_interrupted();
 	if (rc)
 		return rc;
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC,
@@ -287,8 +76,7 @@ static int systemctl(const char *command, const char *unit)
 	int status;
 
 	if (!pid) {
-		signal(SIGPIPE, SIG_DFL);
-		sigprocmask(SIG_SETMASK, &mask_before, NULL);
+		attempt_own_signals();
 		execlp("systemctl", "systemctl", "--quiet", command, unit, NULL);
 		_exit(127);
 	}
@@ -301,14 +89,14 @@ static int systemctl(const char *command, const char *unit)
  */
 static int leave_to_systemd(struct job *job)
 {
-	int rc = undo_steps(job->finalized, job->activated);
+	int rc = undo_steps(job->attempt.finalized, job->attempt.activated);
 
-	job->finalized = job->finalized && rc;
-	job->activated = job->activated && rc;
+	job->attempt.finalized = job->attempt.finalized && rc;
+	job->attempt.activated = job->attempt.activated && rc;
 	if (rc)
 		return rc;
 	say("jump       left to systemctl kexec");
-	rc = interrupted();
+	rc = attempt_interrupted();
 	if (rc)
 		return rc;
 	if (!systemctl("kexec", NULL))
@@ -319,41 +107,18 @@ static int leave_to_systemd(struct job *job)
 
 static int run(struct job *job)
 {
-	int64_t since = now();
-	char *allowed;
+	struct attempt *attempt = &job->attempt;
 	int rc;
 
-	if (job->next.allow_unreadable) {
-		allowed = read_kho("allow_unreadable");
-		rc = allowed && *allowed == '1' ? 0 : write_kho("allow_unreadable", "1");
-		job->allowed = !rc && !(allowed && *allowed == '1');
-		free(allowed);
-		if (rc) {
-			complain("allow_unreadable: %s", strerror(-rc));
-			return rc;
-		}
-	}
 	/* (before the load: the image does not go where guests have their memory, then) */
-	rc = have_guests(job, "prepare", "prepared") ?: interrupted();
-	if (rc)
-		return rc;
-	since = now();
-	rc = load_image(job);
-	job->loaded = !rc;
-	progress("load", rc ? "REFUSED" : "ok", since);
-	if (!rc)
-		rc = interrupted();
-	if (!rc)
-		rc = advance("activate", &job->activated);
-	if (!rc)
-		rc = interrupted();
+	rc = attempt_allow(attempt) ?: attempt_guests(attempt, "prepare", "prepared") ?:
+	     attempt_interrupted() ?: attempt_load(attempt) ?: attempt_interrupted() ?:
+	     attempt_step("activate", &attempt->activated) ?: attempt_interrupted();
 	/* (systemd's units have them saved, when services have stopped) */
 	if (!rc && !job->systemd)
-		rc = have_guests(job, "save", "saved") ?: interrupted();
+		rc = attempt_guests(attempt, "save", "saved") ?: attempt_interrupted();
 	if (!rc)
-		rc = advance("finalize", &job->finalized);
-	if (!rc)
-		rc = interrupted();
+		rc = attempt_step("finalize", &attempt->finalized) ?: attempt_interrupted();
 	if (rc)
 		return rc;
 	if (job->systemd)
@@ -376,21 +141,21 @@ static int parse(struct job *job, int argc, char **argv)
 		else if (!strcmp(argv[i], "--systemd"))
 			job->systemd = true;
 		else if (!strcmp(argv[i], "--guests-timeout") && i + 1 < argc)
-			job->guests_seconds = guests_seconds(argv[++i]);
-		else if (argv[i][0] != '-' && !job->next.image)
-			job->next.image = argv[i];
-		else if (!next_option(&job->next, argc, argv, &i))
+			job->attempt.guests_seconds = guests_seconds(argv[++i]);
+		else if (argv[i][0] != '-' && !job->attempt.next.image)
+			job->attempt.next.image = argv[i];
+		else if (!next_option(&job->attempt.next, argc, argv, &i))
 			return misused("kexec", "unknown argument, or one without its value: %s",
 				       argv[i]);
 	}
-	if (!job->guests_seconds)
+	if (!job->attempt.guests_seconds)
 		return misused("kexec", "--guests-timeout wants seconds");
-	if (!job->next.image)
+	if (!job->attempt.next.image)
 		return misused("kexec", "an IMAGE is wanted");
-	if (!job->next.reuse && !job->next.append)
+	if (!job->attempt.next.reuse && !job->attempt.next.append)
 		return misused("kexec", "%s: say --reuse-cmdline or --append; '' if it is empty",
 			       "the next kernel's command line is not known");
-	if (job->next.initrd && job->next.no_initrd)
+	if (job->attempt.next.initrd && job->attempt.next.no_initrd)
 		return misused("kexec", "--initrd and --no-initrd exclude each other");
 	if (job->no_jump && job->systemd)
 		return misused("kexec", "--no-jump and --systemd exclude each other");
@@ -404,7 +169,6 @@ static int prerequisites(const struct job *job)
 	bool is_loaded = loaded && *loaded == '1';
 
 	free(loaded);
-	sigprocmask(SIG_BLOCK, NULL, &mask_before);
 	if (*root_dir)
 		return misused("kexec", "with --root nothing is changed");
 	if (!have_kho())
@@ -440,24 +204,22 @@ static int prerequisites(const struct job *job)
  */
 int cmd_kexec(int argc, char **argv)
 {
-	struct job job = { .guests_seconds = GUESTS_SECONDS };
+	struct job job = { .attempt.guests_seconds = GUESTS_SECONDS };
 	int rc, caught, status = parse(&job, argc, argv);
 
 	if (status < 0)
 		status = prerequisites(&job);
 	if (status >= 0)
 		return status;
-	hold_signals();
-	under_way = &job;
-	atexit(roll_back_at_exit);
+	attempt_begin(&job.attempt);
 	rc = check(&job);
 	if (!rc)
 		rc = run(&job);
 	/* Once systemd goes down, signals come to everybody. */
-	caught = !rc && job.systemd ? 0 : signal_came();
+	caught = !rc && job.systemd ? 0 : attempt_signal();
 	if (rc || caught)
-		roll_back(&job);
-	under_way = NULL;
+		attempt_undo(&job.attempt);
+	attempt_end();
 	if (caught) {
 		complain("ended by signal %d: %s", caught, strsignal(caught));
 		return EXIT_SIGNAL + caught;

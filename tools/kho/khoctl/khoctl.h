@@ -417,6 +417,7 @@ void find_devices(struct findings *findings);
 void find_host_devices(struct findings *findings);
 void find_state(struct findings *findings, const struct arrived *arrived);
 void find_image(struct findings *findings, const struct arrived *arrived);
+void find_in_sealed(struct findings *findings, const char *blob, size_t len);
 void find_initrd(struct findings *findings);
 void find_cmdline_length(struct findings *findings, const struct image *image);
 void find_huge(struct findings *findings, const struct image *image);
@@ -444,6 +445,51 @@ void say_last_error(void);
 
 /* Undoes finalize and activate, as far as they were done. */
 int undo_steps(bool finalized, bool activated);
+
+/*
+ * attempt.c: what kexec and rehearse do, step by step, and how it is undone
+ */
+
+/**
+ * struct attempt - a live update that is tried
+ * @next: the kernel that is to be started
+ * @guests_seconds: how long each program of GUESTS_DIR may take
+ * @quiet: no progress is shown
+ * @loaded: the image has to be unloaded
+ * @activated: activate has to be undone
+ * @finalized: finalize has to be undone
+ * @allowed: allow_unreadable has to be written back
+ * @guests: guests have to be told that there is no next kernel
+ */
+struct attempt {
+	struct next next;
+	unsigned int guests_seconds;
+	bool quiet;
+	bool loaded, activated, finalized, allowed, guests;
+};
+
+void attempt_begin(struct attempt *attempt);
+void attempt_end(void);
+int attempt_allow(struct attempt *attempt);
+int attempt_guests(struct attempt *attempt, const char *word, const char *done);
+int attempt_load(struct attempt *attempt);
+int attempt_step(const char *file, bool *done);
+int attempt_undo(struct attempt *attempt);
+
+/* 0, or why no further step is to be taken */
+int attempt_interrupted(void);
+
+/* The number of a signal that has come, or 0 */
+int attempt_signal(void);
+
+/* In a child: signals are as they were when khoctl was started. */
+void attempt_own_signals(void);
+
+/* The monotonic clock */
+int64_t now_ns(void);
+
+/* A line about a step that is over, with the time that it took */
+void progress(const char *what, const char *result, int64_t since);
 
 /*
  * fdt_words.c: what the properties of the kernel's trees mean
@@ -554,6 +600,7 @@ int cmd_activate(int argc, char **argv);
 int cmd_finalize(int argc, char **argv);
 int cmd_abort(int argc, char **argv);
 int cmd_kexec(int argc, char **argv);
+int cmd_rehearse(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_timeline(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);

@@ -49,7 +49,8 @@ static const struct command commands[] = {
 	  "\n"
 	  "A and B are each an IMAGE, a bzImage, or the word \"running\" for the running kernel. Exit\n"
 	  "status: 0 each can take all that the other writes (with --one-way: B from A), 1 not, 2 it\n"
-	  "cannot be told. What is missing is refused only when something of it is preserved.\n", false },
+	  "cannot be told. What is missing is refused only when something of it is preserved.\n",
+	  false },
 	{ "list", cmd_list, "[--json] [sessions|files|devices|subtrees]",
 	  "what was handed over and what will be",
 	  "  --json  as JSON\n"
@@ -99,6 +100,24 @@ static const struct command commands[] = {
 	  "\n"
 	  "When a step is refused, a signal comes before the jump, or standard output cannot be written,\n"
 	  "what was done is undone in reverse order. Needs root.\n", true },
+	{ "rehearse", cmd_rehearse,
+	  "[--json] [--initrd FILE | --no-initrd] [--append ARGS] [--reuse-cmdline]\n"
+	  "                    [--no-root] [--allow-unreadable] [--guests-timeout SECONDS]\n"
+	  "                    [--max-wait MS] [IMAGE]",
+	  "all steps but the jump, undone again; what would be refused, and how long it would take",
+	  "  --json             as JSON\n"
+	  "  --initrd FILE      the next kernel's initrd\n"
+	  "  --no-initrd        it gets none, though this kernel had one\n"
+	  "  --append ARGS      its command line; '' when it is to be empty\n"
+	  "  --reuse-cmdline    the one of this kernel, with ARGS of --append behind it\n"
+	  "  --no-root          it needs no root=, though there is one on this kernel's command line\n"
+	  "  --allow-unreadable versions that it cannot restore are no reason against it\n"
+	  "  --guests-timeout S how long each program in " GUESTS_DIR " may take (default 60)\n"
+	  "  --max-wait MS      give up when guests would have to wait for longer (default 50)\n"
+	  "\n"
+	  "Guests run on. Without IMAGE the one that is loaded is asked, if there is one. Exit status:\n"
+	  "0 nothing would be refused, 1 something would, or it was given up. Needs root.\n",
+	  true },
 	{ "guests", cmd_guests, "[--timeout SECONDS] WORD",
 	  "call the programs in " GUESTS_DIR,
 	  "  --timeout SECONDS  that each may take (default 60)\n"

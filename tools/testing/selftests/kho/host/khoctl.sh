@@ -457,6 +457,16 @@ says '--root'
 ctl 2 kexec "$work/image"
 says '--reuse-cmdline or --append'
 ctl 2 kexec --append '' --initrd "$work/blob" --no-initrd "$work/image"
+ctl 2 --root "$root" rehearse --append '' "$work/image"
+says 'with --root nothing is changed'
+ctl 2 --root "$root" rehearse
+ctl 2 rehearse "$work/image"
+says '--reuse-cmdline or --append'
+ctl 2 rehearse --append '' --initrd "$work/blob" --no-initrd "$work/image"
+for wait in x -1 '' 50s 60001; do
+	ctl 2 rehearse --max-wait "$wait"
+	says '--max-wait wants milliseconds'
+done
 file sys/kernel/kho/incoming 'vm-files pending vm-files-v1' 'vm pending vm-v1'
 file sys/kernel/kho/sessions 'vm incoming closed 0 files'
 ctl 2 --root "$root" discard vm-files
@@ -592,7 +602,7 @@ groff -man -Tutf8 -ww tools/kho/qemu/kho-qemu.8 >/dev/null 2>"$work/err"
 groff -man -Tascii -P-c -rHY=0 tools/kho/khoctl/khoctl.8 | sed 's/.\x08//g' >"$work/man"
 ctl 0 --help
 mapfile -t commands < <(sed -n 's/^  \([a-z]*\)  .*/\1/p' "$out")
-[ ${#commands[@]} = 14 ] || fail "--help lists ${#commands[@]} commands"
+[ ${#commands[@]} = 15 ] || fail "--help lists ${#commands[@]} commands"
 # complete WORD...: what is offered for the last one
 complete_words() {
 	bash --norc -c '. tools/kho/khoctl/khoctl.bash-completion; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _khoctl

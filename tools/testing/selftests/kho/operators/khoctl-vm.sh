@@ -209,7 +209,7 @@ case $GENERATION in
 	ctl 0 --help
 	ctl 2
 	ctl 2 nonsense
-	for command in status check list show discard activate finalize abort kexec guests dump timeline; do
+	for command in status check compat list show discard activate finalize abort kexec rehearse guests dump timeline metrics; do
 		ctl 0 $command --help
 		says "Usage: khoctl $command"
 		ctl 2 $command --nonsense

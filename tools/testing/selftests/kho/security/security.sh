@@ -26,6 +26,7 @@ nodes="600 /dev/liveupdate
 400 /sys/kernel/kho/sessions
 444 /sys/kernel/kho/state
 444 /sys/kernel/kho/timeline ?
+400 /sys/kernel/kho/verify
 400 /sys/kernel/debug/kho/blob
 200 /sys/kernel/debug/kho_test/control
 600 /sys/kernel/debug/kho_test/file

@@ -16,7 +16,8 @@
  *
  * Locks: flbs_sem for what is registered, over operations; each data's own mutex for its
  * state, over its operations; that of a record of the old kernel likewise. Records are
- * added at boot only.
+ * added at boot only. The list for the operator takes no mutex: it is there also while an
+ * operation hangs, and shows what was true when it looked.
  */
 #define pr_fmt(fmt) "liveupdate: " fmt
 
@@ -704,4 +705,62 @@ void kho_flb_read(const struct liveupdate_flb_ser *ser, unsigned long nr)
 			       (int)strnlen(ser->compatible, sizeof(ser->compatible)),
 			       ser->compatible, fault);
 	}
+}
+
+/*
+ * What an operator sees
+ */
+
+/* The state of what came from the old kernel, NULL when it is gone */
+static const char *state_of(const struct flb_record *record)
+{
+	int status = READ_ONCE(record->status);
+
+	if (READ_ONCE(record->finished))
+		return NULL;
+	if (status < 0)
+		return "failed";
+	return status ? "retrieved" : "pending";
+}
+
+/**
+ * kho_flb_for_each - look at all data that files have in common
+ * @show: called for each: first what came from the old kernel, then what goes to the next
+ * @data: for @show
+ *
+ * Context: may sleep. @show may allocate memory, and takes no lock of a session.
+ * Return: 0, or what @show returned first that was not 0
+ */
+int kho_flb_for_each(int (*show)(const struct kho_flb_view *view, void *data),
+		     void *data)
+{
+	struct kho_flb_view view = { .incoming = true };
+	struct flb_record *record;
+	struct liveupdate_flb *flb;
+	unsigned long damaged = 0;
+	int rc = 0;
+
+	list_for_each_entry(record, &flb_records, list) {
+		damaged += record->damaged;
+		view.name = record->ser.compatible;
+		view.state = state_of(record);
+		view.nr = READ_ONCE(record->files);
+		if (!rc && !record->damaged && view.state)
+			rc = show(&view, data);
+	}
+	view = (struct kho_flb_view){ .incoming = true, .state = "damaged", .nr = damaged };
+	if (!rc && damaged)
+		rc = show(&view, data);
+
+	view.incoming = false;
+	view.state = "preserved";
+	down_read(&flbs_sem);
+	list_for_each_entry(flb, &flbs, list) {
+		view.name = flb->compatible;
+		view.nr = READ_ONCE(flb->files);
+		if (!rc && READ_ONCE(flb->preserved))
+			rc = show(&view, data);
+	}
+	up_read(&flbs_sem);
+	return rc;
 }

@@ -104,6 +104,21 @@ struct kho_session_file {
 void kho_sessions_started(void);
 
 /* flb.c: what files have in common */
+
+/**
+ * struct kho_flb_view - what the list of common data shows of one
+ * @name: its compatible string, or NULL for all records that are damaged
+ * @incoming: came from the old kernel
+ * @state: one word
+ * @nr: how many files need it, or how many records are damaged
+ */
+struct kho_flb_view {
+	const char *name;
+	bool incoming;
+	const char *state;
+	unsigned long nr;
+};
+
 int kho_flb_preserve(struct liveupdate_file_handler *handler);
 void kho_flb_unpreserve(struct liveupdate_file_handler *handler);
 void kho_flb_finish(struct liveupdate_file_handler *handler);
@@ -112,6 +127,8 @@ int kho_flb_freeze(bool in);
 void kho_flb_unfreeze(void);
 unsigned long kho_flb_write(bool in, struct liveupdate_flb_ser *to);
 void kho_flb_read(const struct liveupdate_flb_ser *ser, unsigned long nr);
+int kho_flb_for_each(int (*show)(const struct kho_flb_view *view, void *data),
+		     void *data);
 
 /* kinds.c: the kinds of files */
 struct liveupdate_file_handler *kho_session_get_handler(struct file *file,

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/kho/sessions and discard_session: what an operator sees of sessions.
+ * /sys/kernel/kho/sessions, common_data and discard_session: what an operator sees of
+ * sessions, and of what their files have in common.
  *
- * The list may be longer than a page: it is made when reading begins at offset 0
+ * A list may be longer than a page: it is made when reading begins at offset 0
  * and kept for the reads that follow, until one comes to its end.
  *
- * Locks: text_lock for the list; below it kho_sessions_lock, and below that each
- * session's list_lock: so the list is there also while a session is at work.
+ * Locks: each list's own; below it kho_sessions_lock and below that each session's
+ * list_lock, so the list is there also while a session is at work; or those of flb.c.
  */
 #include <linux/ctype.h>
 #include <linux/init.h>
@@ -21,10 +22,7 @@
 /* A name with every byte escaped, its directions, and a number */
 #define SESSION_LINE_MAX	(LIVEUPDATE_SESSION_NAME_LENGTH * 4 + 64)
 #define FILE_LINE_MAX		(LIVEUPDATE_HNDL_COMPAT_LENGTH * 4 + 64)
-
-static DEFINE_MUTEX(text_lock);
-static char *text;
-static size_t text_len;
+#define FLB_LINE_MAX		(LIVEUPDATE_FLB_COMPAT_LENGTH * 4 + 64)
 
 /* In place of a name, which cannot begin with a slash as it is */
 #define DAMAGED			"/damaged"
@@ -105,52 +103,110 @@ static int add_sessions(struct listing *list, const struct list_head *sessions)
 	return rc;
 }
 
-static int make_text(void)
+static int make_sessions(struct listing *list)
 {
-	struct listing list = { };
 	int rc;
 
 	mutex_lock(&kho_sessions_lock);
-	rc = add_sessions(&list, &kho_sessions_in);
-	rc = rc ?: add_sessions(&list, &kho_sessions_out);
-	rc = rc ?: make_room(&list, SESSION_LINE_MAX);
+	rc = add_sessions(list, &kho_sessions_in);
+	rc = rc ?: add_sessions(list, &kho_sessions_out);
+	rc = rc ?: make_room(list, SESSION_LINE_MAX);
 	if (!rc && kho_session_nr_kept())
-		list.len += sprintf(list.buf + list.len,
-				    DAMAGED " incoming closed %lu files\n",
-				    kho_session_nr_kept());
+		list->len += sprintf(list->buf + list->len,
+				     DAMAGED " incoming closed %lu files\n",
+				     kho_session_nr_kept());
 	mutex_unlock(&kho_sessions_lock);
+	return rc;
+}
+
+static int add_flb(const struct kho_flb_view *view, void *data)
+{
+	struct listing *list = data;
+	char *at;
+
+	if (make_room(list, FLB_LINE_MAX))
+		return -ENOMEM;
+	at = list->buf + list->len;
+	at += view->name ? kho_escape(at, view->name) : sprintf(at, DAMAGED);
+	at += sprintf(at, " %s %s %lu\n", view->incoming ? "incoming" : "outgoing",
+		      view->state, view->nr);
+	list->len = at - list->buf;
+	return 0;
+}
+
+static int make_flbs(struct listing *list)
+{
+	return kho_flb_for_each(add_flb, list) ?: make_room(list, 1);
+}
+
+/**
+ * struct text - a list as it is being read
+ * @lock: protects the rest
+ * @make: makes it
+ * @list: it, or nothing
+ */
+struct text {
+	/* Protects the rest. */
+	struct mutex lock;
+	int (*make)(struct listing *list);
+	struct listing list;
+};
+
+static struct text sessions_text = {
+	.lock = __MUTEX_INITIALIZER(sessions_text.lock),
+	.make = make_sessions,
+};
+
+static struct text flbs_text = {
+	.lock = __MUTEX_INITIALIZER(flbs_text.lock),
+	.make = make_flbs,
+};
+
+static int make_text(struct text *text)
+{
+	struct listing list = { };
+	int rc = text->make(&list);
+
 	if (rc) {
 		kvfree(list.buf);
 		return rc;
 	}
-	kvfree(text);
-	text = list.buf;
-	text_len = list.len;
+	kvfree(text->list.buf);
+	text->list = list;
 	return 0;
 }
 
-static ssize_t sessions_read(struct file *file, struct kobject *kobj,
-			     struct bin_attribute *attr, char *buf, loff_t pos,
-			     size_t count)
+static ssize_t text_read(struct file *file, struct kobject *kobj,
+			 struct bin_attribute *attr, char *buf, loff_t pos,
+			 size_t count)
 {
+	struct text *text = attr->private;
 	ssize_t rc = 0;
 
-	mutex_lock(&text_lock);
-	if (!pos || !text)
-		rc = make_text();
+	mutex_lock(&text->lock);
+	if (!pos || !text->list.buf)
+		rc = make_text(text);
 	if (!rc)
-		rc = memory_read_from_buffer(buf, count, &pos, text, text_len);
+		rc = memory_read_from_buffer(buf, count, &pos, text->list.buf,
+					     text->list.len);
 	if (!rc) {
-		kvfree(text);
-		text = NULL;
+		kvfree(text->list.buf);
+		text->list.buf = NULL;
 	}
-	mutex_unlock(&text_lock);
+	mutex_unlock(&text->lock);
 	return rc;
 }
 
 static struct bin_attribute sessions_attr = {
 	.attr = { .name = "sessions", .mode = 0400 },
-	.read = sessions_read,
+	.read = text_read,
+	.private = &sessions_text,
+};
+
+static struct bin_attribute common_data_attr = {
+	.attr = { .name = "common_data", .mode = 0400 },
+	.read = text_read,
+	.private = &flbs_text,
 };
 
 static ssize_t discard_session_store(struct kobject *kobj,
@@ -181,18 +237,26 @@ static ssize_t discard_session_store(struct kobject *kobj,
 
 static struct kobj_attribute discard_session_attr = __ATTR_WO(discard_session);
 
+static struct attribute *session_attrs[] = {
+	&discard_session_attr.attr,
+	NULL
+};
+
+static struct bin_attribute *session_bin_attrs[] = {
+	&sessions_attr,
+	&common_data_attr,
+	NULL
+};
+
+static const struct attribute_group session_group = {
+	.attrs = session_attrs,
+	.bin_attrs = session_bin_attrs,
+};
+
 static int __init session_sysfs_init(void)
 {
-	int rc;
-
 	if (!liveupdate_enabled())
 		return 0;
-	rc = sysfs_create_bin_file(kho_kobj, &sessions_attr);
-	if (rc)
-		return rc;
-	rc = sysfs_create_file(kho_kobj, &discard_session_attr.attr);
-	if (rc)
-		sysfs_remove_bin_file(kho_kobj, &sessions_attr);
-	return rc;
+	return sysfs_create_group(kho_kobj, &session_group);
 }
 late_initcall(session_sysfs_init);

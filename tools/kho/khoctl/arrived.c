@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * khoctl: reads the lists "incoming" and "sessions", whose format is in
+ * khoctl: reads the lists "incoming", "sessions" and "common_data", whose format is in
  * Documentation/ABI/testing/sysfs-kernel-kho. Lines that are not of that format are passed over.
  */
 #include <errno.h>
@@ -67,8 +67,26 @@ static void add_file(struct arrived *arrived, char *line)
 	};
 }
 
+static void add_common(struct arrived *arrived, char *line)
+{
+	char *name = strsep(&line, " ");
+	char *direction = strsep(&line, " ");
+	char *state = strsep(&line, " ");
+
+	if (!line)
+		return;
+	arrived->common = xrealloc(arrived->common,
+				   (arrived->nr_common + 1) * sizeof(*arrived->common));
+	arrived->common[arrived->nr_common++] = (struct common) {
+		.name = xstrdup(name),
+		.incoming = !strcmp(direction, "incoming"),
+		.state = xstrdup(state),
+		.nr = strtoul(line, NULL, 10),
+	};
+}
+
 /**
- * arrived_read - read both lists
+ * arrived_read - read all these lists
  * @arrived: the result; what cannot be read is empty
  */
 void arrived_read(struct arrived *arrived)
@@ -90,6 +108,13 @@ void arrived_read(struct arrived *arrived)
 		else
 			add_session(arrived, line);
 	}
+	free(text);
+
+	text = read_kho("common_data");
+	if (!text)
+		arrived->common_error = errno;
+	for (rest = text; rest && (line = strsep(&rest, "\n"));)
+		add_common(arrived, line);
 	free(text);
 }
 
@@ -124,6 +149,11 @@ void arrived_free(struct arrived *arrived)
 	for (i = 0; i < arrived->nr_sessions; i++)
 		free_session(&arrived->session[i]);
 	free(arrived->session);
+	for (i = 0; i < arrived->nr_common; i++) {
+		free(arrived->common[i].name);
+		free(arrived->common[i].state);
+	}
+	free(arrived->common);
 }
 
 bool item_is_subtree(const struct item *item)
@@ -155,4 +185,39 @@ unsigned long session_count(const struct session *session, const char *state)
 bool session_is_damaged(const struct session *session)
 {
 	return *session->name == '/';
+}
+
+bool common_is_damaged(const struct common *common)
+{
+	return *common->name == '/';
+}
+
+static bool preserved_anew(const struct arrived *arrived, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < arrived->nr_common; i++)
+		if (!arrived->common[i].incoming && arrived->common[i].nr &&
+		    !strcmp(arrived->common[i].name, name))
+			return true;
+	return false;
+}
+
+const char *common_in_the_way(const struct arrived *arrived, const struct common *common)
+{
+	bool sessions = false;
+	size_t i;
+
+	/* Of files whose sessions were discarded the count may be left. */
+	for (i = 0; i < arrived->nr_sessions; i++)
+		sessions |= arrived->session[i].incoming;
+	if (!sessions || !common->incoming || !common->nr)
+		return NULL;
+	if (!strcmp(common->state, "retrieved"))
+		return "is in use";
+	if (!strcmp(common->state, "failed"))
+		return "could not be retrieved";
+	if (!strcmp(common->state, "pending") && preserved_anew(arrived, common->name))
+		return "is preserved anew for others";
+	return NULL;
 }

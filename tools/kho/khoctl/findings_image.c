@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <libfdt.h>
 #include <linux/kho/abi/handover.h>
+#include <linux/kho/abi/liveupdate.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,17 @@ static void find_session(struct findings *findings, const struct arrived *arrive
 		     session->name);
 }
 
+static void find_common(struct findings *findings, const struct arrived *arrived,
+			const struct common *common)
+{
+	const char *in_the_way = common_in_the_way(arrived, common);
+
+	if (in_the_way)
+		find(findings, FINDING_NO, "common data", "finish or discard their sessions",
+		     "%lu files of the old kernel need %s, and it %s: finalize would be refused",
+		     common->nr, common->name, in_the_way);
+}
+
 static void find_memory(struct findings *findings)
 {
 	char *info = read_text("/proc/meminfo"), *bytes = read_kho("preserved_bytes");
@@ -118,6 +130,8 @@ void find_state(struct findings *findings, const struct arrived *arrived)
 		find_item(findings, &arrived->item[i]);
 	for (i = 0; i < arrived->nr_sessions; i++)
 		find_session(findings, arrived, &arrived->session[i]);
+	for (i = 0; i < arrived->nr_common; i++)
+		find_common(findings, arrived, &arrived->common[i]);
 	if (arrived->sessions_error && arrived->sessions_error != ENOENT)
 		find(findings, FINDING_UNKNOWN, "session", "try as root",
 		     "sessions cannot be read: %s", strerror(arrived->sessions_error));
@@ -133,7 +147,7 @@ static void find_version(struct findings *findings, const struct image *image, c
 	char *cmdline;
 	bool promised;
 
-	if (image_restores(image, version)) {
+	if (image_restores_kind(image, version)) {
 		find(findings, FINDING_OK, "image", NULL, "it restores %s (%s)", name, version);
 		return;
 	}
@@ -152,7 +166,7 @@ static void find_version(struct findings *findings, const struct image *image, c
 	}
 	find(findings, findings->next->allow_unreadable ? FINDING_NOTE : FINDING_NO, "image",
 	     findings->next->allow_unreadable ? "kexec into a kernel that can, later" :
-	     "take an image that can; or --allow-unreadable: it keeps the subtree for a later kernel",
+	     "take an image that can; or say kho_restores= on its command line, if a module of its restores it; or --allow-unreadable: it is kept for a later kernel",
 	     "it cannot restore %s (%s)%s%s", name, version,
 	     other ? ", only such as " : ": it has nobody who could", other ? other : "");
 }
@@ -239,6 +253,55 @@ static void find_in_lists(struct findings *findings, const struct image *image,
 		     "devices are bound to vfio-pci, and it cannot restore their translation");
 }
 
+/* Different kinds of files, which belong to somebody else */
+struct kinds {
+	const char **kind;
+	size_t nr;
+};
+
+static void add_kind(struct kinds *kinds, const char *kind)
+{
+	size_t i;
+
+	for (i = 0; i < kinds->nr; i++)
+		if (!strcmp(kinds->kind[i], kind))
+			return;
+	kinds->kind = xrealloc(kinds->kind, (kinds->nr + 1) * sizeof(*kinds->kind));
+	kinds->kind[kinds->nr++] = kind;
+}
+
+/* Of files that this kernel preserved */
+static void find_kinds(struct findings *findings, const struct image *image,
+		       const struct arrived *arrived)
+{
+	struct kinds kinds = { 0 };
+	size_t i, k;
+
+	for (i = 0; i < arrived->nr_sessions; i++)
+		for (k = 0; !arrived->session[i].incoming && k < arrived->session[i].nr; k++)
+			add_kind(&kinds, arrived->session[i].file[k].kind);
+	for (i = 0; i < kinds.nr; i++)
+		find_version(findings, image, "files", kinds.kind[i]);
+	free(kinds.kind);
+}
+
+/* What those have in common. What is only handed on needs a kernel that would do so, too. */
+static void find_common_versions(struct findings *findings, const struct image *image,
+				 const struct arrived *arrived)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < arrived->nr_common; i++) {
+		if (!arrived->common[i].incoming)
+			find_version(findings, image, "common data", arrived->common[i].name);
+		any |= !arrived->common[i].incoming ||
+		       !strcmp(arrived->common[i].state, "pending");
+	}
+	if (any)
+		find_version(findings, image, "common data", LIVEUPDATE_FLB_VERSION);
+}
+
 /**
  * find_image - can an image take what there is?
  * @findings: where to note it; knows how many devices there are
@@ -266,6 +329,8 @@ void find_image(struct findings *findings, const struct arrived *arrived)
 			     image.version[i]);
 		if (!find_in_blob(findings, &image))
 			find_in_lists(findings, &image, arrived);
+		find_kinds(findings, &image, arrived);
+		find_common_versions(findings, &image, arrived);
 	}
 	find_cmdline_length(findings, &image);
 	find_huge(findings, &image);

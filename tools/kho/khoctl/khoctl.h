@@ -161,7 +161,7 @@ bool exists(const char *path);
 bool have_kho(void);
 
 /*
- * arrived.c: the lists "incoming" and "sessions"
+ * arrived.c: the lists "incoming", "sessions" and "common_data"
  */
 
 /**
@@ -209,12 +209,29 @@ struct session {
 };
 
 /**
- * struct arrived - both lists
+ * struct common - data that files have in common
+ * @name: as listed, with escapes
+ * @incoming: it came from the old kernel
+ * @state: as the ABI has it
+ * @nr: how many files need it; of /damaged how many records there are
+ */
+struct common {
+	char *name;
+	bool incoming;
+	char *state;
+	unsigned long nr;
+};
+
+/**
+ * struct arrived - all these lists
  * @item: lines of incoming
  * @nr_items: how many
  * @session: sessions
  * @nr_sessions: how many
  * @sessions_error: 0, or why sessions could not be read; ENOENT without support for them
+ * @common: common data
+ * @nr_common: how much
+ * @common_error: likewise; ENOENT also from a kernel that has no such list
  */
 struct arrived {
 	struct item *item;
@@ -222,6 +239,9 @@ struct arrived {
 	struct session *session;
 	size_t nr_sessions;
 	int sessions_error;
+	struct common *common;
+	size_t nr_common;
+	int common_error;
 };
 
 void arrived_read(struct arrived *arrived);
@@ -231,6 +251,11 @@ bool item_is_subtree(const struct item *item);
 bool item_is_device(const struct item *item);
 unsigned long session_count(const struct session *session, const char *state);
 bool session_is_damaged(const struct session *session);
+
+bool common_is_damaged(const struct common *common);
+
+/* Why finalize is refused as long as files of the old kernel need this, or NULL */
+const char *common_in_the_way(const struct arrived *arrived, const struct common *common);
 
 /*
  * holders.c
@@ -302,6 +327,9 @@ void image_of_list(struct image *image, const char *list);
 void image_free(struct image *image);
 bool image_restores(const struct image *image, const char *version);
 bool image_restores_kind(const struct image *image, const char *version);
+
+/* The same of a kind of file; the first images listed none, and had some. */
+bool image_restores_kind(const struct image *image, const char *kind);
 
 /* Another version of the same owner that it can restore, or NULL */
 const char *image_other_version(const struct image *image, const char *version);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * khoctl list and show: sessions, files, devices and subtrees.
+ * khoctl list and show: sessions, files and what they have in common, devices and subtrees.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,12 @@
 
 #include "khoctl.h"
 
-enum { SESSIONS = 1, FILES = 2, DEVICES = 4, SUBTREES = 8, ALL = 15 };
+enum { SESSIONS = 1, FILES = 2, DEVICES = 4, SUBTREES = 8, COMMON = 16, ALL = 31 };
+
+static const char *direction(bool incoming)
+{
+	return incoming ? "incoming" : "outgoing";
+}
 
 static void json_item(struct json *json, const struct item *item)
 {
@@ -37,7 +42,7 @@ static void json_session(struct json *json, const struct session *session, bool 
 
 	json_open(json, NULL, '{');
 	json_string(json, "name", session->name);
-	json_string(json, "direction", session->incoming ? "incoming" : "outgoing");
+	json_string(json, "direction", direction(session->incoming));
 	json_bool(json, "open", session->open);
 	json_u64(json, "nr_files", session->nr_listed);
 	if (with_files) {
@@ -47,6 +52,30 @@ static void json_session(struct json *json, const struct session *session, bool 
 		json_close(json, ']');
 	}
 	json_close(json, '}');
+}
+
+static void json_common(struct json *json, const struct common *common)
+{
+	json_open(json, NULL, '{');
+	json_string(json, "name", common->name);
+	json_string(json, "direction", direction(common->incoming));
+	json_string(json, "state", common->state);
+	json_u64(json, common_is_damaged(common) ? "nr_records" : "nr_files", common->nr);
+	json_close(json, '}');
+}
+
+static void json_all_common(struct json *json, const struct arrived *arrived)
+{
+	size_t i;
+
+	if (arrived->common_error) {
+		json_null(json, "common_data");
+		return;
+	}
+	json_open(json, "common_data", '[');
+	for (i = 0; i < arrived->nr_common; i++)
+		json_common(json, &arrived->common[i]);
+	json_close(json, ']');
 }
 
 static void json_list(const struct arrived *arrived, int what)
@@ -87,6 +116,8 @@ static void json_list(const struct arrived *arrived, int what)
 				json_item(&json, &arrived->item[i]);
 		json_close(&json, ']');
 	}
+	if (what & COMMON)
+		json_all_common(&json, arrived);
 	json_close(&json, '}');
 }
 
@@ -99,13 +130,19 @@ static void print_item(const struct item *item)
 static void print_session(const struct session *session)
 {
 	say("%-20s %-10s %-10s %lu files", session->name,
-	    session->incoming ? "incoming" : "outgoing",
+	    direction(session->incoming),
 	    session->open ? "open" : "closed", session->nr_listed);
 }
 
 static void print_file(const struct session *session, const struct session_file *file)
 {
 	say("%-20s %-20s %-16s %s", session->name, file->token, file->kind, file->state);
+}
+
+static void print_common(const struct common *common)
+{
+	say("%-20s %-10s %-10s %lu %s", common->name, direction(common->incoming),
+	    common->state, common->nr, common_is_damaged(common) ? "records" : "files");
 }
 
 static void print_items(const struct arrived *arrived, bool devices)
@@ -145,20 +182,46 @@ static void print_list(const struct arrived *arrived, int what)
 			puts("\nsubtrees:");
 		print_items(arrived, false);
 	}
+	if (what & COMMON && !arrived->common_error) {
+		if (what == ALL)
+			puts("\ncommon data of files:");
+		for (i = 0; i < arrived->nr_common; i++)
+			print_common(&arrived->common[i]);
+	}
 }
 
-/* Says why there are no sessions in the list. */
-static int sessions_status(const struct arrived *arrived)
+/* Says why nothing of a list is printed: @absent, or that it cannot be read. */
+static int list_status(int error, const char *path, const char *absent)
 {
-	if (!arrived->sessions_error)
+	if (!error)
 		return EXIT_OK;
-	if (arrived->sessions_error == ENOENT) {
-		complain("this kernel has no sessions: CONFIG_LIVEUPDATE is off");
+	if (error == ENOENT) {
+		complain("%s", absent);
 		return EXIT_UNSUPPORTED;
 	}
-	complain("sessions and their files need root: %s: %s", KHO_DIR "/sessions",
-		 strerror(arrived->sessions_error));
-	return status_of_errno(arrived->sessions_error);
+	complain("sessions and their files need root: %s: %s", path, strerror(error));
+	return status_of_errno(error);
+}
+
+/* When all is asked for, what can be shown is good enough; and it is said once why not more. */
+static int lists_status(const struct arrived *arrived, int what)
+{
+	int status = EXIT_OK;
+
+	if (what & (SESSIONS | FILES))
+		status = list_status(arrived->sessions_error, KHO_DIR "/sessions",
+				     "this kernel has no sessions: CONFIG_LIVEUPDATE is off");
+	else if (what & COMMON)
+		status = list_status(arrived->common_error, KHO_DIR "/common_data",
+				     "this kernel does not list what files have in common");
+	return what == ALL && status == EXIT_UNSUPPORTED ? EXIT_OK : status;
+}
+
+/* Nothing of what was asked for can be read. */
+static bool is_unreadable(const struct arrived *arrived, int what)
+{
+	return (arrived->sessions_error && !(what & ~(SESSIONS | FILES))) ||
+	       (arrived->common_error && what == COMMON);
 }
 
 /**
@@ -170,10 +233,12 @@ static int sessions_status(const struct arrived *arrived)
  */
 int cmd_list(int argc, char **argv)
 {
-	static const char * const names[] = { "sessions", "files", "devices", "subtrees" };
+	static const char * const names[] = {
+		"sessions", "files", "devices", "subtrees", "common-data",
+	};
 	struct arrived arrived;
 	bool json = false;
-	int what = 0, i, status = EXIT_OK;
+	int what = 0, i, status;
 	size_t k;
 
 	for (i = 1; i < argc; i++) {
@@ -190,19 +255,13 @@ int cmd_list(int argc, char **argv)
 	}
 	if (!have_kho())
 		return EXIT_UNSUPPORTED;
+	what = what ? what : ALL;
 	arrived_read(&arrived);
-	/* When nothing of what was asked for can be read, nothing is printed. */
-	if (json && arrived.sessions_error && what && what & (SESSIONS | FILES))
-		json = false;
-	else if (json)
-		json_list(&arrived, what ? what : ALL);
-	else
-		print_list(&arrived, what ? what : ALL);
-	if (!what || what & (SESSIONS | FILES))
-		status = sessions_status(&arrived);
-	/* When all is asked for, what can be shown is good enough. */
-	if (!what && status == EXIT_UNSUPPORTED)
-		status = EXIT_OK;
+	if (json && !is_unreadable(&arrived, what))
+		json_list(&arrived, what);
+	else if (!json)
+		print_list(&arrived, what);
+	status = lists_status(&arrived, what);
 	arrived_free(&arrived);
 	return status;
 }
@@ -251,13 +310,18 @@ static void show_item(const struct item *item)
 		say("reason   %s", item->reason);
 }
 
+static const char *direction_words(bool incoming)
+{
+	return incoming ? "incoming: came from the old kernel" :
+	       "outgoing: goes to the next kernel";
+}
+
 static void show_session(const struct session *session)
 {
 	size_t i;
 
 	say("session %s", session->name);
-	say("direction  %s", session->incoming ? "incoming: came from the old kernel" :
-	    "outgoing: goes to the next kernel");
+	say("direction  %s", direction_words(session->incoming));
 	say("open       %s", session->open ? "yes" : "no");
 	say("files      %lu", session->nr_listed);
 	for (i = 0; i < session->nr; i++)
@@ -265,6 +329,14 @@ static void show_session(const struct session *session)
 		    session->file[i].state);
 	if (session->open && !*root_dir)
 		print_holders_of(session->name);
+}
+
+static void show_common(const struct common *common)
+{
+	say("common data %s", common->name);
+	say("direction  %s", direction_words(common->incoming));
+	say("state      %s", common->state);
+	say("%-11s%lu", common_is_damaged(common) ? "records" : "files", common->nr);
 }
 
 /* A device may be named without its owner. */
@@ -283,6 +355,8 @@ static size_t count_named(const struct arrived *arrived, const char *name)
 		nr += !strcmp(arrived->session[i].name, name);
 	for (i = 0; i < arrived->nr_items; i++)
 		nr += names_item(&arrived->item[i], name);
+	for (i = 0; i < arrived->nr_common; i++)
+		nr += !strcmp(arrived->common[i].name, name);
 	return nr;
 }
 
@@ -296,6 +370,9 @@ static void show(const struct arrived *arrived, const char *name)
 	for (i = 0; i < arrived->nr_items; i++)
 		if (names_item(&arrived->item[i], name))
 			show_item(&arrived->item[i]);
+	for (i = 0; i < arrived->nr_common; i++)
+		if (!strcmp(arrived->common[i].name, name))
+			show_common(&arrived->common[i]);
 }
 
 static void json_show(const struct arrived *arrived, const char *name)
@@ -310,16 +387,20 @@ static void json_show(const struct arrived *arrived, const char *name)
 	for (i = 0; i < arrived->nr_items; i++)
 		if (names_item(&arrived->item[i], name))
 			json_item(&json, &arrived->item[i]);
+	for (i = 0; i < arrived->nr_common; i++)
+		if (!strcmp(arrived->common[i].name, name))
+			json_common(&json, &arrived->common[i]);
 	json_close(&json, ']');
 }
 
 static int not_there(const struct arrived *arrived, const char *name)
 {
 	if (arrived->sessions_error == EACCES || arrived->sessions_error == EPERM) {
-		complain("no subtree or device %s; sessions need root", name);
+		complain("no subtree or device %s; sessions and common data need root", name);
 		return EXIT_PERMISSION;
 	}
-	complain("no session, subtree or device %s: khoctl list says what there is", name);
+	complain("no session, subtree, device or common data %s: khoctl list says what there is",
+		 name);
 	return EXIT_NOT_FOUND;
 }
 

@@ -51,17 +51,19 @@ static const struct command commands[] = {
 	  "status: 0 each can take all that the other writes (with --one-way: B from A), 1 not, 2 it\n"
 	  "cannot be told. What is missing is refused only when something of it is preserved.\n",
 	  false },
-	{ "list", cmd_list, "[--json] [sessions|files|devices|subtrees]",
+	{ "list", cmd_list, "[--json] [sessions|files|devices|subtrees|common-data]",
 	  "what was handed over and what will be",
 	  "  --json  as JSON\n"
 	  "\n"
-	  "Without a word all four. Sessions and files can be listed by root only.\n", false },
-	{ "show", cmd_show, "[--json] NAME", "all about a session, a subtree or a device",
+	  "Without a word all five; common-data is what files in sessions have in common. Sessions,\n"
+	  "files and common data can be listed by root only.\n", false },
+	{ "show", cmd_show, "[--json] NAME",
+	  "all about a session, a subtree, a device or common data",
 	  "  --json  as JSON\n"
 	  "\n"
 	  "NAME is as in the list: of a session, a subtree, a part of one such as pci/0000:03:00.0, a\n"
-	  "device's address, /memory, /blob, /map, /header, /reserved or /damaged. One that begins\n"
-	  "with - comes behind --. Sessions need root.\n", false },
+	  "device's address, of common data, /memory, /blob, /map, /header, /reserved or /damaged. One\n"
+	  "that begins with - comes behind --. Sessions and common data need root.\n", false },
 	{ "discard", cmd_discard, "[--yes] [--session | --subtree] NAME",
 	  "give up what was handed over to this kernel",
 	  "  --yes      do not ask\n"

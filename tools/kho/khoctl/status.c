@@ -97,6 +97,31 @@ out:
 	free(name);
 }
 
+static void add_common(struct pendings *list, const struct arrived *arrived,
+		       const struct common *common)
+{
+	const char *in_the_way = common_in_the_way(arrived, common);
+	char *name = xasprintf("common data %s", common->name);
+
+	if (!common->incoming)
+		goto out;
+	if (common_is_damaged(common))
+		add(list, name, false,
+		    "it is handed on; when no session is left, khoctl discard /memory",
+		    xasprintf("%lu records are damaged", common->nr));
+	else if (in_the_way)
+		add(list, name, true,
+		    "finish or discard their sessions; finalize is refused until then",
+		    xasprintf("%lu files of the old kernel need it, and it %s", common->nr,
+			      in_the_way));
+	else if (common->nr)
+		add(list, name, false, "it ends with the sessions of these files",
+		    xasprintf("%s: %lu files of the old kernel need it", common->state,
+			      common->nr));
+out:
+	free(name);
+}
+
 static void read_status(struct status *status)
 {
 	status->state = read_kho("state");
@@ -129,6 +154,16 @@ static void free_status(struct status *status, struct pendings *pending)
 		free(pending->pending[i].why);
 	}
 	free(pending->pending);
+}
+
+static size_t count_common(const struct arrived *arrived, bool incoming)
+{
+	size_t i, nr = 0;
+
+	for (i = 0; i < arrived->nr_common; i++)
+		nr += arrived->common[i].incoming == incoming &&
+		      !common_is_damaged(&arrived->common[i]);
+	return nr;
 }
 
 static void count(const struct arrived *arrived, size_t *in, size_t *out, size_t *files,
@@ -231,6 +266,10 @@ static void print_status(const struct status *status, const struct pendings *pen
 	else
 		print_line("sessions", status->arrived.sessions_error == ENOENT ?
 			   "none: this kernel has no CONFIG_LIVEUPDATE" : "needs root");
+	if (status->arrived.nr_common)
+		printf("%-16s%zu from the old kernel, %zu for the next one\n", "common data",
+		       count_common(&status->arrived, true),
+		       count_common(&status->arrived, false));
 	for (i = 0; i < status->arrived.nr_sessions; i++) {
 		session = &status->arrived.session[i];
 		if (guest_of(session))
@@ -334,6 +373,14 @@ static void json_status(const struct status *status, const struct pendings *pend
 		json_u64(&json, "files", files);
 		json_close(&json, '}');
 	}
+	if (status->arrived.common_error) {
+		json_null(&json, "common_data");
+	} else {
+		json_open(&json, "common_data", '{');
+		json_u64(&json, "incoming", count_common(&status->arrived, true));
+		json_u64(&json, "outgoing", count_common(&status->arrived, false));
+		json_close(&json, '}');
+	}
 	json_guests(&json, &status->arrived);
 	json_u64(&json, "devices", devices);
 	json_open(&json, "pending", '[');
@@ -379,6 +426,8 @@ int cmd_status(int argc, char **argv)
 		add_item(&pending, &status.arrived.item[i]);
 	for (i = 0; i < status.arrived.nr_sessions; i++)
 		add_session(&pending, &status.arrived.session[i]);
+	for (i = 0; i < status.arrived.nr_common; i++)
+		add_common(&pending, &status.arrived, &status.arrived.common[i]);
 	if (json)
 		json_status(&status, &pending);
 	else

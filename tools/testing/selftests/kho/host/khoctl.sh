@@ -131,6 +131,8 @@ file sys/kernel/kho/incoming 'vm-files restored vm-files-v1' 'iommu pending iomm
 file sys/kernel/kho/sessions 'vm\0401 incoming open 2 files' $'\t0x1 memfd-v1 retrieved' $'\t0x2 iommufd-v2 pending' \
 	'iommu incoming closed 1 files' $'\t0xffffffffffffffff memfd-v1 pending' 'iommu outgoing open 0 files' \
 	'/damaged incoming closed 7 files'
+file sys/kernel/kho/common_data 'bus-v1 incoming retrieved 2' 'unit\040-v1 incoming pending 3' 'old-v1 incoming failed 1' 'idle-v1 incoming retrieved 0' \
+	'/damaged incoming damaged 4' 'unit\040-v1 outgoing preserved 1' short
 file proc/cmdline 'quiet mem=4G intel_iommu=off'
 file proc/meminfo 'MemTotal: 4000000 kB' 'MemAvailable: 20000 kB'
 file proc/sys/kernel/kexec_load_disabled 1
@@ -140,12 +142,16 @@ file boot/config-6.12.0-fake CONFIG_KEXEC_FILE=y CONFIG_KEXEC_HANDOVER=y CONFIG_
 ctl 0 --root "$root" status
 says '5.0 GiB' '3 from the old kernel, 1 for the next one, 10 files' '1 of 2 files retrieved, not finished' \
 	'HOLDS UP A HANDOVER' 'pending: version unknown to this kernel' 'blocked: its record is damaged' \
-	'7 files with damaged records' 'kexec into a kernel that can restore it'
+	'7 files with damaged records' 'kexec into a kernel that can restore it' 'common data     4 from the old kernel, 1 for the next one' \
+	'common data bus-v1: 2 files of the old kernel need it, and it is in use' '4 records are damaged' \
+	'common data old-v1: 1 files of the old kernel need it, and it could not be retrieved'
+lacks idle-v1
 ctl 0 --root "$root" status --json
 json .preserved_bytes 5368709120
 json .landing_zone '["0x7a000000-0x7bc00000","0x1000-0x2000"]'
 json .last_error '"liveupdate: session \"a\" \\ é: not finished"'
-json '[.pending[] | select(.holds_up) | .name]' '["session vm\\0401"]'
+json '[.pending[] | select(.holds_up) | .name]' '["session vm\\0401","common data bus-v1","common data unit\\040-v1","common data old-v1"]'
+json .common_data '{"incoming":4,"outgoing":1}'
 json .sessions '{"incoming":3,"outgoing":1,"files":10}'
 ctl 0 --root "$root" list
 ctl 0 --root "$root" list --json
@@ -153,6 +159,11 @@ json '[.sessions[].name]' '["vm\\0401","iommu","iommu","/damaged"]'
 json '.files[2].token' '"0xffffffffffffffff"'
 json '[.devices[].state]' '["pending","blocked"]'
 json '[.subtrees[].version]' '["vm-files-v1","iommu-v3","pci-v1",null]'
+json '[.common_data[] | .nr_files]' '[2,3,1,0,null,1]'
+json '.common_data[4]' '{"name":"/damaged","direction":"incoming","state":"damaged","nr_records":4}'
+ctl 0 --root "$root" list common-data
+says 'bus-v1               incoming   retrieved  2 files' '/damaged             incoming   damaged    4 records'
+lacks short
 ctl 0 --root "$root" list --json files
 json keys '["files"]'
 ctl 0 --root "$root" show 'vm\0401'
@@ -166,6 +177,10 @@ ctl 0 --root "$root" show 0000:04:00.0 --json
 json '.[0].state' '"blocked"'
 ctl 5 --root "$root" show --json none
 nothing_printed
+ctl 0 --root "$root" show old-v1
+says 'common data old-v1' 'incoming: came from the old kernel' failed
+ctl 0 --root "$root" show 'unit\040-v1' --json
+json '[.[] | .direction]' '["incoming","outgoing"]'
 ctl 2 --root "$root" show one two
 ctl 5 --root "$root" show -- --json
 mv "$kho/sessions" "$work/sessions"
@@ -174,6 +189,16 @@ nothing_printed
 ctl 0 --root "$root" list --json
 json .files null
 mv "$work/sessions" "$kho/sessions"
+mv "$kho/common_data" "$work/common_data"
+ctl 4 --root "$root" list --json common-data
+nothing_printed
+says 'does not list what files have in common'
+ctl 0 --root "$root" list --json
+json .common_data null
+lacks 'in common'
+ctl 0 --root "$root" status --json
+json .common_data null
+mv "$work/common_data" "$kho/common_data"
 
 # Numbers for a monitoring system, and that the check of them can fail
 # not_openmetrics SED: what sed makes of them is none
@@ -245,6 +270,8 @@ done
 ctl 1 --root "$root" check --reuse-cmdline "$work/image"
 says 'kexec_load_disabled is 1' 'mem= of the next kernel' 'session vm\0401 is retrieved and not finished' \
 	'session iommu is pending from the old kernel' 'it cannot restore vm-files' 'it restores pci (pci-v1)' \
+	'2 files of the old kernel need bus-v1, and it is in use' '3 files of the old kernel need unit\040-v1, and it is preserved anew' \
+	'it cannot restore common data (unit\040-v1)' 'it cannot restore common data (liveupdate-flb-v1)' \
 	'it would keep iommu (iommu-v3)' 'the image needs 64.0 MiB, and 19.5 MiB'
 ctl 1 --root "$root" check --json --append 'nokaslr xmem=1' "$work/image"
 json .possible '"no"'
@@ -394,8 +421,8 @@ done
 
 # Nothing is in the way.
 file sys/kernel/kho/incoming 'pci restored pci-v1'
-file sys/kernel/kho/sessions
 : >"$kho/sessions"
+: >"$kho/common_data"
 file proc/cmdline quiet
 file proc/sys/kernel/kexec_load_disabled 0
 file proc/meminfo 'MemTotal: 9000000 kB' 'MemAvailable: 2000000 kB'
@@ -523,6 +550,7 @@ for name in state generation preserved_bytes late_bytes last_error refusals rest
 	file "sys/kernel/kho/$name" "1$nasty"
 done
 file sys/kernel/kho/incoming "a$nasty pending b$nasty c$nasty" "pci/d$nasty e$nasty - f$nasty" "g restored h$nasty"
+file sys/kernel/kho/common_data "c$nasty incoming d$nasty 2" "c$nasty outgoing retrieved 1"
 file sys/kernel/kho/sessions "s$nasty incoming open 2 files" $'\t'"0x1$nasty k$nasty retrieved" "s$nasty outgoing closed 1 files"
 file sys/kernel/kho/timeline "next$nasty boot$nasty 1 2 w$nasty" "next boot 1 7 -"
 file proc/cmdline "mem=1 root=$nasty"

@@ -12,6 +12,7 @@ who=$1
 nodes="600 /dev/liveupdate
 644 /sys/kernel/kho/activate
 644 /sys/kernel/kho/allow_unreadable
+400 /sys/kernel/kho/common_data
 200 /sys/kernel/kho/discard
 200 /sys/kernel/kho/discard_session
 644 /sys/kernel/kho/finalize

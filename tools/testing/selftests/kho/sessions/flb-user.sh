@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # flb-user: a driver that was written for Linux 7.3, as a module (host/flb-user.sh builds it): its files, what they have in
-# common, and its subtree. The next kernel's modules are not in its image: its command line says what they restore.
+# common, and its subtree. The next kernel's modules are not in its image: its command line says what they restore. Without
+# that it is refused, by name; or, if that is allowed, hands all of it on to a kernel with the module.
 set -e
 # shellcheck source=../lib/kho-lib.sh
 . kho-lib
@@ -15,21 +16,48 @@ load_driver() {
 	mdev -s
 }
 
+# common_is [LINE...]: the list of what files have in common
+common_is() { file_is $kho/common_data "$([ $# = 0 ] || printf '%s\n' "$@")"; }
+
+# khoctl_says STATUS TEXT ARGS...: khoctl ARGS ends with it, and a line of what it prints has TEXT
+khoctl_says() {
+	wanted=$1 text=$2 got=0
+	shift 2
+	khoctl "$@" >/tmp/output 2>&1 || got=$?
+	same "what khoctl $* gives" "$got" "$wanted"
+	contains /tmp/output "$text"
+}
+
+# check_says STATUS TEXT IMAGE [WORD]: the same of khoctl check of that image; WORD is on its command line
+check_says() { khoctl_says "$1" "$2" check --no-initrd --append "$(cat /boot/cmdline) ${4:-}" "$3"; }
+
 # only_once TEXT NR: how often the module has said it in this kernel
 said() { same "how often '$1' was said" "$(dmesg | grep -c "flb_user: $1" || :)" "$2"; }
 
 case $GENERATION in
 0)
 	load_driver 'subtree: there is none'
+	common_is
+	# What is loaded before anything of it is preserved is asked in the next step.
+	load 0 /boot/bzImage kho_restores=flb-user-v1
+	activate 1
 	keep 'create a' "open f $driver" 'fill f 1 7' "open same $driver" 'fill same 1 7' "open g $driver" 'fill g 1 8' 'preserve a f 1'
 	said 'common: preserved' 1
+	common_is 'flb-user-common-v1 outgoing preserved 1'
+	finalize 1 EPROTONOSUPPORT
+	error_says 'image: cannot restore files of the kind flb-user-common-v1,'
+	state_is active
+	activate 0
 	# There is one file of each, whoever opens it.
 	on 'EBUSY preserve a f 2' 'EBUSY preserve a same 2' 'create b' 'EBUSY preserve b f 1' 'preserve b g 1'
 	said 'common: preserved' 1
+	common_is 'flb-user-common-v1 outgoing preserved 2'
 	on 'close a'
 	said 'common: not preserved any more' 0
+	common_is 'flb-user-common-v1 outgoing preserved 1'
 	on 'close b'
 	said 'common: not preserved any more' 1
+	common_is
 	on 'create a' 'preserve a f 1' 'preserve a g 2' "open h $driver" 'fill h 1 9' 'preserve a h 3' 'create b' \
 		"open i $driver" 'fill i 1 10' 'preserve b i 1' 'create c' "open j $driver" 'fill j 1 11' 'preserve c j 1'
 	said 'common: preserved' 2
@@ -55,22 +83,60 @@ case $GENERATION in
 	error_says 'image: cannot restore files of the kind flb-user-common-v1,'
 	load EPROTONOSUPPORT /boot/bzImage kho_restores=flb-user-v10,flb-user-common-v1
 	error_says 'image: cannot restore files of the kind flb-user-v1,'
-	live-update --append "$promise" -- flb-user
+	check_says 1 'it cannot restore files (flb-user-v1)' /boot/bzImage
+	contains /tmp/output 'it cannot restore common data (flb-user-common-v1)'
+	contains /tmp/output 'kho_restores='
+	check_says 1 'it cannot restore common data (flb-user-common-v1)' /boot/bzImage kho_restores=flb-user-v1
+	check_says 0 'it restores common data (flb-user-common-v1) with a module' /boot/bzImage $promise
+	# Such an image knows nothing of what files have in common.
+	image_without /tmp/image liveupdate-flb
+	load EPROTONOSUPPORT /tmp/image $promise
+	error_says 'image: cannot restore files of the kind liveupdate-flb-v1,'
+	check_says 1 'it cannot restore common data (liveupdate-flb-v1)' /tmp/image $promise
+
+	common_is 'flb-user-common-v1 outgoing preserved 5'
+	khoctl_says 0 'common data     0 from the old kernel, 1 for the next one' status
+	khoctl_says 0 'flb-user-common-v1   outgoing   preserved  5 files' list common-data
+	echo 1 >$kho/allow_unreadable
+	live-update -- flb-user
 	;;
 1)
-	# Nobody takes anything: all of it goes on.
+	# Nobody takes anything, as nobody can: all of it goes on, to a kernel that says as little of it.
 	contains $kho/incoming 'flb-user pending raw'
+	common_is 'flb-user-common-v1 incoming pending 5'
+	khoctl_says 0 'common data     1 from the old kernel, 0 for the next one' status
+	contains /tmp/output 'pending: 5 files of the old kernel need it'
+	control churn
+	image_without /tmp/image liveupdate-flb
+	load EPROTONOSUPPORT /tmp/image
+	error_says 'image: cannot restore files of the kind liveupdate-flb-v1,'
+	check_says 1 'it cannot restore common data (liveupdate-flb-v1)' /tmp/image
+	check_says 0 'it restores common data (liveupdate-flb-v1)' /boot/bzImage
+	lacks /tmp/output flb-user-v1
 	sessions_are 'a incoming closed 3 files' '0x1 pending' '0x2 pending' '0x3 pending' 'b incoming closed 1 files' '0x1 pending' \
 		'c incoming closed 1 files' '0x1 pending'
-	live-update --append "$promise" -- flb-user
+	live-update -- flb-user
 	;;
 2)
 	contains $kho/incoming 'flb-user pending raw'
 	keep 'retrieve a' 'EOPNOTSUPP take a f 1'
 	load_driver 'subtree: has arrived'
 	said 'common: retrieved' 0
+	# Preserved anew, while nobody has retrieved it
+	on "open new $driver" 'fill new 1 12' 'create anew' 'preserve anew new 1'
+	common_is 'flb-user-common-v1 incoming pending 5' 'flb-user-common-v1 outgoing preserved 1'
+	live-update --append "$promise" --load-only -- flb-user
+	activate 1
+	finalize 1 EBUSY
+	error_says 'flb-user-common-v1: files of the old kernel need it, and it is preserved anew'
+	check_says 1 '5 files of the old kernel need flb-user-common-v1, and it is preserved anew' /boot/bzImage $promise
+	activate 0
+	on 'close anew'
+	common_is 'flb-user-common-v1 incoming pending 5'
+	said 'common: retrieved' 0
 	on 'take a f 1' 'holds f 7' 'take a again 1' 'holds again 7'
 	said 'common: retrieved, of 5 files' 1
+	common_is 'flb-user-common-v1 incoming retrieved 5'
 	# A file that is retrieved cannot be preserved, nor another one of the same.
 	on "open same $driver" 'fill same 1 7' 'create new' 'EBUSY preserve new f 1' 'EBUSY preserve new same 1'
 	# What the old kernel's files have in common is in use, so it cannot be handed on.
@@ -95,6 +161,9 @@ case $GENERATION in
 	activate 1
 	finalize 1 EBUSY
 	error_says 'flb-user-common-v1: files of the old kernel need it, and it is in use'
+	common_is 'flb-user-common-v1 incoming retrieved 2'
+	check_says 1 '2 files of the old kernel need flb-user-common-v1, and it is in use' /boot/bzImage
+	khoctl_says 0 'HOLDS UP A HANDOVER: finish or discard their sessions' status
 	activate 0
 	discard_session c
 	said 'common: finished' 0
@@ -111,6 +180,7 @@ case $GENERATION in
 	discard_session b
 	said 'common: finished' 1
 	said 'common: retrieved' 1
+	common_is
 	# Preserved anew, while nobody has it
 	on 'preserve new same 1'
 	said 'common: preserved' 1
@@ -119,10 +189,12 @@ case $GENERATION in
 3)
 	# Nothing is retrieved before it is given up.
 	load_driver 'subtree: has arrived'
+	common_is 'flb-user-common-v1 incoming pending 1'
 	discard_session new
 	said 'a file is finished, its status is 0' 1
 	said 'common: retrieved, of 1 files' 1
 	said 'common: finished' 1
+	common_is
 	rmmod flb_user
 	nothing_left
 	;;

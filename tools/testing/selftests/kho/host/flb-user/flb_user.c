@@ -25,6 +25,7 @@
 #include <linux/string.h>
 
 #define COMMON_MAGIC	0x636f6d6d6f6e2121ULL
+#define COMMON_FILL	0x5a
 #define SUBTREE		"flb-user"
 #define SUBTREE_TEXT	"no device tree"
 
@@ -32,6 +33,7 @@
 struct common {
 	u64 magic;
 	u64 nr_preserved;
+	u8 fill[PAGE_SIZE - 2 * sizeof(u64)];
 };
 
 static int fail;
@@ -204,6 +206,7 @@ static int common_preserve(struct liveupdate_flb_op_args *argp)
 		return PTR_ERR(common);
 	common->magic = COMMON_MAGIC;
 	common->nr_preserved = 0;
+	memset(common->fill, COMMON_FILL, sizeof(common->fill));
 	argp->data = virt_to_phys(common);
 	argp->obj = common;
 	pr_info("common: preserved\n");
@@ -220,7 +223,8 @@ static int common_retrieve(struct liveupdate_flb_op_args *argp)
 {
 	struct common *common = phys_to_virt(argp->data);
 
-	if (common->magic != COMMON_MAGIC)
+	if (common->magic != COMMON_MAGIC ||
+	    memchr_inv(common->fill, COMMON_FILL, sizeof(common->fill)))
 		return -EINVAL;
 	argp->obj = common;
 	pr_info("common: retrieved, of %llu files\n", common->nr_preserved);

@@ -17,7 +17,7 @@ if [ "$1" = next ]; then
 	boot=$2
 	begin=$(now)
 	guest_comes_in
-	kho-qemu restore vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp >$vm/said 2>&1 &
+	gives restore >$vm/said 2>&1 &
 	restore_pid=$!
 	wait_until "QEMU to have its devices" [ -S $vm/main ]
 	started=$(now)

@@ -39,7 +39,7 @@ if [ "$GENERATION" = 0 ]; then
 	activate 1
 	activate 0
 	guest_comes_in
-	kho-qemu cancel vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp || fail "it does not go on: $(qemu_says)"
+	goes_on cancel
 	irqs_are_right
 	sessions_are
 	is_gone "$save_pid" || fail "kho-qemu save is still there"
@@ -52,7 +52,7 @@ if [ "$GENERATION" = 0 ]; then
 fi
 
 guest_comes_in
-kho-qemu restore vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp || fail "it is not restored: $(qemu_says)"
+goes_on restore
 guest_is_whole
 guest_receives 50
 frames_end

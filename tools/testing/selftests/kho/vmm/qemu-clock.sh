@@ -43,8 +43,8 @@ leaves() {
 	sleep 4
 }
 
-# goes_on COMMAND...: which gives it to another QEMU; what that says is in $vm/said
-goes_on() {
+# goes_on_by COMMAND...: which gives it to another QEMU; what that says is in $vm/said
+goes_on_by() {
 	with_agent guest_comes_in
 	"$@" >$vm/said 2>&1 || fail "it does not go on: $(cat $vm/said) $(qemu_says)"
 	same "what kho-qemu says first" "$(head -n 1 $vm/said)" "vm goes on"
@@ -54,7 +54,7 @@ goes_on() {
 comes_back() {
 	kill -9 "$qemu_pid"
 	wait_until "the end of QEMU" is_gone "$qemu_pid"
-	goes_on kho-qemu cancel vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp --agent "$@"
+	goes_on_by gives cancel --agent "$@"
 }
 says_no_more() { same "what kho-qemu says" "$(cat $vm/said)" "vm goes on"; }
 
@@ -71,7 +71,7 @@ case $GENERATION in
 	;;
 1)
 	restore_start=$(date +%s)
-	goes_on kho-qemu restore vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp
+	goes_on_by gives restore
 	restore_end=$(date +%s)
 	says_no_more
 	clocks_are_compared
@@ -92,9 +92,9 @@ case $GENERATION in
 	;;
 *)
 	# As khoctl has it done
-	mkdir -p /etc/kho/qemu
-	printf '%s\n' QMP=$vm/qmp CPR=$vm/cpr MAIN=$vm/main AGENT=$vm/agent >/etc/kho/qemu/vm.conf
-	goes_on /usr/libexec/kho/kho-qemu-guests restore vm
+	configure vm ''
+	echo AGENT=$vm/agent >>/etc/kho/qemu/vm.conf
+	goes_on_by /usr/libexec/kho/kho-qemu-guests restore vm
 	says_no_more
 	clock_is_right
 

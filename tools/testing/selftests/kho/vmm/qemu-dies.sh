@@ -22,7 +22,7 @@ restore() {
 	wanted=$1
 	shift
 	got=0
-	kho-qemu restore vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp "$@" >$vm/said 2>&1 || got=$?
+	gives restore "$@" >$vm/said 2>&1 || got=$?
 	same "what restore gives ($(cat $vm/said) $(qemu_says))" "$got" "$wanted"
 	[ "$wanted" = 0 ] || contains $kho/sessions 'qemu-vm incoming open'
 }
@@ -57,7 +57,7 @@ if [ "$GENERATION" = 0 ]; then
 	wait_until "its session to be given up" nothing_is_saved
 	guest_receives 20
 	hold vm
-	kho-qemu cancel vm --cpr $vm/cpr --main $vm/main >$vm/said
+	let_go
 	contains $vm/said 'goes on as before'
 	sessions_are
 	guest_is_whole
@@ -70,7 +70,7 @@ if [ "$GENERATION" = 0 ]; then
 	contains $vm/said 'a migration is under way'
 	hold vm
 	contains $vm/said 'is preserved already'
-	kho-qemu cancel vm --cpr $vm/cpr --main $vm/main >$vm/said
+	let_go
 
 	# In two steps, and only once; then QEMU dies, which has nothing any more.
 	hold vm

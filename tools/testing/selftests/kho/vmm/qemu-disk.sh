@@ -76,7 +76,7 @@ for how in sync direct; do
 	image_has $how || fail "what the guest has written ($how) is not on the host's disk"
 done
 with_devices guest_comes_in
-kho-qemu restore vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp || fail "it is not restored: $(qemu_says)"
+goes_on restore
 irqs_are_right
 guest_is_whole
 guest_is_pinged

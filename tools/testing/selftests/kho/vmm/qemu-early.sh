@@ -20,7 +20,7 @@ if [ "$GENERATION" = 0 ]; then
 fi
 
 guest_comes_in
-kho-qemu restore vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp || fail "it is not restored: $(qemu_says)"
+goes_on restore
 sessions_are
 guest_boots
 ask go 50

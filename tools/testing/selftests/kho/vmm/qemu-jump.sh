@@ -36,7 +36,7 @@ if [ "$GENERATION" = 0 ]; then
 fi
 
 guest_comes_in
-kho-qemu restore vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp || fail "it is not restored: $(qemu_says)"
+goes_on restore
 irqs_are_right
 guest_is_whole
 [ -z "$guest_nics" ] || guest_receives 100

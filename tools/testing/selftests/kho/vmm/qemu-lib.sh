@@ -63,6 +63,26 @@ guest_comes_in() {
 		'{"channel-type":"cpr","addr":{"transport":"socket","type":"unix","path":"'$vm/cpr'"}}' "$@"
 }
 
+# gives restore|cancel [OPTION...]: kho-qemu gives the guest to the QEMU that comes in. It has the name of its folder.
+gives() {
+	gives_how=$1
+	shift
+	kho-qemu "$gives_how" "${vm##*/}" --cpr "$vm/cpr" --main "$vm/main" --qmp "$vm/qmp" "$@"
+}
+
+# goes_on restore|cancel [OPTION...]: by that, the guest does
+goes_on() { gives "$@" || fail "it does not go on: $(qemu_says)"; }
+
+# let_go: a guest that is preserved, and was not stopped, goes on where it is
+let_go() { kho-qemu cancel "${vm##*/}" --cpr "$vm/cpr" --main "$vm/main" >"$vm/said"; }
+
+# configure NAME START: khoctl is to find the guest whose folder is /tmp/NAME; START is the command that starts its next QEMU
+configure() {
+	mkdir -p "/tmp/$1" /etc/kho/guests.d /etc/kho/qemu
+	ln -sf /usr/libexec/kho/kho-qemu-guests /etc/kho/guests.d/kho-qemu
+	printf '%s\n' "QMP=/tmp/$1/qmp" "CPR=/tmp/$1/cpr" "MAIN=/tmp/$1/main" "START='$2'" >"/etc/kho/qemu/$1.conf"
+}
+
 monitor_answers() { kho-qemu check --qmp $vm/qmp >/dev/null 2>&1; }
 qemu_says() { tail -n 5 $vm/log; }
 qemu_lives() { kill -0 "$qemu_pid" 2>/dev/null || fail "QEMU has ended: $(qemu_says)"; }
@@ -160,7 +180,7 @@ guest_is() {
 }
 
 save_guest() {
-	kho-qemu save "${1:-vm}" --qmp $vm/qmp --ready $vm/ready >$vm/save 2>&1 &
+	kho-qemu save "${vm##*/}" --qmp $vm/qmp --ready $vm/ready >$vm/save 2>&1 &
 	save_pid=$!
 	wait_until "the guest to be saved" is_saved
 	say "$(cat $vm/save)"

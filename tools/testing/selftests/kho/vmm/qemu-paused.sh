@@ -20,7 +20,7 @@ is_paused() {
 # comes_in COMMAND: and runs when somebody says so, and not before
 comes_in() {
 	guest_comes_in
-	kho-qemu "$1" vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp >$vm/said || fail "it does not come in: $(qemu_says)"
+	goes_on "$1" >$vm/said
 	contains $vm/said 'vm was paused when it was saved, and stays so'
 	wait_until "QEMU to say that it is paused" is_paused
 	echo "$GENERATION.early who" >$vm/in

@@ -63,7 +63,7 @@ if [ "$GENERATION" = 0 ]; then
 fi
 
 guest_comes_in
-kho-qemu restore vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp >$vm/restore 2>&1 &
+gives restore >$vm/restore 2>&1 &
 restore_pid=$!
 wait_until "QEMU to listen" listens
 now listens

@@ -29,10 +29,8 @@ unit() {
 	EOF
 }
 
-configure() {
-	mkdir -p $vm /etc/kho/guests.d /etc/kho/qemu
-	ln -sf /usr/libexec/kho/kho-qemu-guests /etc/kho/guests.d/kho-qemu
-	printf '%s\n' QMP=$vm/qmp CPR=$vm/cpr MAIN=$vm/main "START='systemctl start qemu-next'" >/etc/kho/qemu/a.conf
+set_up() {
+	configure a 'systemctl start qemu-next'
 	unit qemu-first starts
 	unit qemu-next comes-in
 	systemctl daemon-reload
@@ -43,7 +41,7 @@ find_guest() {
 	qemu_pid=$(cat $vm/pid)
 	exec 9<>$vm/in
 }
-goes_on() {
+is_sound() {
 	find_guest
 	guest_is_whole
 	guest_receives 50
@@ -66,7 +64,7 @@ if [ -e $refused ]; then
 	say "back after a refused kexec"
 	boot=$(cat $refused) request=1000
 	nothing_is_held || fail "it is still saved: $(cat $kho/sessions)"
-	goes_on
+	is_sound
 	rm $refused
 	control refuse none 0
 	jump_by_systemd
@@ -74,7 +72,7 @@ fi
 
 if [ "$GENERATION" = 0 ]; then
 	to_vfio "$nic"
-	configure
+	set_up
 	systemctl start qemu-first
 	wait_until "QEMU" [ -s $vm/pid ]
 	find_guest
@@ -90,29 +88,28 @@ if [ "$GENERATION" = 0 ]; then
 	guest_receives 20
 	killall -9 kho-qemu
 	guest_receives 20
-	kho-qemu cancel a --cpr $vm/cpr --main $vm/main >$vm/said
+	let_go
 	contains $vm/said 'a was not saved'
 	nothing_is_held || fail "what was preserved of it is still there: $(cat $kho/sessions)"
-	goes_on
+	is_sound
 
 	# When it is saved, nothing but the agent has it.
 	kho-qemu save a --qmp $vm/qmp
 	same "processes of kho-qemu" "$(pidof kho-qemu)" ""
 	kill -9 "$qemu_pid"
 	wait_until "the end of QEMU" is_gone "$qemu_pid"
-	kho-qemu cancel a --cpr $vm/cpr --main $vm/main --qmp $vm/qmp --start 'systemctl start qemu-next' ||
-		fail "it does not go on: $(qemu_says)"
+	goes_on cancel --start 'systemctl start qemu-next'
 	nothing_is_held || fail "it is still saved: $(cat $kho/sessions)"
-	goes_on
+	is_sound
 
 	control refuse finalize 1
 	echo "$boot" >$refused
 	jump_by_systemd
 fi
 
-configure
+set_up
 contains $kho/sessions '0/qemu-a incoming'
 systemctl start kho-guests || fail "it is not restored: $(qemu_says)"
 nothing_is_held || fail "its session is not finished: $(cat $kho/sessions)"
-goes_on
+is_sound
 frames_end

@@ -22,18 +22,6 @@ guest() {
 	eval "boot=\$boot_$1"
 }
 
-# configure NAME [NIC]
-configure() {
-	mkdir -p $folder /etc/kho/qemu
-	ln -sf /usr/libexec/kho/kho-qemu-guests $folder/kho-qemu
-	cat >"/etc/kho/qemu/$1.conf" <<-EOF
-		QMP=/tmp/$1/qmp
-		CPR=/tmp/$1/cpr
-		MAIN=/tmp/$1/main
-		START='qemu-guest comes-in $1 $2 >>/tmp/$1/log 2>&1'
-	EOF
-}
-
 both_are_whole() {
 	for name in a b; do
 		guest $name
@@ -56,12 +44,11 @@ pids() { cat /tmp/a/pid /tmp/b/pid; }
 # pids_change BEFORE: each goes on in another QEMU
 pids_change() { [ "$(pids)" != "$1" ] || fail "the guests did not move"; }
 
-configure a "$nic"
-configure b
+configure a "qemu-guest comes-in a $nic >>/tmp/a/log 2>&1"
+configure b 'qemu-guest comes-in b >>/tmp/b/log 2>&1'
 if [ "$GENERATION" = 0 ]; then
 	to_vfio "$nic"
 	for name in a b; do
-		mkdir /tmp/$name
 		if [ $name = a ]; then set -- a "$nic"; else set -- b; fi
 		qemu-guest starts "$@" &
 		wait_until "QEMU of $name" [ -e /tmp/$name/pid ]
@@ -106,7 +93,6 @@ if [ "$GENERATION" = 0 ]; then
 	fail "the jump was refused: $?"
 fi
 
-mkdir /tmp/a /tmp/b
 kho-qemu list >$out
 contains $out 'from the old kernel, to be restored'
 khoctl status >$out

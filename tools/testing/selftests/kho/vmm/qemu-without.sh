@@ -14,7 +14,7 @@ boot=$1
 guest_nics=$(nics)
 # (one a line)
 lost=$(echo "$guest_nics" | sed -n 1p) other=$(echo "$guest_nics" | sed -n 2p)
-restore() { kho-qemu restore vm --cpr $vm/cpr --main $vm/main --qmp $vm/qmp "$@" >$vm/said 2>&1; }
+restore() { gives restore "$@" >$vm/said 2>&1; }
 
 # Of the session's files the devices are the last but one, in QEMU's order; byte 400 is a part of the emulated state.
 damage_device() {

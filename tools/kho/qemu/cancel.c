@@ -6,8 +6,6 @@
  * Its session is closed last: until then it can be tried again.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,18 +68,6 @@ static int from_agent(struct guest *guest)
 	return 0;
 }
 
-static int set_active(const char *value)
-{
-	int fd = open("/sys/kernel/kho/activate", O_WRONLY | O_CLOEXEC);
-	int rc;
-
-	if (fd < 0)
-		return -1;
-	rc = write(fd, value, 1) == 1 ? 0 : -1;
-	close(fd);
-	return rc;
-}
-
 static bool is_idle(void)
 {
 	FILE *file = fopen("/sys/kernel/kho/state", "re");
@@ -102,7 +88,7 @@ static bool protect(const struct guest *guest)
 {
 	if (!guest->list.nr_devices || !is_idle())
 		return false;
-	if (!set_active("1"))
+	if (!kernel_tell("activate", "1"))
 		return true;
 	complain("cat /sys/kernel/kho/last_error says why; the guest may have to be started anew",
 		 "%s: its devices cannot be protected from QEMU's start", guest->name);
@@ -130,7 +116,7 @@ int cmd_cancel(const struct options *options)
 	rc = guest_start_qemu(options);
 	if (!rc)
 		rc = guest_feed(&guest, options);
-	if (protected && set_active("0"))
+	if (protected && kernel_tell("activate", "0"))
 		complain("echo 0 > /sys/kernel/kho/activate", "activate cannot be undone");
 	if (rc)
 		return EXIT_FAILED;

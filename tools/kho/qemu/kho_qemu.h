@@ -66,6 +66,8 @@ int session_get(const char *guest);
 int session_hold(const char *guest, uint64_t token, int fd);
 int session_fetch(const char *guest, uint64_t token);
 int session_release(const char *guest);
+/* Writes to a file of /sys/kernel/kho; -1 with errno, and nothing has been said. */
+int kernel_tell(const char *node, const char *text);
 /* Under the next kernel, once nobody has the session open: what was not retrieved is given up. */
 void session_discard(const char *guest);
 /* Has the agent a session of this guest, for the next kernel? */

@@ -207,6 +207,18 @@ static int from_session(struct guest *guest, const struct options *options)
 	return keeper_fork(guest, options);
 }
 
+/* The process that keeps it did not give it, to who wants to restore it. */
+static void has_none(const struct guest *guest, const struct options *options)
+{
+	if (keeper_is_there(options))
+		complain("kho-qemu cancel has it go on under this kernel",
+			 "%s: it is saved for the next kernel, and did not come from the old one",
+			 guest->name);
+	else
+		complain(NULL, "%s: somebody else has restored it meanwhile", guest->name);
+	exit(EXIT_FAILED);
+}
+
 /* What another QEMU did not take */
 static int from_process(struct guest *guest, const struct options *options)
 {
@@ -214,16 +226,8 @@ static int from_process(struct guest *guest, const struct options *options)
 
 	if (sock < 0)
 		return sock;
-	if (!guest->fds && keeper_is_there(options)) {
-		complain("kho-qemu cancel has it go on under this kernel",
-			 "%s: it is saved for the next kernel, and did not come from the old one",
-			 guest->name);
-		exit(EXIT_FAILED);
-	}
-	if (!guest->fds) {
-		complain(NULL, "%s: somebody else has restored it meanwhile", guest->name);
-		exit(EXIT_FAILED);
-	}
+	if (!guest->fds)
+		has_none(guest, options);
 	/* (for that QEMU may have taken some) */
 	guest_signal_all(guest);
 	return sock;

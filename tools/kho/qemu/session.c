@@ -159,19 +159,32 @@ int session_release(const char *guest)
 	return ask("release", guest, "", -1, NULL, NULL);
 }
 
+int kernel_tell(const char *node, const char *text)
+{
+	char path[64];
+	int fd, rc, saved;
+
+	snprintf(path, sizeof(path), "/sys/kernel/kho/%s", node);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	rc = write(fd, text, strlen(text)) < 0 ? -1 : 0;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return rc;
+}
+
 void session_discard(const char *guest)
 {
-	int fd = open("/sys/kernel/kho/discard_session", O_WRONLY | O_CLOEXEC);
 	char name[64], longer[66];
 
 	snprintf(name, sizeof(name), PREFIX "%s", guest);
 	name_of_agent(name, longer, sizeof(longer));
 	/* (when all of it was retrieved, it has gone with its descriptor) */
-	if (fd < 0 || (write(fd, name, strlen(name)) < 0 && errno != ENOENT) ||
-	    (write(fd, longer, strlen(longer)) < 0 && errno != ENOENT))
+	if ((kernel_tell("discard_session", name) && errno != ENOENT) ||
+	    (kernel_tell("discard_session", longer) && errno != ENOENT))
 		complain("khoctl discard gives up what is left", "%s: %s", name, strerror(errno));
-	if (fd >= 0)
-		close(fd);
 }
 
 /* What the kernel has logged since @log was at its end, about live update */

@@ -104,10 +104,11 @@ int cmd_cancel(const struct options *options)
 
 	if (keeper < 0 && from_agent(&guest))
 		return EXIT_FAILED;
-	if (guest_eventfds(&guest))
+	if (without_check(&guest, options) || guest_eventfds(&guest))
 		return EXIT_FAILED;
-	for (i = 0; i < guest.list.nr_devices && !options->without_devices; i++)
-		if (device_set_irqs(&guest, &guest.record.devices[i]))
+	for (i = 0; i < guest.list.nr_devices; i++)
+		if (!is_left_out(options, guest.record.devices[i].address) &&
+		    device_set_irqs(&guest, &guest.record.devices[i]))
 			return EXIT_FAILED;
 	guest_signal_all(&guest);
 	if (options->start && guest_end_old_qemu(options))

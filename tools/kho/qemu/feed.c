@@ -70,21 +70,6 @@ void guest_signal_all(const struct guest *guest)
 			eventfd_write(guest->fds[i], 1);
 }
 
-/* All but devices, and what only these need; @fds: of as many as @guest has */
-static int list_files(const struct guest *guest, struct cpr_state *files, int *fds)
-{
-	uint32_t i;
-
-	for (i = 0; i < guest->list.nr_fds; i++) {
-		if (guest->record.fds[i].kind != RECORD_FILE)
-			continue;
-		fds[files->nr_fds] = guest->fds[i];
-		if (!cpr_add(files, guest->list.fds[i].name, guest->list.fds[i].id, files->nr_fds))
-			return -1;
-	}
-	return 0;
-}
-
 static int send_list(const struct cpr_state *list, const int *fds, const struct options *options)
 {
 	struct cpr_bytes bytes;
@@ -109,17 +94,18 @@ static int send_list(const struct cpr_state *list, const int *fds, const struct 
 	return rc;
 }
 
-static int send_files(const struct guest *guest, const struct options *options)
+/* What is left out, QEMU does not get. */
+static int send_fds(const struct guest *guest, const struct options *options)
 {
 	int *fds = calloc(guest->list.nr_fds, sizeof(*fds));
-	struct cpr_state files = { 0 };
+	struct cpr_state list = { 0 };
 	int rc = -1;
 
-	if (fds && !list_files(guest, &files, fds))
-		rc = send_list(&files, fds, options);
+	if (fds && !without_list(guest, options, &list, fds))
+		rc = send_list(&list, fds, options);
 	else
 		complain(NULL, "out of memory");
-	cpr_free(&files);
+	cpr_free(&list);
 	free(fds);
 	return rc;
 }
@@ -130,8 +116,8 @@ static int send_state(const struct guest *guest, const struct options *options)
 	struct cpr_bytes bytes = { .data = record->state, .size = record->head->state_size };
 	int sock;
 
-	if (options->without_devices) {
-		bytes.data = state_without_devices(bytes.data, &bytes.size);
+	if (options->without_devices || options->nr_without) {
+		bytes.data = state_without(guest, options, &bytes.size);
 		if (!bytes.data) {
 			complain(NULL, "%s: its devices cannot be left out of QEMU's state: %s",
 				 guest->name, strerror(errno));
@@ -191,16 +177,12 @@ int guest_feed(struct guest *guest, const struct options *options)
 	const struct record_device *device = guest->record.devices;
 	const struct record_device *end = device + guest->record.head->nr_devices;
 
-	if (options->without_devices ? send_files(guest, options) :
-				       send_list(&guest->list, guest->fds, options))
+	if (send_fds(guest, options) || send_state(guest, options) || has_loaded(options))
 		return -1;
-	if (send_state(guest, options) || has_loaded(options))
-		return -1;
-	if (options->without_devices)
-		return 0;
 	for (; device < end; device++)
-		if (device_mend(guest_fd(guest, device->address), device) ||
-		    device_set_intx(guest, device))
+		if (!is_left_out(options, device->address) &&
+		    (device_mend(guest_fd(guest, device->address), device) ||
+		     device_set_intx(guest, device)))
 			return -1;
 	return 0;
 }

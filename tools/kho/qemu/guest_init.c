@@ -7,10 +7,10 @@
  * Commands are lines on the serial console, "NUMBER COMMAND [ARGUMENT]", answers are lines that
  * begin with "= NUMBER", on the same console:
  *
- *	go RATE		have frames sent to every NIC, RATE a second
+ *	go RATE [NAME]	have frames sent to every NIC, or to that one, RATE a second
  *	report MS	tell the senders what was taken, so often from now on: they measure
  *			how long this guest was away, whose own clock stops meanwhile
- *	stop		have no more sent, and wait for the last one
+ *	stop [NAME]	have no more sent, and wait for the last one
  *	frames		"NAME received R lost L late L corrupt C complete C" for each NIC
  *	memory		"words W wrong N" of the pattern
  *	spoil		change one word of it, for a test that has to fail
@@ -221,14 +221,16 @@ static void receive(struct nic *nic)
 		frame_count(&nic->counts, frame, size);
 }
 
-static void send_all(enum frame_kind kind, uint64_t number)
+/* @name: of the one NIC that is meant, or NULL */
+static void send_all(enum frame_kind kind, uint64_t number, const char *name)
 {
 	uint8_t frame[FRAME_MAX];
 	size_t size = frame_make(frame, kind, number, 0, 0);
 	int i;
 
 	for (i = 0; i < nr_nics; i++)
-		if (send(nics[i].sock, frame, size, 0) != (ssize_t)size)
+		if ((!name || !strcmp(nics[i].name, name)) &&
+		    send(nics[i].sock, frame, size, 0) != (ssize_t)size)
 			die(nics[i].name);
 }
 
@@ -400,18 +402,20 @@ static bool obey_disk(const char *number, const char *command, char *line)
 static void obey(char *line)
 {
 	char *number = strsep(&line, " "), *command = line ? strsep(&line, " ") : NULL;
+	unsigned long rate;
 
 	if (!command || !number[0])
 		return;
 	if (!strcmp(command, "go")) {
-		send_all(FRAME_GO, line ? strtoul(line, NULL, 10) : 100);
+		rate = line ? strtoul(strsep(&line, " "), NULL, 10) : 100;
+		send_all(FRAME_GO, rate, line);
 		answer("= %s", number);
 	} else if (!strcmp(command, "report")) {
 		report_ms = line ? atoi(line) : 20;
 		answer("= %s", number);
 	} else if (!strcmp(command, "stop")) {
 		report_ms = -1;
-		send_all(FRAME_STOP, 0);
+		send_all(FRAME_STOP, 0, line);
 		answer("= %s", number);
 	} else if (!strcmp(command, "frames")) {
 		show_frames(number);

@@ -39,7 +39,9 @@ struct options {
 	bool hold;		/* save: do not have the guest stopped yet */
 	bool background;	/* save: return when that is reached */
 	const char *start;	/* restore, cancel: a command that starts QEMU, or NULL */
-	bool without_devices;	/* restore, cancel: those of vfio are left out */
+	bool without_devices;	/* restore, cancel: all those of vfio are left out */
+	const char *without[CPR_DEVICES_MAX];	/* or these */
+	unsigned int nr_without;
 };
 
 /* A guest that no QEMU has, or that another one has, too: its descriptors and its record */
@@ -86,8 +88,19 @@ int device_mend(int fd, const struct record_device *device);
 
 /* state.c: QEMU's state as it sends it */
 bool state_is_whole(const uint8_t *state, size_t size);
-/* A copy, of *@size bytes then. NULL with errno; EBADMSG: it is not understood */
-uint8_t *state_without_devices(const uint8_t *state, size_t *size);
+/*
+ * A copy of the guest's, of *@size bytes, without the devices that are left out. NULL with errno;
+ * EBADMSG: it is not understood
+ */
+uint8_t *state_without(const struct guest *guest, const struct options *options, size_t *size);
+
+/* without.c: devices that are left out */
+bool is_left_out(const struct options *options, const char *address);
+/* Has it all of those that are named? */
+int without_check(const struct guest *guest, const struct options *options);
+/* QEMU's list without them; @fds: of as many as @guest has. -1: no memory */
+int without_list(const struct guest *guest, const struct options *options, struct cpr_state *rest,
+		 int *fds);
 
 /* feed.c: from the record and the descriptors to a QEMU that is coming in */
 /* The guest of that record, with room for its descriptors; @remedy: if it is damaged */

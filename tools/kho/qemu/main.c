@@ -44,6 +44,8 @@ static const char help[] =
 "  --agent SOCKET    restore, cancel: of the guest's agent, which is to set its clock\n"
 "  --stopped         restore, cancel: do not have the guest go on\n"
 "  --without-devices restore, cancel: leave them out; QEMU is started without them\n"
+"  --without-device ADDRESS\n"
+"                    the same of one, as often as you like\n"
 "  --timeout S       seconds to wait for QEMU (default 60)\n"
 "\n"
 "See Documentation/admin-guide/kho-qemu.rst.\n";
@@ -114,6 +116,7 @@ static int parse(int argc, char **argv, struct options *options)
 		{ "background", no_argument, NULL, 'b' },
 		{ "start", required_argument, NULL, 'x' },
 		{ "without-devices", no_argument, NULL, 'w' },
+		{ "without-device", required_argument, NULL, 'W' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -164,6 +167,11 @@ static int parse(int argc, char **argv, struct options *options)
 			break;
 		case 'w':
 			options->without_devices = true;
+			break;
+		case 'W':
+			if (options->nr_without == ARRAY_SIZE(options->without))
+				return misused("too many devices, with ", optarg);
+			options->without[options->nr_without++] = optarg;
 			break;
 		case 'h':
 			fputs(help, stdout);

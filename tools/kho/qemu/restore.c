@@ -24,6 +24,8 @@
 
 static const char without_remedy[] =
 	"dmesg says why; with --without-devices, and a QEMU without them, the guest goes on";
+static const char without_one_remedy[] =
+	"dmesg says why; with --without-device ADDRESS, and a QEMU without it, the guest goes on";
 
 static int take(struct guest *guest)
 {
@@ -97,26 +99,42 @@ static int iommufd_of(const struct guest *guest, const struct record_device *dev
 	return -1;
 }
 
-static int bind_devices(struct guest *guest)
+/* -1 with errno, ENOTTY: what was preserved of it is not there */
+static int bind_device(const struct guest *guest, const struct record_device *device, uint32_t *id)
+{
+	int iommufd = iommufd_of(guest, device), fd = guest_fd(guest, device->address);
+
+	if (iommufd >= 0 && fd >= 0)
+		return kho_vfio_bind(fd, iommufd, id);
+	errno = ENOTTY;
+	return -1;
+}
+
+/*
+ * Also those that are left out, and are there: a session with a device that is in the old kernel's
+ * page table cannot be finished. Finishing it gives up those that are not there.
+ */
+static int bind_devices(struct guest *guest, const struct options *options)
 {
 	const struct record_device *device = guest->record.devices;
-	uint32_t i;
+	uint32_t i, id;
 
 	for (i = 0; i < guest->list.nr_devices; i++) {
-		int iommufd = iommufd_of(guest, &device[i]);
-		int fd = guest_fd(guest, device[i].address);
-		uint32_t id;
-
 		if (guest->list.devices[i].id)
 			continue;
-		if (iommufd < 0 || fd < 0 || kho_vfio_bind(fd, iommufd, &id)) {
-			bool is_there = iommufd >= 0 && fd >= 0 && errno != ENOTTY;
-
-			complain(without_remedy, "%s: %s", device[i].address, is_there ?
-				 strerror(errno) : "what was preserved of it is not there");
+		if (!bind_device(guest, &device[i], &id)) {
+			guest->list.devices[i].id = id;
+			continue;
+		}
+		if (errno != ENOTTY) {
+			complain(without_remedy, "%s: %s", device[i].address, strerror(errno));
 			return -1;
 		}
-		guest->list.devices[i].id = id;
+		if (is_left_out(options, device[i].address))
+			continue;
+		complain(without_one_remedy, "%s: what was preserved of it is not there",
+			 device[i].address);
+		return -1;
 	}
 	return 0;
 }
@@ -159,7 +177,7 @@ static int new_ids(int iommufd, uint32_t table, uint32_t *ioas, uint32_t *hwpt)
 	return -1;
 }
 
-static int attach_devices(struct guest *guest)
+static int attach_devices(struct guest *guest, const struct options *options)
 {
 	const struct record_device *device = guest->record.devices;
 	uint32_t i, table, hwpt = 0;
@@ -168,7 +186,7 @@ static int attach_devices(struct guest *guest)
 		struct cpr_device *known = &guest->list.devices[i];
 		int iommufd = iommufd_of(guest, &device[i]);
 
-		if (known->hwpt)
+		if (known->hwpt || !known->id)
 			continue;
 		table = old_table(iommufd, device[i].address);
 		if (new_ids(iommufd, table, &known->ioas, &hwpt) ||
@@ -178,24 +196,25 @@ static int attach_devices(struct guest *guest)
 				 device[i].address, strerror(errno));
 			return -1;
 		}
-		if (device_set_irqs(guest, &device[i]))
+		if (!is_left_out(options, device[i].address) &&
+		    device_set_irqs(guest, &device[i]))
 			return -1;
 		known->hwpt = hwpt;
 	}
 	return 0;
 }
 
-static int set_up_devices(struct guest *guest)
+static int set_up_devices(struct guest *guest, const struct options *options)
 {
 	uint32_t i;
 
-	if (bind_devices(guest))
+	if (bind_devices(guest, options))
 		return -1;
 	for (i = 0; i < guest->list.nr_fds; i++)
 		if (guest->record.fds[i].kind == RECORD_IOMMUFD &&
 		    restore_spaces(guest->fds[i], guest->list.fds[i].name))
 			return -1;
-	return attach_devices(guest);
+	return attach_devices(guest, options);
 }
 
 /* From the session; from here on another process keeps it, too. */
@@ -257,8 +276,9 @@ int cmd_restore(const struct options *options)
 	if (keeper < 0)
 		keeper = from_session(&guest, options);
 	/* (QEMU starts while devices are set up) */
-	if (keeper < 0 || guest_start_qemu(options) ||
-	    (!options->without_devices && set_up_devices(&guest)) || guest_feed(&guest, options))
+	if (keeper < 0 || without_check(&guest, options) || guest_start_qemu(options) ||
+	    (!options->without_devices && set_up_devices(&guest, options)) ||
+	    guest_feed(&guest, options))
 		return EXIT_FAILED;
 	if (!options->without_devices && kho_session_finish(guest.session)) {
 		complain("dmesg says why", "%s: its session cannot be finished: %s", guest.name,

@@ -27,6 +27,9 @@ load_next_with_guest() {
 		guest_backend="$guest_backend" guest_device="$guest_device" guest_irq="$guest_irq" "$@"
 }
 
+# slot_of NIC: where the guest has it, also when it has others no more
+slot_of() { printf '0x%x\n' $((15 + $(nics | sed -n "/^$1\$/="))); }
+
 # guest_starts [NAME] [-- MORE...]: QEMU with all that this kernel's start and the next one's have in common. $guest_nics has the
 # addresses of its devices.
 guest_starts() {
@@ -45,7 +48,7 @@ guest_starts() {
 		-qmp unix:$vm/qmp,server=on,wait=off
 	[ -z "$guest_nics" ] || set -- "$@" -object iommufd,id=iommufd0
 	for nic in $guest_nics; do
-		set -- "$@" -device "vfio-pci,host=$nic,iommufd=iommufd0,rombar=0$guest_device"
+		set -- "$@" -device "vfio-pci,host=$nic,iommufd=iommufd0,rombar=0,addr=$(slot_of "$nic")$guest_device"
 	done
 	# (a writer of its own, or QEMU would see the end of its console, and of its monitor)
 	"$guest_dir/qemu" "$@" >>$vm/log 2>&1 &
@@ -150,16 +153,18 @@ guest_receives() {
 	done
 }
 
-# frames_end: all that were sent were received
+# frames_end [NIC]: all that were sent were received, by all of the guest's NICs or by that one, as the guest calls it
 frames_end() {
-	ask stop
-	wait_until "the last frame" has_last
+	ask stop "$@"
+	wait_until "the last frame" has_last "$1"
 	frames_are_sound
 	say "the guest has received all $frames_received frames"
 }
 has_last() {
 	ask frames
-	case $answer in
+	last_counts=${answer#*"$1 received"}
+	[ -z "$1" ] || last_counts=${last_counts%% gap*}
+	case $last_counts in
 	*'complete 0'*) false ;;
 	*) ;;
 	esac

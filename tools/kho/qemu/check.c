@@ -27,7 +27,7 @@ static bool is_true(struct qmp *qmp, const char *path, const char *name)
 	return yes;
 }
 
-static int check_version(struct qmp *qmp)
+int check_version(struct qmp *qmp)
 {
 	json_t *answer = qmp_ask(qmp, "query-version", NULL);
 	json_t *version = json_object_get(answer, "qemu");

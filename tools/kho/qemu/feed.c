@@ -70,6 +70,45 @@ void guest_signal_all(const struct guest *guest)
 			eventfd_write(guest->fds[i], 1);
 }
 
+/*
+ * One that is new enough has no monitor before it has got its list. An old one knows no channel
+ * "cpr", and would never listen there.
+ */
+static bool is_too_old(const struct options *options)
+{
+	int probe = options->qmp ? sock_connect(options->qmp, 0) : -1;
+	struct qmp *qmp;
+	bool too_old;
+
+	if (probe < 0)
+		return false;
+	close(probe);
+	qmp = qmp_connect(options->qmp, options->seconds);
+	too_old = !qmp || check_version(qmp);
+	qmp_close(qmp);
+	return too_old;
+}
+
+/* To the channel "cpr"; -1 has been said. */
+static int connect_cpr(const struct options *options)
+{
+	int left, sock;
+
+	for (left = options->seconds; left > 0; left--) {
+		sock = sock_connect(options->cpr, 1);
+		if (sock >= 0)
+			return sock;
+		if (errno != ETIMEDOUT)
+			break;
+		if (is_too_old(options))
+			return -1;
+		errno = ETIMEDOUT;
+	}
+	complain("start QEMU with -incoming and the channel \"cpr\" at that path",
+		 "%s: %s", options->cpr, strerror(errno));
+	return -1;
+}
+
 static int send_list(const struct cpr_state *list, const int *fds, const struct options *options)
 {
 	struct cpr_bytes bytes;
@@ -79,10 +118,8 @@ static int send_list(const struct cpr_state *list, const int *fds, const struct 
 		complain(NULL, "out of memory");
 		return -1;
 	}
-	sock = sock_connect(options->cpr, options->seconds);
+	sock = connect_cpr(options);
 	if (sock < 0) {
-		complain("start QEMU with -incoming and the channel \"cpr\" at that path",
-			 "%s: %s", options->cpr, strerror(errno));
 		cpr_bytes_free(&bytes);
 		return -1;
 	}

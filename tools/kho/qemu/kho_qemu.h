@@ -163,6 +163,8 @@ int guest_start_qemu(const struct options *options);
 /* check.c: a line for each reason why this QEMU cannot be saved; returns how many, or -1 */
 struct qmp;
 int check_qemu(struct qmp *qmp);
+/* Only whether it is too old: 1 if so */
+int check_version(struct qmp *qmp);
 /* Is all of the guest's memory in QEMU's list? */
 int check_list(struct qmp *qmp, const struct cpr_state *list);
 

@@ -23,9 +23,11 @@ if [ "$GENERATION" = 0 ]; then
 		to_vfio "$nic"
 	done
 	[ -z "$guest_pool" ] || echo "$guest_pool" >/proc/sys/vm/nr_hugepages
+	[ -z "$guest_nics" ] || may_have_devices
 	guest_starts
 	guest_boots
 	irqs_are_right
+	user_is_right
 	guest_is
 	if [ -n "$guest_nics" ]; then
 		ask go "$rate"
@@ -38,6 +40,7 @@ fi
 guest_comes_in
 goes_on restore
 irqs_are_right
+user_is_right
 guest_is_whole
 [ -z "$guest_nics" ] || guest_receives 100
 sessions_are

@@ -4,13 +4,14 @@
 # What tests with a guest of QEMU have in common, sourced by ". qemu-lib" after kho-lib. scripts/vm --guest gives them QEMU.
 #
 # What the guest is like comes from the environment, under every kernel: its memory in MiB, its processors, more arguments of
-# its kernel, the kind of its memory, more properties of its NICs, and what interrupts they have (msix, msi or intx).
+# its kernel, the kind of its memory, more properties of its NICs, and what interrupts they have (msix, msi or intx). With
+# guest_user=1000, QEMU runs as that user.
 
 guest_dir=/root/guest
 guest_initrd=$guest_dir/initrd
 vm=/tmp/vm
 : "${guest_memory:=128}" "${guest_cpus:=1}" "${guest_append=}"
-: "${guest_backend:=memory-backend-memfd,share=on}" "${guest_device=}" "${guest_irq:=msix}"
+: "${guest_backend:=memory-backend-memfd,share=on}" "${guest_device=}" "${guest_irq:=msix}" "${guest_user=}"
 request=0
 line_end=$(printf '\r')
 
@@ -24,7 +25,27 @@ nics_or_none() {
 # load_next_with_guest COMMAND...: as load_next, and the guest is like this one
 load_next_with_guest() {
 	load_next env guest_memory="$guest_memory" guest_cpus="$guest_cpus" guest_append="$guest_append" \
-		guest_backend="$guest_backend" guest_device="$guest_device" guest_irq="$guest_irq" "$@"
+		guest_backend="$guest_backend" guest_device="$guest_device" guest_irq="$guest_irq" guest_user="$guest_user" "$@"
+}
+
+# runs_qemu ARGUMENTS...: in the place of who calls it
+runs_qemu() {
+	[ -n "$guest_user" ] || exec "$guest_dir/qemu" "$@"
+	# shellcheck disable=SC3045 # which busybox has; with a device, all of the guest's memory is locked
+	ulimit -l unlimited
+	exec kho-user "$guest_dir/qemu" "$@"
+}
+
+# may_run_qemu: the user has the files that QEMU opens, but none of its devices
+may_run_qemu() {
+	[ -n "$guest_user" ] || return 0
+	chown -R "$guest_user" "$vm"
+	chmod 666 /dev/kvm
+}
+
+# may_have_devices: these, too; needed only when a guest starts for the first time
+may_have_devices() {
+	[ -z "$guest_user" ] || chown "$guest_user" /dev/iommu /dev/vfio/devices/*
 }
 
 # slot_of NIC: where the guest has it, also when it has others no more
@@ -50,11 +71,15 @@ guest_starts() {
 	for nic in $guest_nics; do
 		set -- "$@" -device "vfio-pci,host=$nic,iommufd=iommufd0,rombar=0,addr=$(slot_of "$nic")$guest_device"
 	done
+	may_run_qemu
 	# (a writer of its own, or QEMU would see the end of its console, and of its monitor)
-	"$guest_dir/qemu" "$@" >>$vm/log 2>&1 &
+	runs_qemu "$@" >>$vm/log 2>&1 &
 	qemu_pid=$!
 	exec 9<>$vm/in 8<>$vm/monitor
 }
+
+# user_is_right: QEMU runs as who is to run it
+user_is_right() { same "the user of QEMU" "$(stat -c %u "/proc/$qemu_pid")" "${guest_user:-0}"; }
 
 # manage COMMAND: as whoever manages the guest does, by QEMU's monitor for people
 manage() { echo "$*" >$vm/monitor; }

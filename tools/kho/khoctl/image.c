@@ -230,28 +230,6 @@ bool image_restores(const struct image *image, const char *version)
 }
 
 /**
- * image_restores_kind - can it restore the version of a kind of files?
- * @image: the image
- * @kind: such as "memfd-v1"
- *
- * As the kernel looks, by kho_reads_kind().
- */
-bool image_restores_kind(const struct image *image, const char *kind)
-{
-	static const char * const first[] = {
-		"memfd-v1", "hugetlb-v1", "iommufd-v2", "vfio-pci-v1",
-	};
-	bool lists_kinds = false, is_first = false;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(first); i++) {
-		lists_kinds |= !!image_other_version(image, first[i]);
-		is_first |= !strcmp(kind, first[i]);
-	}
-	return image_restores(image, kind) || (is_first && !lists_kinds);
-}
-
-/**
  * image_other_version - a version of the same owner
  * @image: the image
  * @version: such as "pci-v1"

@@ -326,7 +326,6 @@ const char *image_read(struct image *image, const char *path);
 void image_of_list(struct image *image, const char *list);
 void image_free(struct image *image);
 bool image_restores(const struct image *image, const char *version);
-bool image_restores_kind(const struct image *image, const char *version);
 
 /* The same of a kind of file; the first images listed none, and had some. */
 bool image_restores_kind(const struct image *image, const char *kind);

@@ -16,6 +16,9 @@
  * state of the file, and not a reference to each page as the old kernel has, so that
  * it costs nothing to end it.
  *
+ * Single pages that lie in memory as they do in the file come back as large folios, which are the
+ * same frames in fewer steps. They are split like any other when a part of them is freed.
+ *
  * A file that nobody has any more is not restored first, to be freed then: what was
  * not touched is freed where it lies.
  *
@@ -51,6 +54,9 @@
 #define AROUND		(SZ_64K >> PAGE_SHIFT)
 /* Pages that come back together when all do. */
 #define AROUND_ALL	(SZ_2M >> PAGE_SHIFT)
+
+/* The least order of a folio that single pages become, as the page cache has it */
+#define LARGE_MIN	2
 
 /**
  * struct place - where a page of the record begins
@@ -181,6 +187,19 @@ static bool find_memory(const struct list *list, u64 index,
 	return shmem_record_seek(iter, index);
 }
 
+/*
+ * Can single pages come back as large folios? They have to be split again where a part is freed or
+ * swapped out, and not to be mapped as a whole where a frame is bad.
+ */
+static bool may_be_large(void)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	if (atomic_long_read(&num_poisoned_pages))
+		return false;
+#endif
+	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE);
+}
+
 static int insert_folio(struct shmem_restore *r, struct folio *folio)
 {
 	struct address_space *mapping = r->inode->i_mapping;
@@ -245,25 +264,12 @@ static int insert(struct shmem_restore *r)
 	return rc;
 }
 
-/* Take memory back from the core, and then as insert(). */
-static int restore_memory(struct shmem_restore *r, u64 index, unsigned long pfn,
-			  unsigned long nr, unsigned int order)
+/* The core has given back folios, or has not; then as insert(). */
+static int insert_new(struct shmem_restore *r, u64 index, unsigned long pfn,
+		      unsigned long nr, struct page *page)
 {
-	struct folio *folio;
-
-	r->page = NULL;
-	if (order) {
-		folio = kho_can_restore_folio(PFN_PHYS(pfn), order) ?
-			kho_restore_folio(PFN_PHYS(pfn)) : NULL;
-		if (folio) {
-			/* Such as shmem allocates */
-			folio_set_large_rmappable(folio);
-			r->page = folio_page(folio, 0);
-		}
-	} else {
-		r->page = kho_restore_pages(PFN_PHYS(pfn), nr);
-	}
-	if (!r->page) {
+	r->page = page;
+	if (!page) {
 		pr_err_ratelimited("memory of a file is not as recorded: pfn %#lx\n",
 				   pfn);
 		r->broken = true;
@@ -272,6 +278,63 @@ static int restore_memory(struct shmem_restore *r, u64 index, unsigned long pfn,
 	r->index = index;
 	r->nr = nr;
 	return insert(r);
+}
+
+static int insert_large(struct shmem_restore *r, u64 index, unsigned long pfn,
+			struct folio *folio)
+{
+	/* Such as shmem allocates */
+	if (folio)
+		folio_set_large_rmappable(folio);
+	return insert_new(r, index, pfn, 1, folio ? folio_page(folio, 0) : NULL);
+}
+
+/* The order of the folio that single pages may become which begin here, or 0 */
+static unsigned int large_order(u64 index, unsigned long pfn, unsigned long nr)
+{
+	unsigned int order = min_t(unsigned int, __ffs64(index | pfn | AROUND_ALL), ilog2(nr));
+
+	return may_be_large() && order >= LARGE_MIN ? order : 0;
+}
+
+/*
+ * Take single pages that follow each other back from the core. Where they lie aligned they come
+ * back as large folios, each in one step.
+ */
+static int restore_pages(struct shmem_restore *r, u64 index, unsigned long pfn,
+			 unsigned long nr)
+{
+	unsigned long count;
+	unsigned int order;
+	int rc = 0;
+
+	for (; !rc && nr; index += count, pfn += count, nr -= count) {
+		order = large_order(index, pfn, nr);
+		if (order) {
+			count = 1UL << order;
+			rc = insert_large(r, index, pfn,
+					  kho_restore_pages_as_folio(PFN_PHYS(pfn), order));
+			continue;
+		}
+		/* (to where the next large one may begin) */
+		count = nr;
+		if (may_be_large() && !((index ^ pfn) & (BIT(LARGE_MIN) - 1)))
+			count = min(nr, round_up(index + 1, BIT(LARGE_MIN)) - index);
+		rc = insert_new(r, index, pfn, count,
+				kho_restore_pages(PFN_PHYS(pfn), count));
+	}
+	return rc;
+}
+
+/* Take memory back from the core, and then as insert(). */
+static int restore_memory(struct shmem_restore *r, u64 index, unsigned long pfn,
+			  unsigned long nr, unsigned int order)
+{
+	if (!order)
+		return restore_pages(r, index, pfn, nr);
+	return insert_large(r, index, pfn,
+			    kho_can_restore_folio(PFN_PHYS(pfn), order) ?
+			    kho_restore_folio(PFN_PHYS(pfn)) : NULL);
 }
 
 /* What becomes of memory that the page cache has not got. */
@@ -393,6 +456,27 @@ static bool is_recorded(struct shmem_restore *r, u64 index)
 	return false;
 }
 
+/* How many pages around a place come back together: more where they become one folio */
+static unsigned long around(struct shmem_restore *r, u64 index)
+{
+	struct shmem_record_iter iter;
+	unsigned long nr;
+	u64 start;
+	int i;
+
+	for (i = 0; may_be_large() && i < ARRAY_SIZE(r->lists); i++) {
+		if (!find_memory(&r->lists[i], index, &iter) || iter.index > index || iter.order)
+			continue;
+		for (nr = AROUND_ALL; nr > AROUND; nr /= 2) {
+			start = round_down(index, nr);
+			if (start >= iter.index && start + nr <= iter.index + iter.nr &&
+			    !((iter.pfn ^ iter.index) & (nr - 1)))
+				return nr;
+		}
+	}
+	return AROUND;
+}
+
 /**
  * __shmem_restore_at - restore what belongs to an empty place in the page cache
  * @inode: the file's
@@ -405,7 +489,8 @@ static bool is_recorded(struct shmem_restore *r, u64 index)
 int __shmem_restore_at(struct inode *inode, pgoff_t index)
 {
 	struct shmem_restore *r = get_restore(inode);
-	u64 start = round_down(index, AROUND);
+	unsigned long nr;
+	u64 start;
 	int rc;
 
 	if (!r)
@@ -413,8 +498,11 @@ int __shmem_restore_at(struct inode *inode, pgoff_t index)
 	rc = mutex_lock_killable(&r->lock);
 	if (rc)
 		goto out_put;
-	if (r->nr_left)
-		rc = restore_part(r, start, start + AROUND);
+	if (r->nr_left) {
+		nr = around(r, index);
+		start = round_down(index, nr);
+		rc = restore_part(r, start, start + nr);
+	}
 	if (!rc)
 		rc = !!xa_load(&inode->i_mapping->i_pages, index);
 	if (!rc && r->broken && is_recorded(r, index))

@@ -125,6 +125,7 @@ void kho_unpreserve_folios(struct folio *folio, unsigned long nr);
 int kho_preserve_pages(struct page *page, unsigned long nr_pages);
 void kho_unpreserve_pages(struct page *page, unsigned long nr_pages);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages);
+struct folio *kho_restore_pages_as_folio(phys_addr_t phys, unsigned int order);
 
 int kho_preserve_range(phys_addr_t phys, size_t size);
 void kho_unpreserve_range(phys_addr_t phys, size_t size);

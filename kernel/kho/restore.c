@@ -78,6 +78,23 @@ static int take_frames(unsigned long pfn, unsigned long nr, unsigned int order)
 	return rc;
 }
 
+/* Frames that were just taken, each with one reference */
+static struct folio *make_folio(unsigned long pfn, unsigned int order)
+{
+	struct page *page = pfn_to_page(pfn);
+	unsigned long i;
+
+	for (i = 0; i < 1UL << order; i++) {
+		clear_page_tag_ref(page + i);
+		if (i)
+			set_page_count(page + i, 0);
+	}
+	if (order)
+		prep_compound_page(page, order);
+	kho_note_poison(page_folio(page));
+	return page_folio(page);
+}
+
 /**
  * kho_restore_folio - take a preserved folio back
  * @phys: where it is
@@ -90,8 +107,7 @@ static int take_frames(unsigned long pfn, unsigned long nr, unsigned int order)
  */
 struct folio *kho_restore_folio(phys_addr_t phys)
 {
-	unsigned long i, nr, pfn = PHYS_PFN(phys);
-	struct page *page;
+	unsigned long nr, pfn = PHYS_PFN(phys);
 	unsigned int order;
 
 	nr = PAGE_ALIGNED(phys) ? kho_map_unit(&kho_in_map, pfn) : 0;
@@ -101,16 +117,7 @@ struct folio *kho_restore_folio(phys_addr_t phys)
 	if (take_frames(pfn, nr, order))
 		return NULL;
 
-	page = pfn_to_page(pfn);
-	for (i = 0; i < nr; i++) {
-		clear_page_tag_ref(page + i);
-		if (i)
-			set_page_count(page + i, 0);
-	}
-	if (order)
-		prep_compound_page(page, order);
-	kho_note_poison(page_folio(page));
-	return page_folio(page);
+	return make_folio(pfn, order);
 }
 EXPORT_SYMBOL_GPL(kho_restore_folio);
 
@@ -156,6 +163,24 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 	return page;
 }
 EXPORT_SYMBOL_GPL(kho_restore_pages);
+
+/**
+ * kho_restore_pages_as_folio - take preserved pages back as one folio
+ * @phys: where it begins, aligned as a folio is
+ * @order: its order
+ *
+ * Context: may sleep.
+ * Return: the folio, with one reference; or NULL, and nothing was restored, when not
+ * all of these pages are preserved as single pages
+ */
+struct folio *kho_restore_pages_as_folio(phys_addr_t phys, unsigned int order)
+{
+	unsigned long pfn = PHYS_PFN(phys), nr = 1UL << order;
+
+	if (!PAGE_ALIGNED(phys) || !IS_ALIGNED(pfn, nr) || take_frames(pfn, nr, 0))
+		return NULL;
+	return make_folio(pfn, order);
+}
 
 /**
  * kho_restore_range - take a preserved range back

@@ -30,22 +30,24 @@ $null: ENOENT" "$memfd" "$null"
 	kill_keeper
 
 	example-memfd
+	same output "$(example-library)" 'kernels seen: 1'
 	example-agent $agent
 	example-service $agent 'left by the service'
-	sessions_are 'example outgoing open 1 files' '0x2a preserved' 'service outgoing open 1 files' '0x1 preserved'
+	sessions_are 'example outgoing open 1 files' '0x2a preserved' 'library outgoing open 1 files' '0x1 preserved' 'service outgoing open 1 files' '0x1 preserved'
 	live-update -- example
 fi
+same output "$(example-library)" 'kernels seen: 2'
 # While a session is open elsewhere nobody begins anew: neither the program itself nor a service of the agent.
 keep 'retrieve example' 'retrieve service'
 refuses_to_begin_anew "the old kernel's session 'example' cannot be opened: Invalid argument" example-memfd
-sessions_are 'example incoming open 1 files' '0x2a pending' 'service incoming open 1 files' '0x1 pending'
+sessions_are 'example incoming open 1 files' '0x2a pending' 'service incoming open 1 files' '0x1 pending' 'library outgoing open 1 files' '0x1 preserved'
 on 'close example'
 same output "$(example-memfd)" 'the old kernel left: good morning'
 example-agent $agent
 refuses_to_begin_anew 'the agent has no session for us' example-service $agent 'left by another service'
-sessions_are 'service incoming open 1 files' '0x1 pending'
+sessions_are 'service incoming open 1 files' '0x1 pending' 'library outgoing open 1 files' '0x1 preserved'
 kill_keeper
 same output "$(example-service $agent)" 'left by the service'
 # It was finished, so the name is free again.
 example-service $agent 'for another kernel'
-sessions_are 'service outgoing open 1 files' '0x1 preserved'
+sessions_are 'library outgoing open 1 files' '0x1 preserved' 'service outgoing open 1 files' '0x1 preserved'

@@ -9,9 +9,14 @@ T ?=
 SOAK_CONFIG := $(or $(CONFIG),selftest)
 CONFIG ?= base
 B ?=
+FLAVOUR ?= cloud
+SUFFIX ?=
+SIGN_KEY ?=
+SIGN_CERT ?=
+export FLAVOUR SUFFIX SIGN_KEY SIGN_CERT
 
 .DEFAULT_GOAL := build
-.PHONY: build setup prepare run test check docs soak bench refresh khoctl install clean help
+.PHONY: build setup prepare run test check docs soak bench refresh khoctl install deb clean help
 
 build: setup ## build the kernel (CONFIG=base|debug|distro|selftest|stock) and the VM's initrd, from whatever state the folder is in
 	@scripts/prepare
@@ -59,12 +64,15 @@ khoctl: ## only build khoctl, the operator's tool: needs gcc and libfdt-dev, not
 	@$(MAKE) -s -C tools/kho/khoctl
 	@echo 'build/user/khoctl'
 
-install: khoctl ## install khoctl, its man page and completion, systemd's units, what an initramfs needs, and kho-qemu; DESTDIR=, PREFIX=/usr/local
+install: khoctl ## install khoctl, its man page and completion, systemd's units, what an initramfs needs, kho-qemu and libliveupdate; DESTDIR=, PREFIX=/usr/local
 	@$(MAKE) -C tools/kho/khoctl install
 	@$(MAKE) -C tools/kho/systemd install
 	@$(MAKE) -C tools/kho/initramfs install
-	@if [ -d build/headers ]; then $(MAKE) -C tools/kho install; \
-	else echo "make: kho-qemu is left out, as it needs this kernel's headers: make kernel-base"; fi
+	@if [ -d build/headers ]; then $(MAKE) -C tools/kho install && $(MAKE) -C tools/kho/lib install; \
+	else echo "make: kho-qemu and libliveupdate are left out, as they need this kernel's headers: make kernel-base"; fi
+
+deb: setup ## Debian packages in build/deb: the kernel (FLAVOUR=cloud|amd64|vm), kho-tools, libliveupdate1 and -dev; SIGN_KEY= SIGN_CERT= signs the kernel
+	@scripts/deb
 
 clean: ## remove everything that was built, fetched or logged
 	@[ ! -e build/.root ] || rm -rf "$$(readlink -f build)"
@@ -73,4 +81,4 @@ clean: ## remove everything that was built, fetched or logged
 help: ## this list
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z%-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
-	@echo 'Variables: CONFIG=base|debug|distro|selftest|stock, VMM=sample|qemu, T=test, FULL=1, OLDER=IMAGE, B=rows, N=handovers, SEED=number, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package), UPSTREAM_SRC=DIRECTORY (a 7.3 source likewise), UPSTREAM=IMAGE (a 7.3 kernel, for B=upstream)'
+	@echo 'Variables: CONFIG=base|debug|distro|selftest|stock, VMM=sample|qemu, T=test, FULL=1, OLDER=IMAGE, FLAVOUR=cloud|amd64|vm, SUFFIX=-kho (what ends the version of a packaged kernel), SIGN_KEY=FILE, SIGN_CERT=FILE, B=rows, N=handovers, SEED=number, KERNEL_SRC=TARBALL|DIRECTORY (a 6.12.y source instead of the package), UPSTREAM_SRC=DIRECTORY (a 7.3 source likewise), UPSTREAM=IMAGE (a 7.3 kernel, for B=upstream)'

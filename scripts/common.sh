@@ -150,16 +150,20 @@ fragments() {
 	distro) echo base.config handover.config distro.config ;;
 	no-sessions) echo base.config handover.config no-sessions.config ;;
 	guest) echo guest.config ;;
+	# (packages; the last two on top of a configuration of Debian's)
+	deb-vm) echo base.config handover.config distro.config deb.config ;;
+	deb-cloud | deb-amd64) echo handover.config deb.config deb-distribution.config ;;
 	*) die "no such kernel: $1" "there are base, debug, distro, guest, selftest, no-sessions, stock and stock-selftest" ;;
 	esac
 }
 
-# wanted_config KIND: its fragments as one, of which a later line overrides an earlier one
+# wanted_config KIND [FILE...]: its fragments, and further ones, as one, of which a later line overrides an earlier one
 wanted_config() {
 	local names
 	names=$(fragments "$1")
+	shift
 	# shellcheck disable=SC2086 # one word per fragment
-	(cd "$ROOT/configs" && cat $names) | awk '
+	(cd "$ROOT/configs" && cat $names "$@") | awk '
 		match($0, /^(# )?CONFIG_[A-Z0-9_]+(=| is not set)/) {
 			symbol = $0
 			sub(/^# /, "", symbol)

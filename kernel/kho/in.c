@@ -48,10 +48,11 @@ static const char versions[] = ""
  */
 int kho_restores_show(char *buf)
 {
-	const char *version;
+	const char *version, *end = versions + sizeof(versions);
 	int len = 0;
 
-	for (version = versions; *version; version += strlen(version) + 1)
+	/* (each has a zero before it, too) */
+	for (version = versions + 1; version < end; version += strlen(version) + 1)
 		len += sysfs_emit_at(buf, len, "%s\n", version);
 	return len;
 }

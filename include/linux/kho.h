@@ -191,18 +191,7 @@ void kho_boot_ends(void);
 bool kho_leave_initrd(unsigned long start, unsigned long end);
 bool kho_leave_bounce(void *start, size_t size);
 void kho_forget_bounce(void);
-
-extern size_t kho_bounce_left;
-void __kho_clear_bounce(void);
-
-/* Somebody is about to use a bounce buffer. */
-static inline void kho_clear_bounce(void)
-{
-	/* (of which clear_some() is the other side) */
-	if (unlikely(smp_load_acquire(&kho_bounce_left)))
-		__kho_clear_bounce();
-}
-
+void kho_clear_bounce(void);
 unsigned long kho_table_pages(unsigned long pages, bool cleared);
 
 /* Hooks: kexec (kernel/kho/image.c, zone.c, jump.c, stages.c) */

@@ -42,7 +42,7 @@ early_param("kho_late_clear", late_clear_param);
 
 static void *initrd_start_left, *initrd_end_left;
 
-size_t kho_bounce_left;
+static size_t bounce_left;
 static void *bounce;
 static DEFINE_SPINLOCK(bounce_lock);
 
@@ -78,7 +78,7 @@ bool __ref kho_leave_bounce(void *start, size_t size)
 	    cc_platform_has(CC_ATTR_MEM_ENCRYPT))
 		return false;
 	bounce = start;
-	kho_bounce_left = size;
+	bounce_left = size;
 	return true;
 }
 
@@ -88,17 +88,24 @@ static void clear_some(size_t max)
 	size_t size;
 
 	spin_lock_irqsave(&bounce_lock, flags);
-	size = min(kho_bounce_left, max);
+	size = min(bounce_left, max);
 	memset(bounce, 0, size);
 	bounce += size;
 	/* Whoever sees that nothing is left sees clear buffers. */
-	smp_store_release(&kho_bounce_left, kho_bounce_left - size);
+	smp_store_release(&bounce_left, bounce_left - size);
 	spin_unlock_irqrestore(&bounce_lock, flags);
 }
 
-void __kho_clear_bounce(void)
+/**
+ * kho_clear_bounce - somebody is about to use a bounce buffer
+ *
+ * Context: any but NMI
+ */
+void kho_clear_bounce(void)
 {
-	clear_some(SIZE_MAX);
+	/* (of which clear_some() is the other side) */
+	if (unlikely(smp_load_acquire(&bounce_left)))
+		clear_some(SIZE_MAX);
 }
 
 /**
@@ -108,14 +115,14 @@ void __kho_clear_bounce(void)
  */
 void __init kho_forget_bounce(void)
 {
-	kho_bounce_left = 0;
+	bounce_left = 0;
 }
 
 static int clear_left(void *unused)
 {
-	size_t size = kho_bounce_left;
+	size_t size = bounce_left;
 
-	while (READ_ONCE(kho_bounce_left)) {
+	while (READ_ONCE(bounce_left)) {
 		clear_some(SZ_1M);
 		cond_resched();
 	}
@@ -133,7 +140,7 @@ void kho_clear_left(void)
 	static const struct sched_param param;
 	struct task_struct *task;
 
-	if (!initrd_end_left && !kho_bounce_left)
+	if (!initrd_end_left && !bounce_left)
 		return;
 	task = kthread_create(clear_left, NULL, "kho_clear");
 	if (IS_ERR(task)) {

@@ -42,10 +42,10 @@ for list in exported listed declared; do
 done
 others=$(nm -D --defined-only "$shared" | grep -v ' A LIBLIVEUPDATE_\|@@LIBLIVEUPDATE_') || :
 [ -z "$others" ] || fail "libliveupdate.so.1 exports more: $others"
-readelf -d "$shared" | grep -qF 'soname: [libliveupdate.so.1]' || fail "the shared library has another soname"
+readelf -d "$shared" | grep -F 'soname: [libliveupdate.so.1]' >/dev/null || fail "the shared library has another soname"
 while read -r function; do
 	[ -e "$dest/usr/share/man/man3/$function.3" ] || fail "$function has no manual page"
-	tr '\n' ' ' <"$dest/usr/share/man/man3/libliveupdate.3" | grep -qE "\b$function\b" || fail "libliveupdate(3) does not have $function"
+	tr '\n' ' ' <"$dest/usr/share/man/man3/libliveupdate.3" | grep -E "\b$function\b" >/dev/null || fail "libliveupdate(3) does not have $function"
 done <"$work/functions"
 mkdir "$work/examples"
 env PKG_CONFIG_LIBDIR="$dest$libdir/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$dest" PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 \
@@ -54,7 +54,8 @@ env PKG_CONFIG_LIBDIR="$dest$libdir/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$dest" PK
 for source in tools/testing/selftests/kho/examples/example-*.c; do
 	[ -x "$work/examples/$(basename "$source" .c)" ] || fail "$source is not among the installed examples"
 done
-LD_LIBRARY_PATH=$dest$libdir ldd "$work/examples/example-library" | grep -qF "$dest$libdir/libliveupdate.so.1" ||
+LD_LIBRARY_PATH=$dest$libdir ldd "$work/examples/example-library" >"$work/linked"
+grep -qF "$dest$libdir/libliveupdate.so.1" "$work/linked" ||
 	fail "example-library is not linked with the shared library"
 
 if ! command -v g++ >/dev/null; then

@@ -36,7 +36,7 @@ sbverify --cert "$work/cert.pem" "$work/files/boot/vmlinuz-$release" >"$work/sai
 while read -r module; do
 	xz='cat'
 	[[ $module != *.xz ]] || xz='xz -dc'
-	$xz <"$module" | tail -c 28 | grep -q '~Module signature appended~' || fail "${module##*/} is not signed"
+	$xz <"$module" | tail -c 28 | grep '~Module signature appended~' >/dev/null || fail "${module##*/} is not signed"
 done < <(find "$work/files/lib/modules" -name '*.ko*')
 for name in iommufd vfio-pci; do
 	[ -n "$(find "$work/files/lib/modules" -name "$name.ko*")" ] || fail "there is no module $name"

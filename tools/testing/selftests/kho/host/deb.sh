@@ -34,7 +34,7 @@ for deb in "${debs[@]}"; do
 	[ "$(field "$deb" Architecture)" = amd64 ] || fail "${deb##*/} is for $(field "$deb" Architecture)"
 done
 for library_of in libc6 libfdt1 libjansson4 zlib1g kexec-tools; do
-	field "$tools" Depends | grep -qE "(^|, )$library_of( |,|\$)" || fail "kho-tools does not depend on $library_of"
+	field "$tools" Depends | grep -E "(^|, )$library_of( |,|\$)" >/dev/null || fail "kho-tools does not depend on $library_of"
 done
 [ "$(field "$dev" Depends | cut -d, -f1)" = "libliveupdate1 (= $(field "$library" Version))" ] ||
 	fail "libliveupdate-dev does not depend on its own libliveupdate1"
@@ -42,7 +42,7 @@ done
 # Files: what is there for whom, and nothing beside it
 list() { dpkg-deb -c "$1" | awk '{ print $1, $2, $6 }' | sed 's|\./|/|' | grep -v '^d'; }
 has() {
-	list "$1" | grep -qxF -- "$2 root/root $3" || fail "${1##*/} has no $3 with $2; it has $(list "$1" | grep -F -- "${3##*/}")"
+	list "$1" | grep -xF -- "$2 root/root $3" >/dev/null || fail "${1##*/} has no $3 with $2; it has $(list "$1" | grep -F -- "${3##*/}")"
 }
 for path in sbin/khoctl sbin/kho-qemu bin/kho-sessions libexec/kho/kho-sessiond libexec/kho/kho-live-update libexec/kho/kho-qemu-guests; do
 	has "$tools" -rwxr-xr-x /usr/$path
@@ -73,8 +73,8 @@ done
 # What they are: scripts whose shells exist, programs without debug information, manual pages that lead somewhere
 while read -r file; do
 	case $(head -c 4 "$file" | tr -d '\0' | head -n 1) in
-	'#!'*) head -n 1 "$file" | grep -qxE '#!/bin/(ba)?sh' || fail "${file#"$work/files"} begins with $(head -n 1 "$file")" ;;
-	*ELF*) ! readelf -S "$file" | grep -q '\.debug_\|\.symtab' || fail "${file#"$work/files"} is not stripped" ;;
+	'#!'*) head -n 1 "$file" | grep -xE '#!/bin/(ba)?sh' >/dev/null || fail "${file#"$work/files"} begins with $(head -n 1 "$file")" ;;
+	*ELF*) ! readelf -S "$file" | grep '\.debug_\|\.symtab' >/dev/null || fail "${file#"$work/files"} is not stripped" ;;
 	*) fail "${file#"$work/files"} is executable, and is neither a script nor a program" ;;
 	esac
 done < <(find "$work/files" -type f -perm -u=x)

@@ -123,7 +123,7 @@ case $GENERATION in
 	load_driver 'subtree: has arrived'
 	said 'common: retrieved' 0
 	# Preserved anew, while nobody has retrieved it
-	on "open new $driver" 'fill new 1 12' 'create anew' 'preserve anew new 1'
+	on "open other $driver" 'fill other 1 12' 'create anew' 'preserve anew other 1'
 	common_is 'flb-user-common-v1 incoming pending 5' 'flb-user-common-v1 outgoing preserved 1'
 	live-update --append "$promise" --load-only -- flb-user
 	activate 1

@@ -29,10 +29,7 @@ if [ "$GENERATION" = 0 ]; then
 	nic /tmp/n "session $address" "preserve file 1" "preserve iommufd 2" "preserve device 3"
 	nic /tmp/n "go 1000"
 	nic /tmp/n "receive 500" clock
-	mkdir -p /tmp/next/.vm
-	printf '%s\0' khoctl-device >/tmp/next/.vm/argv
-	echo 1 >/tmp/next/.vm/generation
-	{ cat /boot/initrd && (cd /tmp/next && find .vm | cpio -o -H newc 2>/dev/null); } >/tmp/next.initrd
+	live-update --initrd /tmp/next.initrd -- khoctl-device
 	nic /tmp/n "receive 500" clock show mark
 	live-update --jump khoctl kexec --initrd /tmp/next.initrd --append "$(cat /boot/cmdline)" /boot/bzImage
 fi

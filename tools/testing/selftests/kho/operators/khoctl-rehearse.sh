@@ -6,23 +6,10 @@
 set -e
 # shellcheck source=../lib/kho-lib.sh
 . kho-lib
-out=/tmp/khoctl.out
+# shellcheck source=../lib/khoctl-lib.sh
+. khoctl-lib
 # (for machines that are as slow as an emulated one)
 patient='--max-wait 20000'
-
-# ctl STATUS ARGS...: khoctl ARGS has to end with it; what it says is in $out
-ctl() {
-	wanted=$1
-	shift
-	status_got=0
-	khoctl "$@" >$out 2>&1 </dev/null || status_got=$?
-	[ "$status_got" = "$wanted" ] || fail "khoctl $* gives $status_got, expected $wanted: $(cat $out)"
-}
-says() {
-	for text; do
-		contains $out "$text"
-	done
-}
 
 # rehearse STATUS [OPTION...]: with the image
 rehearse() {
@@ -172,10 +159,7 @@ if [ "$GENERATION" = 0 ]; then
 	same_as_before
 
 	kill $guest
-	mkdir -p /tmp/next/.vm
-	printf '%s\0' khoctl-rehearse >/tmp/next/.vm/argv
-	echo 1 >/tmp/next/.vm/generation
-	{ cat /boot/initrd && (cd /tmp/next && find .vm | cpio -o -H newc 2>/dev/null); } >/tmp/next.initrd
+	live-update --initrd /tmp/next.initrd -- khoctl-rehearse
 	live-update --jump khoctl kexec --initrd /tmp/next.initrd --append "$(cat /boot/cmdline)" /boot/bzImage
 fi
 

@@ -5,25 +5,10 @@
 set -e
 # shellcheck source=../lib/kho-lib.sh
 . kho-lib
-out=/tmp/khoctl.out
+# shellcheck source=../lib/khoctl-lib.sh
+. khoctl-lib
 # shellcheck disable=SC2016 # for nobody to expand
 hostile='vm-$(touch${IFS}/tmp/ran)'
-
-# ctl STATUS ARGS...: khoctl ARGS has to end with it; what it says is in $out
-ctl() {
-	wanted=$1
-	shift
-	status_got=0
-	khoctl "$@" >$out 2>&1 </dev/null || status_got=$?
-	[ "$status_got" = "$wanted" ] || fail "khoctl $* gives $status_got, expected $wanted: $(cat $out)"
-}
-
-# says TEXT...: all of them in what khoctl said last
-says() {
-	for text; do
-		contains $out "$text"
-	done
-}
 
 # From the start of the jump to /init, as the kernel says
 blackout_ns() { awk '$1 == "next" && $2 == "boot" { print $3 + $4 }' $kho/timeline; }
@@ -45,14 +30,6 @@ remember() {
 same_as_before() {
 	snapshot
 	same 'what there is' "$seen $(cat $kho/sessions) $(cat $kho/allow_unreadable) $(cat $kho/landing_zone)" "$before"
-}
-
-# make_initrd COMMAND...: for the next kernel, as live-update makes it
-make_initrd() {
-	mkdir -p /tmp/next/.vm
-	printf '%s\0' "$@" >/tmp/next/.vm/argv
-	echo $((GENERATION + 1)) >/tmp/next/.vm/generation
-	{ cat /boot/initrd && (cd /tmp/next && find .vm | cpio -o -H newc 2>/dev/null); } >/tmp/next.initrd
 }
 
 # try_kexec STATUS [OPTION...]: a kexec that must not come to the jump
@@ -322,7 +299,7 @@ case $GENERATION in
 	ctl 0 abort --unload
 	same_as_before
 
-	make_initrd khoctl-vm "$(pages_held)"
+	live-update --initrd /tmp/next.initrd -- khoctl-vm "$(pages_held)"
 	live-update --jump khoctl kexec --initrd /tmp/next.initrd --append "$(cat /boot/cmdline)" /boot/bzImage
 	;;
 1)
@@ -383,7 +360,7 @@ case $GENERATION in
 	control preserve
 	ctl 0 check /boot/bzImage
 	says 'it restores kho-test (kho-test-v1)'
-	make_initrd khoctl-vm
+	live-update --initrd /tmp/next.initrd -- khoctl-vm
 	live-update --jump khoctl kexec --initrd /tmp/next.initrd --append "$(cat /boot/cmdline)" /boot/bzImage
 	;;
 2)

@@ -608,8 +608,8 @@ static void __init note_ranges(struct late_node *node)
 }
 
 /* The frames of a zone from *@first on, which is over then for whoever else takes from there */
-static struct late_node *__init take_zone(struct zone *zone, unsigned long *first,
-					  unsigned long none)
+static void __init take_zone(struct zone *zone, unsigned long *first,
+			     unsigned long none)
 {
 	pg_data_t *pgdat = zone->zone_pgdat;
 	struct late_node *node;
@@ -617,14 +617,14 @@ static struct late_node *__init take_zone(struct zone *zone, unsigned long *firs
 
 	node = kzalloc(sizeof(*node), GFP_KERNEL);
 	if (!node)
-		return NULL;
+		return;
 	node->zone = zone;
 	node->start = round_down(*first, CHUNK);
 	node->nr_chunks = DIV_ROUND_UP(zone_end_pfn(zone) - node->start, CHUNK);
 	atomic_long_set(&node->left, node->nr_chunks);
 	if (alloc_arrays(node, count_ranges(zone_to_nid(zone)))) {
 		free_node(node);
-		return NULL;
+		return;
 	}
 
 	/* The allocator may have taken more meanwhile, and does not from now on. */
@@ -633,7 +633,7 @@ static struct late_node *__init take_zone(struct zone *zone, unsigned long *firs
 	*first = none;
 	note_ranges(node);
 	pgdat_resize_unlock(pgdat, &flags);
-	return node;
+	nodes[nr_nodes++] = node;
 }
 
 /* What is not taken is initialised as ever. */
@@ -641,22 +641,16 @@ static void __init take_node(int nid)
 {
 	pg_data_t *pgdat = NODE_DATA(nid);
 	struct zone *zone = &pgdat->node_zones[ZONE_DMA32];
-	struct late_node *node;
 
 	if (late_memmap_is_low(low.start) && low.nid == nid) {
-		node = take_zone(zone, &low.start, low.end);
-		if (node)
-			nodes[nr_nodes++] = node;
+		take_zone(zone, &low.start, low.end);
 		while (late_memmap_grow_early(zone))
 			;	/* (nothing else would) */
 	}
-	if (pgdat->first_deferred_pfn == ULONG_MAX)
-		return;
 	/* Deferred initialisation defers only the highest zone of a node. */
-	node = take_zone(pgdat->node_zones + pgdat->nr_zones - 1,
-			 &pgdat->first_deferred_pfn, ULONG_MAX);
-	if (node)
-		nodes[nr_nodes++] = node;
+	if (pgdat->first_deferred_pfn != ULONG_MAX)
+		take_zone(pgdat->node_zones + pgdat->nr_zones - 1,
+			  &pgdat->first_deferred_pfn, ULONG_MAX);
 }
 
 /* What late_memmap_leave() has left and no node has taken */

@@ -10,7 +10,7 @@ set -e
 driver=/dev/flb_user
 promise=kho_restores=other-v1,flb-user-v1,flb-user-common-v1
 
-# begin TEXT...: the module is loaded, and says this
+# load_driver TEXT: the module is loaded, and says this
 load_driver() {
 	log_says "flb_user: $1" insmod /root/flb_user.ko
 	mdev -s
@@ -31,7 +31,7 @@ khoctl_says() {
 # check_says STATUS TEXT IMAGE [WORD]: the same of khoctl check of that image; WORD is on its command line
 check_says() { khoctl_says "$1" "$2" check --no-initrd --append "$(cat /boot/cmdline) ${4:-}" "$3"; }
 
-# only_once TEXT NR: how often the module has said it in this kernel
+# said TEXT NR: how often the module has said it in this kernel
 said() { same "how often '$1' was said" "$(dmesg | grep -c "flb_user: $1" || :)" "$2"; }
 
 case $GENERATION in
@@ -183,7 +183,7 @@ case $GENERATION in
 	common_is
 	# Preserved anew, while nobody has it
 	on 'preserve new same 1'
-	said 'common: preserved' 1
+	said 'common: preserved' 2
 	live-update --append "$promise" -- flb-user
 	;;
 3)

@@ -8,7 +8,8 @@
  * unpreserves it. At finalize a record is written of what files need. Next kernel: the
  * record is read at boot. Who wants the data retrieves it, once. When as many files have
  * ended as needed it, and nobody uses it besides, it is finished. If nobody has retrieved
- * it, the next kexec hands it on as it is.
+ * it, the next kexec hands it on as it is. Files of a kind that this kernel does not know
+ * cannot say what they need: when no session of the old kernel is left, nothing does.
  *
  * A record that is damaged is kept, and handed on. Without a session of the old kernel
  * that could need something, nothing is handed on: files were finished where nothing knew
@@ -125,13 +126,16 @@ static void unlink_flb(struct flb_link *link)
 	nr_flbs--;
 }
 
+static void finish_unneeded(struct liveupdate_flb *flb);
+
 /**
  * liveupdate_register_flb - files of a kind need some data
  * @handler: of the files, registered
  * @flb: the data; must stay until it is unregistered
  *
  * Before the first such file is preserved. Data can be registered with any number of
- * handlers.
+ * handlers. What came of it from the old kernel is finished here if no file is left that
+ * needs it.
  *
  * Context: may sleep.
  * Return: 0, -EINVAL when something is missing, -EEXIST when it is registered with this
@@ -163,9 +167,12 @@ int liveupdate_register_flb(struct liveupdate_file_handler *handler,
 		list_add_tail(&link->list, &handler->flb_list);
 		flb->handlers++;
 	}
-	up_write(&flbs_sem);
+	downgrade_write(&flbs_sem);
 	if (rc)
 		kfree(link);
+	else
+		finish_unneeded(flb);
+	up_read(&flbs_sem);
 	return rc;
 }
 EXPORT_SYMBOL_GPL(liveupdate_register_flb);
@@ -445,6 +452,47 @@ static void finish(struct liveupdate_flb *flb, struct flb_record *record)
 	unneed(record);
 	record->obj = NULL;
 	record->finished = true;
+}
+
+/* Of what came of it, if no file of the old kernel needs it; what is sealed stays. */
+static void finish_unneeded(struct liveupdate_flb *flb)
+{
+	struct flb_record *record = find_record(flb->compatible);
+
+	lockdep_assert_held_read(&flbs_sem);
+	if (!record)
+		return;
+	mutex_lock(&record->lock);
+	if (!READ_ONCE(frozen))
+		finish(flb, record);
+	mutex_unlock(&record->lock);
+}
+
+/**
+ * kho_flb_finish_rest - no session of the old kernel is left
+ *
+ * What was needed by files of a kind that this kernel does not know is finished, or will
+ * be when its driver comes.
+ *
+ * Context: may sleep. After finalize it does nothing.
+ */
+void kho_flb_finish_rest(void)
+{
+	struct flb_record *record;
+	struct liveupdate_flb *flb;
+
+	down_read(&flbs_sem);
+	list_for_each_entry(record, &flb_records, list) {
+		mutex_lock(&record->lock);
+		if (!READ_ONCE(frozen)) {
+			record->files = 0;
+			unneed(record);
+		}
+		mutex_unlock(&record->lock);
+	}
+	list_for_each_entry(flb, &flbs, list)
+		finish_unneeded(flb);
+	up_read(&flbs_sem);
 }
 
 /**

@@ -63,6 +63,18 @@ static int update_subtree(bool more)
 				   kho_session_nr_kept());
 }
 
+/* Sessions of the old kernel may have ended: what their files have in common may, too. */
+static void finish_common(void)
+{
+	bool none;
+
+	mutex_lock(&kho_sessions_lock);
+	none = list_empty(&kho_sessions_in) && !kho_session_nr_kept();
+	mutex_unlock(&kho_sessions_lock);
+	if (none)
+		kho_flb_finish_rest();
+}
+
 /**
  * kho_session_create - make an outgoing session, open
  * @name: LIVEUPDATE_SESSION_NAME_LENGTH bytes
@@ -192,6 +204,7 @@ static void settle_closed(struct liveupdate_session *session)
 	mutex_unlock(&kho_sessions_lock);
 	if (session)
 		kho_session_free(session);
+	finish_common();
 }
 
 /**
@@ -274,6 +287,7 @@ int kho_session_finish(struct liveupdate_session *session)
 			kho_session_unlist(session);
 		update_subtree(false);
 		mutex_unlock(&kho_sessions_lock);
+		finish_common();
 	}
 	note(session->name, "finish", rc);
 	if (!rc)
@@ -318,6 +332,7 @@ int kho_session_discard(const char *name)
 	mutex_unlock(&kho_sessions_lock);
 	if (!rc)
 		kho_session_free(session);
+	finish_common();
 out:
 	note(name, "discard", rc);
 	if (!rc)
@@ -345,6 +360,7 @@ int kho_session_discard_damaged(void)
 		update_subtree(false);
 	}
 	mutex_unlock(&kho_sessions_lock);
+	finish_common();
 	return rc;
 }
 
@@ -495,6 +511,7 @@ static void sessions_unfinalize(struct kho_owner *owner)
 	unfreeze_all(&kho_sessions_out);
 	unfreeze_all(&kho_sessions_in);
 	unfreeze_lists();
+	finish_common();
 }
 
 static const struct kho_owner_ops sessions_ops = {
@@ -531,6 +548,7 @@ static int __init sessions_init(void)
 		pr_err("sessions of the old kernel cannot be handed on: %d\n",
 		       rc);
 	mutex_unlock(&kho_sessions_lock);
+	finish_common();
 	kho_sessions_started();
 	return 0;
 }

@@ -122,6 +122,7 @@ struct kho_flb_view {
 int kho_flb_preserve(struct liveupdate_file_handler *handler);
 void kho_flb_unpreserve(struct liveupdate_file_handler *handler);
 void kho_flb_finish(struct liveupdate_file_handler *handler);
+void kho_flb_finish_rest(void);
 void kho_flb_unlink(struct liveupdate_file_handler *handler);
 int kho_flb_freeze(bool in);
 void kho_flb_unfreeze(void);

@@ -205,13 +205,7 @@ static bool preserved_anew(const struct arrived *arrived, const char *name)
 
 const char *common_in_the_way(const struct arrived *arrived, const struct common *common)
 {
-	bool sessions = false;
-	size_t i;
-
-	/* Of files whose sessions were discarded the count may be left. */
-	for (i = 0; i < arrived->nr_sessions; i++)
-		sessions |= arrived->session[i].incoming;
-	if (!sessions || !common->incoming || !common->nr)
+	if (!common->incoming || !common->nr)
 		return NULL;
 	if (!strcmp(common->state, "retrieved"))
 		return "is in use";

@@ -296,7 +296,8 @@ static void find_common_versions(struct findings *findings, const struct image *
 		if (!arrived->common[i].incoming)
 			find_version(findings, image, "common data", arrived->common[i].name);
 		any |= !arrived->common[i].incoming ||
-		       !strcmp(arrived->common[i].state, "pending");
+		       (arrived->common[i].nr &&
+			!strcmp(arrived->common[i].state, "pending"));
 	}
 	if (any)
 		find_version(findings, image, "common data", LIVEUPDATE_FLB_VERSION);

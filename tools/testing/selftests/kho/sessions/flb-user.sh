@@ -72,7 +72,8 @@ case $GENERATION in
 	activate 0
 	said 'common: not preserved any more' 2
 	nothing_of_it=$(cat $kho/preserved_bytes)
-	on 'create a' 'preserve a f 1' 'preserve a g 2' 'preserve a h 3' 'create b' 'preserve b i 1' 'create c' 'preserve c j 1'
+	on 'create a' 'preserve a f 1' 'preserve a g 2' 'preserve a h 3' 'create b' 'preserve b i 1' 'create c' 'preserve c j 1' \
+		'create d' "open k $driver" 'fill k 1 13' 'preserve d k 1'
 	said 'common: preserved' 3
 	[ "$nothing_of_it" -lt "$(cat $kho/preserved_bytes)" ] || fail "preserved_bytes is $nothing_of_it with nothing preserved"
 
@@ -94,18 +95,21 @@ case $GENERATION in
 	error_says 'image: cannot restore files of the kind liveupdate-flb-v1,'
 	check_says 1 'it cannot restore common data (liveupdate-flb-v1)' /tmp/image $promise
 
-	common_is 'flb-user-common-v1 outgoing preserved 5'
+	common_is 'flb-user-common-v1 outgoing preserved 6'
 	khoctl_says 0 'common data     0 from the old kernel, 1 for the next one' status
-	khoctl_says 0 'flb-user-common-v1   outgoing   preserved  5 files' list common-data
+	khoctl_says 0 'flb-user-common-v1   outgoing   preserved  6 files' list common-data
 	echo 1 >$kho/allow_unreadable
 	live-update -- flb-user
 	;;
 1)
 	# Nobody takes anything, as nobody can: all of it goes on, to a kernel that says as little of it.
 	contains $kho/incoming 'flb-user pending raw'
-	common_is 'flb-user-common-v1 incoming pending 5'
+	common_is 'flb-user-common-v1 incoming pending 6'
 	khoctl_says 0 'common data     1 from the old kernel, 0 for the next one' status
-	contains /tmp/output 'pending: 5 files of the old kernel need it'
+	contains /tmp/output 'pending: 6 files of the old kernel need it'
+	# What a file needs whose kind is unknown is not known either.
+	discard_session d
+	common_is 'flb-user-common-v1 incoming pending 6'
 	control churn
 	image_without /tmp/image liveupdate-flb
 	load EPROTONOSUPPORT /tmp/image
@@ -124,19 +128,19 @@ case $GENERATION in
 	said 'common: retrieved' 0
 	# Preserved anew, while nobody has retrieved it
 	on "open other $driver" 'fill other 1 12' 'create anew' 'preserve anew other 1'
-	common_is 'flb-user-common-v1 incoming pending 5' 'flb-user-common-v1 outgoing preserved 1'
+	common_is 'flb-user-common-v1 incoming pending 6' 'flb-user-common-v1 outgoing preserved 1'
 	live-update --append "$promise" --load-only -- flb-user
 	activate 1
 	finalize 1 EBUSY
 	error_says 'flb-user-common-v1: files of the old kernel need it, and it is preserved anew'
-	check_says 1 '5 files of the old kernel need flb-user-common-v1, and it is preserved anew' /boot/bzImage $promise
+	check_says 1 '6 files of the old kernel need flb-user-common-v1, and it is preserved anew' /boot/bzImage $promise
 	activate 0
 	on 'close anew'
-	common_is 'flb-user-common-v1 incoming pending 5'
+	common_is 'flb-user-common-v1 incoming pending 6'
 	said 'common: retrieved' 0
 	on 'take a f 1' 'holds f 7' 'take a again 1' 'holds again 7'
-	said 'common: retrieved, of 5 files' 1
-	common_is 'flb-user-common-v1 incoming retrieved 5'
+	said 'common: retrieved, of 6 files' 1
+	common_is 'flb-user-common-v1 incoming retrieved 6'
 	# A file that is retrieved cannot be preserved, nor another one of the same.
 	on "open same $driver" 'fill same 1 7' 'create new' 'EBUSY preserve new f 1' 'EBUSY preserve new same 1'
 	# What the old kernel's files have in common is in use, so it cannot be handed on.
@@ -161,8 +165,8 @@ case $GENERATION in
 	activate 1
 	finalize 1 EBUSY
 	error_says 'flb-user-common-v1: files of the old kernel need it, and it is in use'
-	common_is 'flb-user-common-v1 incoming retrieved 2'
-	check_says 1 '2 files of the old kernel need flb-user-common-v1, and it is in use' /boot/bzImage
+	common_is 'flb-user-common-v1 incoming retrieved 3'
+	check_says 1 '3 files of the old kernel need flb-user-common-v1, and it is in use' /boot/bzImage
 	khoctl_says 0 'HOLDS UP A HANDOVER: finish or discard their sessions' status
 	activate 0
 	discard_session c
@@ -177,6 +181,7 @@ case $GENERATION in
 	finalize 1 EBUSY
 	error_says 'session b: token 0x1: could not be retrieved'
 	activate 0
+	# With the last session of the old kernel all is over, also for the one that was discarded while nobody knew its files.
 	discard_session b
 	said 'common: finished' 1
 	said 'common: retrieved' 1
@@ -187,15 +192,18 @@ case $GENERATION in
 	live-update --append "$promise" -- flb-user
 	;;
 3)
-	# Nothing is retrieved before it is given up.
-	load_driver 'subtree: has arrived'
+	# Its only session is discarded before the module is there, which then finishes it.
 	common_is 'flb-user-common-v1 incoming pending 1'
 	discard_session new
-	said 'a file is finished, its status is 0' 1
+	common_is 'flb-user-common-v1 incoming pending 0'
+	khoctl_says 0 'common data     1 from the old kernel' status
+	load_driver 'subtree: has arrived'
+	said 'a file is finished' 0
 	said 'common: retrieved, of 1 files' 1
 	said 'common: finished' 1
 	common_is
 	rmmod flb_user
-	nothing_left
+	# Only the memory of two files is left, whose sessions were discarded before the module was there.
+	file_is $kho/preserved_bytes 8192
 	;;
 esac

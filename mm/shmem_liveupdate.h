@@ -27,6 +27,9 @@ static inline void shmem_set_liveupdate(struct inode *inode,
 		      on ? flags : 0);
 }
 
+/* shmem_insert.c: the page cache */
+int shmem_insert(struct inode *inode, pgoff_t index, struct folio **folios, unsigned int nr);
+
 /* shmem_restore.c: memory */
 int shmem_restore_begin(struct inode *inode, const struct memfd_ser *ser);
 

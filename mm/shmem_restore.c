@@ -50,10 +50,13 @@
 #include "shmem_liveupdate.h"
 #include "shmem_record.h"
 
-/* Pages that come back together: those that a read fault maps as well. */
-#define AROUND		(SZ_64K >> PAGE_SHIFT)
+/* Pages that come back together: more than a read fault maps, as the first one is wasted. */
+#define AROUND		(SZ_256K >> PAGE_SHIFT)
 /* Pages that come back together when all do. */
 #define AROUND_ALL	(SZ_2M >> PAGE_SHIFT)
+
+/* Pages that enter the page cache together */
+#define BATCH		AROUND
 
 /* The least order of a folio that single pages become, as the page cache has it */
 #define LARGE_MIN	2
@@ -74,10 +77,12 @@ struct place {
  * struct list - one list of the record
  * @places: its pages, by index
  * @nr: how many
+ * @last: memory that was found last, where the next search may begin
  */
 struct list {
 	struct place *places;
 	unsigned long nr;
+	struct shmem_record_iter last;
 };
 
 /**
@@ -91,9 +96,11 @@ struct list {
  * @memcg: to be charged
  * @nr_left: pages not in the page cache
  * @broken: some of them are not there as recorded
- * @page: memory that the core has given back and the page cache has not got
- * @index: where it goes
- * @nr: how many folios
+ * @folios: memory that the core has given back and the page cache has not got: pages that follow
+ *	    each other in the file, or one large folio
+ * @first: the first of them
+ * @end: behind the last
+ * @index: where the first goes
  */
 struct shmem_restore {
 	struct rcu_head rcu;
@@ -105,9 +112,10 @@ struct shmem_restore {
 	struct mem_cgroup *memcg;
 	u64 nr_left;
 	bool broken;
-	struct page *page;
+	struct folio *folios[BATCH];
+	unsigned int first;
+	unsigned int end;
 	u64 index;
-	unsigned long nr;
 };
 
 static void free_restore(struct shmem_restore *r)
@@ -166,7 +174,7 @@ static int make_list(struct list *list, const struct memfd_words_ser *first,
 }
 
 /* The first memory of a list that ends behind @index. */
-static bool find_memory(const struct list *list, u64 index,
+static bool find_memory(struct list *list, u64 index,
 			struct shmem_record_iter *iter)
 {
 	unsigned long low = 0, high = list->nr;
@@ -183,8 +191,14 @@ static bool find_memory(const struct list *list, u64 index,
 			high = mid;
 	}
 	place = &list->places[low];
-	*iter = shmem_record_start(place->page, place->header, place->index);
-	return shmem_record_seek(iter, index);
+	if (list->last.page == place->page && list->last.nr && list->last.index <= index)
+		*iter = list->last;
+	else
+		*iter = shmem_record_start(place->page, place->header, place->index);
+	if (!shmem_record_seek(iter, index))
+		return false;
+	list->last = *iter;
+	return true;
 }
 
 /*
@@ -200,93 +214,100 @@ static bool may_be_large(void)
 	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE);
 }
 
-static int insert_folio(struct shmem_restore *r, struct folio *folio)
-{
-	struct address_space *mapping = r->inode->i_mapping;
-	/* What must not wait for this file's own writeback says so there. */
-	const gfp_t gfp = mapping_gfp_constraint(mapping, GFP_KERNEL);
-	int rc;
-
-	__folio_set_locked(folio);
-	__folio_set_swapbacked(folio);
-	folio_mark_uptodate(folio);
-	rc = mem_cgroup_charge(folio, NULL, gfp);
-	if (rc)
-		goto err_unlock;
-	rc = shmem_add_to_page_cache(folio, mapping, r->index, NULL, gfp);
-	if (rc)
-		goto err_uncharge;
-	folio_mark_dirty(folio);
-	folio_add_lru(folio);
-	folio_unlock(folio);
-	folio_put(folio);
-	return 0;
-
-err_uncharge:
-	mem_cgroup_uncharge(folio);
-err_unlock:
-	folio_clear_uptodate(folio);
-	__folio_clear_swapbacked(folio);
-	__folio_clear_locked(folio);
-	return rc;
-}
-
 /* Put memory that the core has given back into the page cache. */
 static int insert(struct shmem_restore *r)
 {
 	struct mem_cgroup *old;
+	unsigned long nr;
 	u64 nr_pages;
 	int rc;
 
 	lockdep_assert_held(&r->lock);
-	if (!r->nr)
+	if (r->first == r->end)
 		return 0;
-	nr_pages = r->nr * folio_nr_pages(page_folio(r->page));
+	/* All are of one size, see add_folio(). */
+	nr = folio_nr_pages(r->folios[r->first]);
+	nr_pages = nr * (r->end - r->first);
 	rc = shmem_inode_acct_blocks(r->inode, nr_pages);
 	if (rc)
 		return rc;
 	old = set_active_memcg(r->memcg);
-	while (r->nr) {
-		struct folio *folio = page_folio(r->page);
-		unsigned long nr = folio_nr_pages(folio);
-
-		rc = insert_folio(r, folio);
-		if (rc)
-			break;
-		r->page += nr;
-		r->index += nr;
-		r->nr--;
-		r->nr_left -= nr;
+	while (rc >= 0 && r->first < r->end) {
+		rc = shmem_insert(r->inode, r->index, &r->folios[r->first], r->end - r->first);
+		if (rc > 0) {
+			r->first += rc;
+			r->index += rc * nr;
+			r->nr_left -= rc * nr;
+		}
 	}
 	set_active_memcg(old);
 	/* Takes back what was accounted for folios that are not there. */
 	shmem_recalc_inode(r->inode, nr_pages, 0);
-	return rc;
+	return min(rc, 0);
 }
 
-/* The core has given back folios, or has not; then as insert(). */
-static int insert_new(struct shmem_restore *r, u64 index, unsigned long pfn,
-		      unsigned long nr, struct page *page)
+/* How many pages may join what waits to be inserted, if the first of them goes to this place */
+static unsigned int room(const struct shmem_restore *r, u64 index)
 {
-	r->page = page;
-	if (!page) {
-		pr_err_ratelimited("memory of a file is not as recorded: pfn %#lx\n",
-				   pfn);
-		r->broken = true;
+	if (r->first == r->end)
+		return ARRAY_SIZE(r->folios);
+	if (folio_test_large(r->folios[r->first]) || index != r->index + r->end - r->first)
+		return 0;
+	return ARRAY_SIZE(r->folios) - r->end;
+}
+
+/* The core has given back a folio: it is inserted with those that follow. */
+static void add_folio(struct shmem_restore *r, u64 index, struct folio *folio)
+{
+	if (r->first == r->end) {
+		r->first = 0;
+		r->end = 0;
+		r->index = index;
+	}
+	r->folios[r->end++] = folio;
+}
+
+/* The core has not. */
+static void note_broken(struct shmem_restore *r, unsigned long pfn)
+{
+	pr_err_ratelimited("memory of a file is not as recorded: pfn %#lx\n", pfn);
+	r->broken = true;
+}
+
+static int restore_large(struct shmem_restore *r, u64 index, unsigned long pfn,
+			 struct folio *folio)
+{
+	if (!folio) {
+		note_broken(r, pfn);
 		return 0;
 	}
-	r->index = index;
-	r->nr = nr;
+	/* Such as shmem allocates */
+	folio_set_large_rmappable(folio);
+	add_folio(r, index, folio);
 	return insert(r);
 }
 
-static int insert_large(struct shmem_restore *r, u64 index, unsigned long pfn,
-			struct folio *folio)
+/* Take single pages that follow each other back from the core, as many as there is room for. */
+static int take_pages(struct shmem_restore *r, u64 index, unsigned long pfn, unsigned long *nr)
 {
-	/* Such as shmem allocates */
-	if (folio)
-		folio_set_large_rmappable(folio);
-	return insert_new(r, index, pfn, 1, folio ? folio_page(folio, 0) : NULL);
+	unsigned int nr_room = room(r, index);
+	struct page *page;
+	unsigned long i;
+	int rc;
+
+	if (!nr_room) {
+		rc = insert(r);
+		if (rc)
+			return rc;
+		nr_room = room(r, index);
+	}
+	*nr = min(*nr, nr_room);
+	page = kho_restore_pages(PFN_PHYS(pfn), *nr);
+	if (!page)
+		note_broken(r, pfn);
+	for (i = 0; page && i < *nr; i++)
+		add_folio(r, index + i, page_folio(page + i));
+	return 0;
 }
 
 /* The order of the folio that single pages may become which begin here, or 0 */
@@ -299,7 +320,7 @@ static unsigned int large_order(u64 index, unsigned long pfn, unsigned long nr)
 
 /*
  * Take single pages that follow each other back from the core. Where they lie aligned they come
- * back as large folios, each in one step.
+ * back as large folios, each in one step; the others stay to be inserted together.
  */
 static int restore_pages(struct shmem_restore *r, u64 index, unsigned long pfn,
 			 unsigned long nr)
@@ -312,53 +333,56 @@ static int restore_pages(struct shmem_restore *r, u64 index, unsigned long pfn,
 		order = large_order(index, pfn, nr);
 		if (order) {
 			count = 1UL << order;
-			rc = insert_large(r, index, pfn,
-					  kho_restore_pages_as_folio(PFN_PHYS(pfn), order));
+			rc = insert(r) ?:
+			     restore_large(r, index, pfn,
+					   kho_restore_pages_as_folio(PFN_PHYS(pfn), order));
 			continue;
 		}
 		/* (to where the next large one may begin) */
 		count = nr;
 		if (may_be_large() && !((index ^ pfn) & (BIT(LARGE_MIN) - 1)))
 			count = min(nr, round_up(index + 1, BIT(LARGE_MIN)) - index);
-		rc = insert_new(r, index, pfn, count,
-				kho_restore_pages(PFN_PHYS(pfn), count));
+		rc = take_pages(r, index, pfn, &count);
 	}
 	return rc;
 }
 
-/* Take memory back from the core, and then as insert(). */
+/* Take memory back from the core; the last of it waits for insert(). */
 static int restore_memory(struct shmem_restore *r, u64 index, unsigned long pfn,
 			  unsigned long nr, unsigned int order)
 {
 	if (!order)
 		return restore_pages(r, index, pfn, nr);
-	return insert_large(r, index, pfn,
-			    kho_can_restore_folio(PFN_PHYS(pfn), order) ?
-			    kho_restore_folio(PFN_PHYS(pfn)) : NULL);
+	return insert(r) ?:
+	       restore_large(r, index, pfn, kho_can_restore_folio(PFN_PHYS(pfn), order) ?
+					    kho_restore_folio(PFN_PHYS(pfn)) : NULL);
 }
 
 /* What becomes of memory that the page cache has not got. */
 typedef int (*missing_fn)(struct shmem_restore *r, u64 index, unsigned long pfn,
 			  unsigned long nr, unsigned int order);
 
+/* The first place of a part of the file where the page cache has something, or its end */
+static u64 next_there(struct shmem_restore *r, u64 index, u64 end)
+{
+	XA_STATE(xas, &r->inode->i_mapping->i_pages, index);
+
+	rcu_read_lock();
+	if (xas_find(&xas, end - 1))
+		end = max_t(u64, xas.xa_index, index);
+	rcu_read_unlock();
+	return end;
+}
+
 /* What the page cache has not got of single pages in a row. */
 static int missing_run(struct shmem_restore *r, missing_fn fn, u64 index,
 		       unsigned long pfn, unsigned long nr)
 {
-	XA_STATE(xas, &r->inode->i_mapping->i_pages, index);
 	u64 end = index + nr;
 	int rc = 0;
 
 	while (!rc && index < end) {
-		u64 there = end;
-
-		rcu_read_lock();
-		xas_set(&xas, index);
-		if (xas_find(&xas, end - 1))
-			there = max_t(u64, xas.xa_index, index);
-		rcu_read_unlock();
-
-		nr = there - index;
+		nr = next_there(r, index, end) - index;
 		if (nr)
 			rc = fn(r, index, pfn, nr, 0);
 		/* Also past the page that is there */
@@ -387,9 +411,10 @@ static int missing_folios(struct shmem_restore *r, missing_fn fn,
 static int for_missing(struct shmem_restore *r, missing_fn fn, u64 start,
 		       u64 end)
 {
+	/* Asked once, as often each page is a run by itself. */
+	bool more, none = next_there(r, start, end) == end;
 	struct shmem_record_iter iter;
 	int i, rc = 0;
-	bool more;
 
 	lockdep_assert_held(&r->lock);
 
@@ -399,12 +424,14 @@ static int for_missing(struct shmem_restore *r, missing_fn fn, u64 start,
 			u64 from = max(iter.index, start);
 			u64 to = min(iter.index + iter.nr, end);
 
+			unsigned long pfn = iter.pfn + from - iter.index;
+
 			if (iter.order)
 				rc = missing_folios(r, fn, &iter, from, to);
+			else if (none)
+				rc = fn(r, from, pfn, to - from, 0);
 			else
-				rc = missing_run(r, fn, from,
-						 iter.pfn + from - iter.index,
-						 to - from);
+				rc = missing_run(r, fn, from, pfn, to - from);
 			more = shmem_record_next(&iter);
 		}
 	}
@@ -414,7 +441,7 @@ static int for_missing(struct shmem_restore *r, missing_fn fn, u64 start,
 /* Restore what the record has of a part of the file. */
 static int restore_part(struct shmem_restore *r, u64 start, u64 end)
 {
-	return insert(r) ?: for_missing(r, restore_memory, start, end);
+	return insert(r) ?: for_missing(r, restore_memory, start, end) ?: insert(r);
 }
 
 /* Free memory where it lies. What is not there as recorded stays. */
@@ -432,12 +459,9 @@ static int discard_memory(struct shmem_restore *r, u64 index, unsigned long pfn,
  */
 static void discard_rest(struct shmem_restore *r)
 {
-	for (; r->nr; r->nr--) {
-		struct folio *folio = page_folio(r->page);
-
-		r->page += folio_nr_pages(folio);
-		r->nr_left -= folio_nr_pages(folio);
-		folio_put(folio);
+	for (; r->first < r->end; r->first++) {
+		r->nr_left -= folio_nr_pages(r->folios[r->first]);
+		folio_put(r->folios[r->first]);
 	}
 	if (r->nr_left && !r->broken)
 		for_missing(r, discard_memory, 0, U64_MAX);

@@ -368,10 +368,30 @@ int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned long nr,
 	return rc;
 }
 
+/* Are all frames of a part preserved? */
+static bool has_all(const struct kho_leaf_ser *leaf, const struct word_part *part)
+{
+	return (READ_ONCE(leaf->used[part->index]) & part->mask) == part->mask;
+}
+
+/* Frames that a map could have */
+static bool are_frames(unsigned long pfn, unsigned long nr)
+{
+	return nr && pfn + nr > pfn && pfn + nr <= 1UL << KHO_MAP_PFN_BITS;
+}
+
 static bool map_covers(struct kho_map *map, unsigned long pfn, unsigned long nr)
 {
-	return nr && pfn + nr > pfn && pfn + nr <= 1UL << KHO_MAP_PFN_BITS &&
-	       kho_map_next_free(map, pfn, pfn + nr) == pfn + nr;
+	struct word_part part = word_part(pfn, nr);
+	const struct kho_leaf_ser *leaf;
+
+	if (!are_frames(pfn, nr))
+		return false;
+	/* Often it is one page. */
+	if (part.count < nr)
+		return kho_map_next_free(map, pfn, pfn + nr) == pfn + nr;
+	leaf = map_leaf(map, pfn);
+	return leaf && has_all(leaf, &part);
 }
 
 /**
@@ -439,23 +459,26 @@ int kho_map_del(struct kho_map *map, unsigned long pfn, unsigned long nr)
 	return rc;
 }
 
-/* Are these frames, which are preserved, units of 1 << @order frames each? */
+/* Are all of these frames preserved, as units of 1 << @order frames each? */
 static bool are_units(const struct kho_map *map, unsigned long pfn,
 		      unsigned long nr, unsigned int order)
 {
-	const struct kho_leaf_ser *leaf;
+	const struct kho_leaf_ser *leaf = NULL;
 	struct word_part part;
 
 	for (; nr; pfn += part.count, nr -= part.count) {
 		part = word_part(pfn, nr);
-		leaf = map_leaf(map, pfn);
-		if ((READ_ONCE(leaf->head[part.index]) & part.mask) !=
+		if (!leaf || !(pfn % KHO_LEAF_FRAMES))
+			leaf = map_leaf(map, pfn);
+		if (!leaf || !has_all(leaf, &part) ||
+		    (READ_ONCE(leaf->head[part.index]) & part.mask) !=
 		    head_mask(pfn, &part, order))
 			return false;
 	}
 	/* A used frame behind them that is no head: the last unit is larger. */
 	part = word_part(pfn, 1);
-	leaf = pfn >> KHO_MAP_PFN_BITS ? NULL : map_leaf(map, pfn);
+	if (!(pfn % KHO_LEAF_FRAMES))
+		leaf = pfn >> KHO_MAP_PFN_BITS ? NULL : map_leaf(map, pfn);
 	return !leaf || !(leaf->used[part.index] & part.mask &
 			  ~READ_ONCE(leaf->head[part.index]));
 }
@@ -486,8 +509,7 @@ int kho_map_take(struct kho_map *map, unsigned long pfn, unsigned long nr,
 	down_write(&map->sem);
 	if (map->sealed) {
 		rc = -EBUSY;
-	} else if (!map_covers(map, pfn, nr) ||
-		   !are_units(map, pfn, nr, order)) {
+	} else if (!are_frames(pfn, nr) || !are_units(map, pfn, nr, order)) {
 		rc = -ENOENT;
 	} else {
 		map_clear(map, pfn, nr);

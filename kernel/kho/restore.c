@@ -67,11 +67,11 @@ static int take_frames(unsigned long pfn, unsigned long nr, unsigned int order)
 {
 	int rc;
 
-	if (!kho_map_covers(&kho_in_map, pfn, nr))
-		return -ENOENT;
 	late_memmap_settle(pfn, nr);
-	rc = kho_frames_sane(pfn, nr) ?
-	     kho_map_take(&kho_in_map, pfn, nr, order) : -EINVAL;
+	if (kho_frames_sane(pfn, nr))
+		rc = kho_map_take(&kho_in_map, pfn, nr, order);
+	else
+		rc = kho_map_covers(&kho_in_map, pfn, nr) ? -EINVAL : -ENOENT;
 	if (!rc)
 		account_frames(pfn, nr);
 	trace_kho_restore(pfn, nr, order, rc);

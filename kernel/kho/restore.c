@@ -50,15 +50,18 @@ static void account_frames(unsigned long pfn, unsigned long nr)
 /* Are these frames in the state in which early boot leaves preserved ones? */
 bool kho_frames_sane(unsigned long pfn, unsigned long nr)
 {
-	struct page *page;
-	unsigned long i;
+	struct page *page, *end;
+	unsigned long count;
 
-	for (i = 0; i < nr; i++, page++) {
+	for (; nr; pfn += count, nr -= count) {
 		/* Asked once for what is there, or is not, as a whole. */
-		if (!i || IS_ALIGNED(pfn + i, PAGES_PER_SUBSECTION))
-			page = pfn_to_online_page(pfn + i);
-		if (!page || PageReserved(page) || page_ref_count(page) != 1)
+		count = min(nr, PAGES_PER_SUBSECTION - pfn % PAGES_PER_SUBSECTION);
+		page = pfn_to_online_page(pfn);
+		if (!page)
 			return false;
+		for (end = page + count; page < end; page++)
+			if (PageReserved(page) || page_ref_count(page) != 1)
+				return false;
 	}
 	return true;
 }

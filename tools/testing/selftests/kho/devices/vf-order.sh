@@ -20,7 +20,8 @@ case $GENERATION in
 0)
 	start_vfs 1
 	load_next vf-order again "$address" "$(vfs_of "$address")"
-	disk vf1 "read 200" "pending 100"
+	# These are not to be over before two jumps are, however busy the host is.
+	disk vf1 "read 240" "pending 100"
 	jump_next
 	;;
 1)

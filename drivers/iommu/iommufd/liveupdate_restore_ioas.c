@@ -218,7 +218,9 @@ static bool still_restored(u64 bdf)
 	pdev = pci_liveupdate_get_dev(bdf >> 16, bdf);
 	if (!pdev)
 		return false;
-	restored = iommu_device_is_restored(&pdev->dev);
+	/* One that is blocked does no DMA, and nobody can bind it. */
+	restored = iommu_device_is_restored(&pdev->dev) &&
+		   !pci_liveupdate_is_blocked(pdev);
 	pci_dev_put(pdev);
 	return restored;
 }
@@ -226,7 +228,7 @@ static bool still_restored(u64 bdf)
 /*
  * The device that was attached to the page table, with a reference. NULL when it is not
  * translated by the old kernel's table any more: it could not be restored, or was
- * discarded, or is attached to something else by now.
+ * discarded, or is attached to something else by now. The same is one that is blocked.
  */
 static struct iommufd_device *get_attached(struct iommufd_ctx *ictx, u64 bdf)
 {

@@ -89,6 +89,19 @@ static int look_for_irq(int fd, struct record_device *device)
 	return 0;
 }
 
+int device_most_vectors(int fd, const char *address, unsigned int *nr)
+{
+	uint16_t msi, msix;
+
+	if (read_capability(fd, address, PCI_CAP_ID_MSI, PCI_MSI_FLAGS, &msi) ||
+	    read_capability(fd, address, PCI_CAP_ID_MSIX, PCI_MSIX_FLAGS, &msix))
+		return -1;
+	*nr = msi ? 1 << ((msi & PCI_MSI_FLAGS_QMASK) >> 1) : 0;
+	if (msix && *nr < (msix & PCI_MSIX_FLAGS_QSIZE) + 1U)
+		*nr = (msix & PCI_MSIX_FLAGS_QSIZE) + 1;
+	return 0;
+}
+
 int device_look(int fd, struct record_device *device)
 {
 	unsigned int at;

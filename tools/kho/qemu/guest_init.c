@@ -15,6 +15,9 @@
  *	memory		"words W wrong N" of the pattern
  *	spoil		change one word of it, for a test that has to fail
  *	who		"boot ID, uptime MS, time S": the same guest, and what its clocks say
+ *	irqs		"msix", "msi" or "intx" for each NIC: what its driver has
+ *	open		set the NICs up: with "late" on the kernel's command line, that is not
+ *			done before
  *
  * With an agent of QEMU's in the initrd, that runs, and listens on the second serial port:
  *
@@ -293,6 +296,32 @@ static void show_self(const char *number)
 	       up.tv_sec * 1000 + up.tv_nsec / 1000000, (long)now.tv_sec, nr_nics);
 }
 
+static const char *irq_kind(const char *line)
+{
+	if (strstr(line, "PCI-MSIX"))
+		return "msix";
+	return strstr(line, "PCI-MSI") ? "msi" : "intx";
+}
+
+static void show_irqs(const char *number)
+{
+	FILE *file = fopen("/proc/interrupts", "re");
+	const char *kinds[NICS_MAX] = { 0 };
+	char line[LINE_MAX_SIZE], text[LINE_MAX_SIZE] = "";
+	size_t at = 0;
+	int i;
+
+	while (file && fgets(line, sizeof(line), file))
+		for (i = 0; i < nr_nics; i++)
+			if (strstr(line, nics[i].name))
+				kinds[i] = irq_kind(line);
+	if (file)
+		fclose(file);
+	for (i = 0; i < nr_nics; i++)
+		at += snprintf(text + at, sizeof(text) - at, " %s", kinds[i] ? kinds[i] : "none");
+	answer("= %s%s", number, text);
+}
+
 static void set_address(const char *number, const char *ip)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
@@ -426,6 +455,11 @@ static void obey(char *line)
 		answer("= %s", number);
 	} else if (!strcmp(command, "who")) {
 		show_self(number);
+	} else if (!strcmp(command, "irqs")) {
+		show_irqs(number);
+	} else if (!strcmp(command, "open")) {
+		open_nics();
+		answer("= %s", number);
 	} else if (!strcmp(command, "dismiss")) {
 		dismiss_agent(number);
 	} else if (!strcmp(command, "address") && line) {
@@ -496,7 +530,7 @@ static void set_up(void)
 		boot_id[strcspn(boot_id, "\n")] = 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct pollfd fds[NICS_MAX + 1];
 	int i;
@@ -504,7 +538,8 @@ int main(void)
 	set_up();
 	start_agent();
 	fill();
-	open_nics();
+	if (argc < 2 || strcmp(argv[1], "late"))
+		open_nics();
 	answer("= ready nics %d", nr_nics);
 	for (;;) {
 		fds[0] = (struct pollfd) { .fd = 0, .events = POLLIN };

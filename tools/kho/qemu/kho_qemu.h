@@ -81,10 +81,18 @@ int session_preserve(int session, int fd, uint64_t token, const char *what);
 int device_look(int fd, struct record_device *device);
 /* -1: as QEMU was started, it would not */
 int device_keeps_intx(const struct guest *guest, const struct record_device *device);
+/* How many vectors its guest could use: of MSI-X, or else of MSI */
+int device_most_vectors(int fd, const char *address, unsigned int *nr);
 /* All but INTx, before QEMU comes; INTx when it has loaded the guest */
 int device_set_irqs(const struct guest *guest, const struct record_device *device);
 int device_set_intx(const struct guest *guest, const struct record_device *device);
 int device_mend(int fd, const struct record_device *device);
+
+/* vectors.c: those that the guest has enabled since QEMU sent its list */
+/* How many descriptors more they could be */
+int vectors_spare(const struct guest *guest, size_t *nr);
+/* The guest has stopped: what fails is said, and costs those vectors. */
+void vectors_add(struct guest *guest);
 
 /* state.c: QEMU's state as it sends it */
 bool state_is_whole(const uint8_t *state, size_t size);

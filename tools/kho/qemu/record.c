@@ -27,7 +27,8 @@ static void set_places(struct record *record)
 	record->state_room = record->size - record->head->state_at;
 }
 
-int record_new(struct record *record, const struct cpr_state *state, size_t state_room)
+int record_new(struct record *record, const struct cpr_state *state, size_t spare,
+	       size_t state_room)
 {
 	struct record_head head = {
 		.magic = RECORD_MAGIC,
@@ -38,7 +39,8 @@ int record_new(struct record *record, const struct cpr_state *state, size_t stat
 	size_t i;
 	int saved;
 
-	head.state_at = (sizeof(head) + tables_size(&head) + PAGE - 1) & -PAGE;
+	head.state_at = sizeof(head) + tables_size(&head) + spare * sizeof(struct record_fd);
+	head.state_at = (head.state_at + PAGE - 1) & -PAGE;
 	*record = (struct record) { .size = head.state_at + ((state_room + PAGE - 1) & -PAGE) };
 	record->fd = memfd_create(RECORD_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (record->fd < 0)
@@ -66,6 +68,22 @@ fail:
 	close(record->fd);
 	errno = saved;
 	return -1;
+}
+
+int record_add_eventfd(struct record *record, const char *name, int32_t id)
+{
+	struct record_head *head = record->head;
+	struct record_fd *fd = record->fds + head->nr_fds;
+	size_t end = sizeof(*head) + tables_size(head) + sizeof(*fd), size = strlen(name) + 1;
+
+	if (end > head->state_at || head->nr_fds == CPR_FDS_MAX || size > sizeof(fd->name))
+		return -1;
+	memmove(fd + 1, fd, head->nr_devices * sizeof(*record->devices));
+	*fd = (struct record_fd) { .id = id, .kind = RECORD_EVENTFD };
+	memcpy(fd->name, name, size);
+	head->nr_fds++;
+	set_places(record);
+	return 0;
 }
 
 static uint32_t crc(const void *data, size_t size)

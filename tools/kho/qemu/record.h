@@ -91,10 +91,14 @@ struct record {
 };
 
 /*
- * A new one, for descriptors and devices as in @state, with room for @state_room bytes of QEMU's
- * state; all of its memory is there. 0, or -1 with errno.
+ * A new one, for descriptors and devices as in @state, with room for @spare more descriptors and
+ * @state_room bytes of QEMU's state; all of its memory is there. 0, or -1 with errno.
  */
-int record_new(struct record *record, const struct cpr_state *state, size_t state_room);
+int record_new(struct record *record, const struct cpr_state *state, size_t spare,
+	       size_t state_room);
+
+/* One more eventfd, behind the others. -1: there is no room */
+int record_add_eventfd(struct record *record, const char *name, int32_t id);
 
 /* As it is now is what it shall be. */
 void record_seal(struct record *record, const char *guest, const char *qemu);

@@ -390,13 +390,14 @@ static int preserve(struct saving *s)
 {
 	const struct options *options = s->options;
 	struct guest *guest = &s->guest;
+	size_t spare;
 
 	s->cpr = listen_for(s, options->cpr, "cpr", s->cpr_path);
 	s->main = listen_for(s, options->main, "main", s->main_path);
 	if (s->cpr < 0 || s->main < 0 || begin(s) || take_list(s) ||
-	    (s->qmp && check_list(s->qmp, &guest->list)))
+	    (s->qmp && check_list(s->qmp, &guest->list)) || vectors_spare(guest, &spare))
 		return -1;
-	if (record_new(&guest->record, &guest->list, options->state_room)) {
+	if (record_new(&guest->record, &guest->list, spare, options->state_room)) {
 		complain(NULL, "no memory for the record: %s", strerror(errno));
 		return -1;
 	}
@@ -413,7 +414,8 @@ static bool is_paused(struct saving *s)
 
 /*
  * QEMU's list is of when it began. Of a guest whose driver came or went since, it lacks what the
- * next QEMU needs for interrupts. (Between this and its stop a moment is left.)
+ * next QEMU needs for interrupts. (Between this and its stop a moment is left. Single vectors, see
+ * vectors.c, may come at any time.)
  */
 static int check_irqs(struct saving *s)
 {
@@ -446,6 +448,7 @@ static int stop(struct saving *s)
 	s->from = -1;
 	if (take_state(s) || look_at_devices(s))
 		return -1;
+	vectors_add(guest);
 	record_seal(&guest->record, guest->name, s->version);
 	return 0;
 }

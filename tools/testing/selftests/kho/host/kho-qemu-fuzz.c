@@ -152,7 +152,7 @@ static void try_records(void)
 	uint8_t *data;
 
 	make_list(&state);
-	check(!record_new(&record, &state, 4096));
+	check(!record_new(&record, &state, 0, 4096));
 	for (i = 0; i < state.nr_fds; i++)
 		record.fds[i].kind = i == 0 ? RECORD_FILE : i == 1 ? RECORD_IOMMUFD :
 				     i == 2 ? RECORD_DEVICE : RECORD_EVENTFD;
@@ -192,7 +192,7 @@ static void try_numbers(void)
 	uint8_t *data;
 
 	make_list(&state);
-	check(!record_new(&record, &state, 4096));
+	check(!record_new(&record, &state, 0, 4096));
 	for (i = 0; i < state.nr_fds; i++)
 		record.fds[i].kind = RECORD_FILE;
 	record_seal(&record, "guest", "");
@@ -217,10 +217,42 @@ static void try_numbers(void)
 	cpr_free(&state);
 }
 
+/* Eventfds that come later, until there is no room, leave the rest as it was. */
+static void try_more(void)
+{
+	struct cpr_state state, list;
+	struct record record, copy;
+	const char *why;
+	int added = 0, i;
+
+	make_list(&state);
+	check(!record_new(&record, &state, 20, 4096));
+	for (i = 0; i < (int)state.nr_fds; i++)
+		record.fds[i].kind = RECORD_FILE;
+	memset(record.state, 7, 4096);
+	record.head->state_size = 4096;
+	while (!record_add_eventfd(&record, "0000:00:10.0_interrupt", added))
+		added++;
+	check(added >= 20);
+	record_seal(&record, "guest", "");
+	check(!record_open(&copy, record.fd, &why));
+	check(!record_list(&copy, &list) && list.nr_fds == state.nr_fds + added);
+	for (i = 0; i < added; i++)
+		check(cpr_find(&list, "0000:00:10.0_interrupt", i));
+	check(!memcmp(list.devices, state.devices, sizeof(*state.devices)));
+	for (i = 0; i < 4096; i++)
+		check(copy.state[i] == 7);
+	cpr_free(&list);
+	munmap(copy.head, copy.size);
+	record_close(&record);
+	cpr_free(&state);
+}
+
 int main(void)
 {
 	try_lists();
 	try_records();
+	try_more();
 	try_numbers();
 	return 0;
 }

@@ -105,7 +105,7 @@ static void make_guest(struct guest *guest)
 
 	*guest = (struct guest) { .name = "guest", .session = -1, .fds = fds };
 	make_list(&guest->list);
-	check(!record_new(record, &guest->list, ROOM));
+	check(!record_new(record, &guest->list, 0, ROOM));
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		record->fds[i].kind = kinds[i];
 	for (i = 0; i < guest->list.nr_devices; i++) {

@@ -141,11 +141,14 @@ ask() {
 	answer=$(tr -d '\r' <$vm/out | sed -n "s/^= $GENERATION\\.$request *//p")
 }
 
-# irqs_are_right: each NIC of the guest has the kind of interrupt that it is to have
+# irqs_are_right: each NIC of the guest has the kind of interrupt that it is to have, for the host and for the guest
 irqs_are_right() {
 	for nic in $guest_nics; do
-		grep -q "vfio-$guest_irq.*($nic)" /proc/interrupts || fail "$nic has no $guest_irq: $(grep vfio /proc/interrupts)"
+		grep -q "vfio-$guest_irq\(\[[0-9]*]\)*($nic)" /proc/interrupts ||
+			fail "$nic has no $guest_irq: $(grep vfio /proc/interrupts)"
 	done
+	ask irqs
+	same "the interrupts of the guest's NICs" "$(echo "$answer" | tr ' ' '\n' | sort -u)" "${guest_nics:+$guest_irq}"
 }
 
 # frames_received: of all NICs, none lost, late or corrupt

@@ -116,6 +116,8 @@ static void add_to_lru(struct address_space *mapping, struct folio **folios, uns
 	bool together = !lru_gen_enabled() && !mapping_unevictable(mapping);
 	unsigned int i;
 
+	/* (of which sparse does not know) */
+	__acquire(&lruvec->lru_lock);
 	if (together)
 		add_to_list(lruvec, folios, nr);
 	unlock_page_lruvec_irq(lruvec);

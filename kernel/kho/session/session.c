@@ -53,25 +53,31 @@ static void note(const char *name, const char *step, int rc)
 	pr_debug("session %*pE: %s: %d\n", (int)strlen(name), name, step, rc);
 }
 
+/* Is anything left of the old kernel's sessions? */
+static bool any_incoming(void)
+{
+	lockdep_assert_held(&kho_sessions_lock);
+	return !list_empty(&kho_sessions_in) || kho_session_nr_kept();
+}
+
 /* The subtree is there as long as anything would have to be written into it. */
 static int update_subtree(bool more)
 {
-	if (list_empty(&kho_sessions_in) && !kho_session_nr_kept())
+	if (!any_incoming())
 		kho_finish_subtree(LIVEUPDATE_NAME);
 	return kho_session_subtree(more || !list_empty(&kho_sessions_out) ||
-				   !list_empty(&kho_sessions_in) ||
-				   kho_session_nr_kept());
+				   any_incoming());
 }
 
 /* Sessions of the old kernel may have ended: what their files have in common may, too. */
 static void finish_common(void)
 {
-	bool none;
+	bool any;
 
 	mutex_lock(&kho_sessions_lock);
-	none = list_empty(&kho_sessions_in) && !kho_session_nr_kept();
+	any = any_incoming();
 	mutex_unlock(&kho_sessions_lock);
-	if (none)
+	if (!any)
 		kho_flb_finish_rest();
 }
 
